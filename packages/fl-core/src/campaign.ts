@@ -1,0 +1,137 @@
+/**
+ * A campaign, twice: the organiser's file (`campaign.json`) and the manifest that a client fetches.
+ * Everything in the manifest is public and fixed for the life of the campaign.
+ */
+import * as z from 'zod';
+import { adapterLayoutSchema } from './adapter-layout.ts';
+
+/** The version of the wire protocol and of the manifest. A client of another version is refused, with a sentence. */
+export const PROTOCOL_VERSION = 1;
+
+export const campaignIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+
+const seedSchema = z.int().min(0).max(0xffffffff);
+
+/** LoRA as this campaign uses it: `A` is published (seeded, frozen), only `B` is trained (design.md, exactness). */
+export const adapterSpecSchema = z.strictObject({
+  rank: z.int().min(1).max(512),
+  /** The update is scaled by `alpha / rank`. */
+  alpha: z.number().positive().max(4096),
+  targetModules: z
+    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
+    .min(1)
+    .max(7)
+    .refine((modules) => new Set(modules).size === modules.length, 'a target module is named twice'),
+  /** Seed of the published `A`. */
+  seed: seedSchema,
+});
+export type AdapterSpec = z.infer<typeof adapterSpecSchema>;
+
+/** Local training, the same for every client. `maxTokens` bounds a row; `warmupRatio` is a share of all steps. */
+export const trainingSettingsSchema = z.strictObject({
+  epochs: z.int().min(1).max(1000),
+  batchSize: z.int().min(1).max(1024),
+  maxTokens: z.int().min(8).max(8192),
+  learningRate: z.number().positive().max(1),
+  warmupRatio: z.number().min(0).max(1),
+  weightDecay: z.number().min(0).max(1),
+  clipNorm: z.number().positive(),
+  seed: seedSchema,
+});
+export type TrainingSettings = z.infer<typeof trainingSettingsSchema>;
+
+/** How a record becomes text: `{prompt}` and `{answer}` are replaced; only the answer part is trained on. */
+export const templateSchema = z.strictObject({
+  prompt: z.string().includes('{prompt}').max(2000),
+  answer: z.string().includes('{answer}').max(2000),
+});
+export type RecordTemplate = z.infer<typeof templateSchema>;
+
+export const partitionStrategySchema = z.enum(['iid', 'domain']);
+export type PartitionStrategy = z.infer<typeof partitionStrategySchema>;
+
+export const deltaCodecSchema = z.enum(['f32', 'int8']);
+export type DeltaCodec = z.infer<typeof deltaCodecSchema>;
+
+/** `campaign.json`: what an organiser writes. Paths are relative to the file. */
+export const campaignConfigSchema = z.strictObject({
+  id: campaignIdSchema,
+  name: z.string().min(1).max(120),
+  description: z.string().max(2000),
+  model: z.string().min(1),
+  adapter: adapterSpecSchema,
+  training: trainingSettingsSchema,
+  data: z.strictObject({
+    train: z.string().min(1),
+    heldOut: z.string().min(1),
+    shards: z.int().min(1).max(10_000),
+    partition: partitionStrategySchema,
+    partitionSeed: seedSchema,
+    template: templateSchema,
+  }),
+  upload: z
+    .strictObject({
+      codec: deltaCodecSchema,
+      /** Longest L2 norm of a delta that intake accepts. */
+      maxNorm: z.number().positive(),
+    })
+    .default({ codec: 'f32', maxNorm: 100 }),
+  lease: z
+    .strictObject({ ttlMs: z.int().min(1000), heartbeatMs: z.int().min(200) })
+    .default({ ttlMs: 30_000, heartbeatMs: 5_000 }),
+});
+export type CampaignConfig = z.infer<typeof campaignConfigSchema>;
+
+/** A content-addressed file: fetched from `/v1/files/<sha256>`, immutable. */
+export const fileRefSchema = z.strictObject({
+  path: z.string().min(1).max(300),
+  bytes: z.int().positive(),
+  sha256: sha256Schema,
+});
+export type FileRef = z.infer<typeof fileRefSchema>;
+
+/** `GET /v1/campaigns/:id`: all that a client needs to train, and nothing that changes. */
+export const manifestSchema = z.strictObject({
+  protocol: z.literal(PROTOCOL_VERSION),
+  id: campaignIdSchema,
+  name: z.string(),
+  description: z.string(),
+  model: z.strictObject({
+    name: z.string(),
+    parameters: z.int().positive(),
+    /** Parsed by the model loader, which refuses what it does not know. */
+    config: fileRefSchema,
+    tokenizer: fileRefSchema,
+    tokenizerConfig: fileRefSchema,
+    /** `model.safetensors`, cut into consecutive shards of 4 MiB. */
+    weights: z.array(fileRefSchema).min(1),
+    /** All of the above together. */
+    bytes: z.int().positive(),
+  }),
+  adapter: adapterSpecSchema,
+  layout: adapterLayoutSchema,
+  training: trainingSettingsSchema,
+  data: z.strictObject({
+    template: templateSchema,
+    partition: partitionStrategySchema,
+    shards: z.int().positive(),
+    domains: z.array(z.string()),
+    /** Mean size of a data shard, for the cost shown before the button. */
+    meanShardBytes: z.int().nonnegative(),
+    meanShardExamples: z.int().nonnegative(),
+    heldOutExamples: z.int().nonnegative(),
+  }),
+  upload: z.strictObject({
+    codec: deltaCodecSchema,
+    maxNorm: z.number().positive(),
+    /** Exact size of an encoded delta. */
+    bytes: z.int().positive(),
+    chunkBytes: z.int().positive(),
+    window: z.int().positive(),
+  }),
+  lease: z.strictObject({ ttlMs: z.int().positive(), heartbeatMs: z.int().positive() }),
+  /** A power of two that every contribution's weight is multiplied with, so that totals stay below 2^20 (fold.ts). */
+  weightScale: z.number().positive().max(1),
+});
+export type Manifest = z.infer<typeof manifestSchema>;
