@@ -1,0 +1,111 @@
+/**
+ * What `npm start`, `npm run demo`, `npm test` and `npm run bench` run: it needs nothing but Node, installs what is
+ * missing, builds the page when its sources changed, and then does the job. npm runs a script without `node_modules`.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findBrowser } from './find-browser.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+const [job, ...rest] = process.argv.slice(2);
+requireNode();
+installDependencies();
+switch (job) {
+  case 'oneround':
+    buildPage();
+    run(process.execPath, [join(root, 'apps/server/bin/oneround.mjs'), ...rest]);
+    break;
+  case 'dev':
+    run(bin('vite'), ['dev', ...rest]);
+    break;
+  case 'bench':
+    buildPage();
+    run(process.execPath, ['--import', 'tsx', join(root, 'bench/run.ts'), ...rest]);
+    break;
+  case 'test':
+    await test();
+    break;
+  default:
+    stop(`unknown job ${JSON.stringify(job)}: use npm start, npm run demo, npm test or npm run bench`);
+}
+
+/** Everything that must hold, in the order in which a fault is cheapest to find. */
+async function test() {
+  await findBrowser().catch((error) => stop(error.message));
+  step('typecheck', bin('tsc'), ['-p', 'tsconfig.json']);
+  step('lint', bin('oxlint'), ['--deny-warnings']);
+  step('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']);
+  step('unit and integration', bin('vitest'), ['run', '--config', 'vite.config.ts']);
+  buildPage();
+  step('end to end', bin('playwright'), ['test', ...rest]);
+}
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  stop(`oneround needs Node 20.19 or later; this is ${process.versions.node}. See https://nodejs.org/en/download`);
+}
+
+/** `npm ci`, unless the installed tree came from this very lockfile. */
+function installDependencies() {
+  const lock = fingerprint([join(root, 'package-lock.json')]);
+  const stamp = join(root, 'node_modules', '.oneround-lock');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  console.log('Installing dependencies (the first time takes about two minutes: SQLite is compiled) ...');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  const result = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel', 'error'], {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  });
+  if (result.status !== 0) stop('the dependencies did not install; see above, then run `npm ci` by hand');
+  writeFileSync(stamp, lock);
+}
+
+/** `vite build`, unless the built page came from these very sources. */
+function buildPage() {
+  const sources = ['apps/web', 'packages/fl-core/src', 'packages/lora/src', 'vite.config.ts', 'package-lock.json'];
+  const print = fingerprint(sources.flatMap((path) => filesBelow(join(root, path))));
+  const stamp = join(root, 'apps/web/dist/.sources');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === print) return;
+  step('build the page', bin('vite'), ['build', '--logLevel', 'warn']);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, print);
+}
+
+function filesBelow(path) {
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.name !== 'dist' && entry.name !== 'node_modules')
+    .flatMap((entry) => filesBelow(join(path, entry.name)))
+    .sort();
+}
+
+function fingerprint(files) {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(file.slice(root.length)).update('\0').update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+function step(name, command, args) {
+  const started = Date.now();
+  console.log(`\n== ${name}`);
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  if (result.status !== 0) stop(`${name} failed`);
+  console.log(`== ${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function run(command, args) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  process.exitCode = result.status ?? 1;
+}
+
+function stop(message) {
+  console.error(`\noneround: ${message}`);
+  process.exit(1);
+}
