@@ -1,0 +1,14 @@
+/**
+ * adapter: what a LoRA adapter is - its layers, its layout, its published half, its PEFT file. No TFJS here.
+ */
+export { loraLayout, peftTensorName } from './lora-layout.ts';
+export {
+  type AdaptedModule,
+  adaptedModules,
+  type LoraSpec,
+  moduleName,
+  type TargetModule,
+  targetModuleNames,
+} from './lora-spec.ts';
+export { exportPeft } from './peft-export.ts';
+export { publishedA } from './published-a.ts';

@@ -1,0 +1,17 @@
+/** The published, frozen side of the adapter. Everyone derives the same bits from the campaign's seed. */
+import { SeededRandom } from '@oneround/fl-core';
+import type { LlamaConfig } from '../checkpoint/index.ts';
+import { adaptedModules, type LoraSpec } from './lora-spec.ts';
+
+/**
+ * `A` of every adapted module, `[rank, in]` row-major, in the order of `adaptedModules`.
+ * Uniform on (-1/sqrt(in), 1/sqrt(in)): PEFT's default, kaiming_uniform with a = sqrt(5) (He et al. 2015). All modules
+ * draw from one continuous stream, row after row.
+ */
+export function publishedA(config: LlamaConfig, spec: LoraSpec): Float32Array[] {
+  const random = new SeededRandom(spec.seed);
+  return adaptedModules(config, spec).map((module) => {
+    const bound = Math.sqrt(module.in);
+    return Float32Array.from({ length: spec.rank * module.in }, () => Math.fround((random.nextUnit() * 2 - 1) / bound));
+  });
+}

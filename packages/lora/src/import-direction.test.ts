@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+/** Every module that `file` imports for its values, through any number of relative imports. */
+function importsOf(file: URL, seen = new Set<string>()): Set<string> {
+  if (seen.has(file.href)) return seen;
+  seen.add(file.href);
+  for (const [statement, specifier] of readFileSync(file, 'utf8').matchAll(/^(?:im|ex)port [^;]*?from '([^']+)';/gms)) {
+    if (statement.startsWith('import type')) continue;
+    if (specifier!.startsWith('.')) importsOf(new URL(specifier!, file), seen);
+    else seen.add(specifier!);
+  }
+  return seen;
+}
+
+describe('imports', () => {
+  it.each(['adapter', 'checkpoint', 'tokenizer'])(
+    '%s knows no TFJS: the server imports it in its main process',
+    (room) => {
+      const imports = importsOf(new URL(`./${room}/index.ts`, import.meta.url));
+      expect(imports.size).toBeGreaterThan(3);
+      expect([...imports].filter((name) => name.includes('@tensorflow'))).toEqual([]);
+      expect([...imports].filter((name) => name.includes('/tensor/') || name.includes('/model/'))).toEqual([]);
+    },
+  );
+
+  it('training fetches a backend only when it is chosen', () => {
+    const imports = [...importsOf(new URL('./training/index.ts', import.meta.url))];
+    expect(imports).toContain('@tensorflow/tfjs-core');
+    expect(imports.filter((name) => name.startsWith('@tensorflow/tfjs-backend'))).toEqual([]);
+  });
+
+  it('only the tensor room imports TFJS', () => {
+    for (const room of ['model', 'training']) {
+      const imports = importsOf(new URL(`./${room}/index.ts`, import.meta.url));
+      const own = [...imports].filter((name) => name.includes(`/lora/src/${room}/`));
+      expect(own.length).toBeGreaterThan(3);
+      for (const file of own) expect(readFileSync(new URL(file), 'utf8')).not.toContain('@tensorflow');
+    }
+  });
+});

@@ -1,0 +1,162 @@
+/** How well a model, with or without an adapter, predicts the answers of held-out examples. */
+import type { AdapterLayout } from '@oneround/fl-core';
+import type { LoraSpec } from '../adapter/index.ts';
+import {
+  type CausalLm,
+  embed,
+  forward,
+  labelLosses,
+  type LayerAdapter,
+  LoraAdapter,
+  logitsAt,
+} from '../model/index.ts';
+import { argMax, assertDeviceHealthy, dispose, tensor1d, tidy, type Tensor1D } from '../tensor/index.ts';
+import type { EncodedExample } from '../tokenizer/index.ts';
+import { type Batch, disposeBatch, makeBatch } from './batch.ts';
+import { batchesByLength } from './batches.ts';
+import { checkExamples } from './check-examples.ts';
+import { GeometryCache } from './geometry-cache.ts';
+import { TrainingError } from './training-error.ts';
+
+/** A LoRA adapter as plain data; `values` is the flat B in layout order. */
+export interface AdapterValues {
+  spec: LoraSpec;
+  layout: AdapterLayout;
+  values: Float32Array;
+}
+
+export interface DomainEvaluation {
+  /** Mean nats a label token. */
+  loss: number;
+  /** Share of examples whose every label is the most likely token: the answer, to the letter, by greedy decoding. */
+  accuracy: number;
+  examples: number;
+}
+
+export interface Evaluation extends DomainEvaluation {
+  labelTokens: number;
+  domains: Record<string, DomainEvaluation>;
+}
+
+/** What one example adds to a mean. */
+interface ExampleScore {
+  domain: string;
+  /** Summed over its labels, in nats. */
+  loss: number;
+  labels: number;
+  exact: boolean;
+}
+
+/**
+ * Scores every example once.
+ * @param options.batchSize rows a batch, 16 unless told
+ * @param options.onBatch called after every batch with the number of examples done; awaited, so it may pause or throw
+ * @throws TrainingError `no_examples`, `too_long`, `wrong_shape` or `not_finite`; BackendError `device_failed`
+ */
+export async function evaluate(
+  model: CausalLm,
+  adapter: AdapterValues | null,
+  examples: readonly EncodedExample[],
+  options: { batchSize?: number; onBatch?: (done: number, total: number) => void | Promise<void> } = {},
+): Promise<Evaluation> {
+  checkExamples(model.config, examples);
+  const geometries = new GeometryCache(model.config);
+  const uploaded = uploadAdapter(model, adapter);
+  const scores: ExampleScore[] = [];
+  try {
+    for (const indices of batchesByLength(examples, options.batchSize ?? 16)) {
+      const rows = indices.map((index) => examples[index]!);
+      scores.push(...(await scoreBatch(model, uploaded.layers, rows, geometries)));
+      await options.onBatch?.(scores.length, examples.length);
+    }
+  } finally {
+    uploaded.dispose();
+    geometries.dispose();
+  }
+  return summarise(scores);
+}
+
+/**
+ * An adapter on the device, as a function that gives its layers inside a tidy; none without adapter.
+ * @throws TrainingError `wrong_shape` when the values do not fill the layout or the layout is another adapter's
+ */
+export function uploadAdapter(
+  model: CausalLm,
+  adapter: AdapterValues | null,
+): { layers: () => LayerAdapter[]; dispose: () => void } {
+  if (!adapter) return { layers: () => [], dispose: () => undefined };
+  const { spec, layout, values } = adapter;
+  const lora = new LoraAdapter(model.config, spec);
+  if (values.length !== layout.size || lora.size !== layout.size) {
+    lora.dispose();
+    throw new TrainingError(
+      'wrong_shape',
+      `Got ${values.length} values for a layout of ${layout.size} and an adapter of ${lora.size}.`,
+    );
+  }
+  const flat = tensor1d(values.slice());
+  return {
+    layers: () => lora.layers(flat),
+    dispose: () => {
+      flat.dispose();
+      lora.dispose();
+    },
+  };
+}
+
+async function scoreBatch(
+  model: CausalLm,
+  layers: () => LayerAdapter[],
+  rows: readonly EncodedExample[],
+  geometries: GeometryCache,
+): Promise<ExampleScore[]> {
+  const batch = makeBatch(rows);
+  const { losses, best } = predict(model, layers, batch, geometries);
+  try {
+    const [lossOf, bestOf] = await Promise.all([losses.data(), best.data()]);
+    assertDeviceHealthy();
+    const labelOf = rows.flatMap(({ labels }) => [...labels].filter((label) => label >= 0));
+    const scores = rows.map(({ domain }): ExampleScore => ({ domain, loss: 0, labels: 0, exact: true }));
+    batch.exampleOfScore.forEach((row, i) => {
+      const score = scores[row]!;
+      score.loss += lossOf[i]!;
+      score.labels += 1;
+      score.exact &&= bestOf[i] === labelOf[i];
+    });
+    return scores;
+  } finally {
+    disposeBatch(batch);
+    dispose([losses, best]);
+  }
+}
+
+function predict(
+  { config, weights }: CausalLm,
+  layers: () => LayerAdapter[],
+  { rows, positions, ids, scored }: Batch,
+  geometries: GeometryCache,
+): { losses: Tensor1D; best: Tensor1D } {
+  const geometry = geometries.get(rows, positions);
+  return tidy(() => {
+    const hidden = forward(config, weights, layers(), embed(weights, ids), geometry);
+    const logits = logitsAt(config, weights, hidden, scored.position);
+    return { losses: labelLosses(logits, scored.label), best: argMax(logits, 1) as Tensor1D };
+  });
+}
+
+function summarise(scores: readonly ExampleScore[]): Evaluation {
+  const names = [...new Set(scores.map(({ domain }) => domain))].toSorted();
+  const domains = Object.fromEntries(
+    names.map((name) => [name, meanOf(scores.filter(({ domain }) => domain === name))]),
+  );
+  return { ...meanOf(scores), labelTokens: scores.reduce((sum, { labels }) => sum + labels, 0), domains };
+}
+
+function meanOf(scores: readonly ExampleScore[]): DomainEvaluation {
+  const labels = scores.reduce((sum, score) => sum + score.labels, 0);
+  const loss = scores.reduce((sum, score) => sum + score.loss, 0) / Math.max(1, labels);
+  if (!Number.isFinite(loss))
+    throw new TrainingError('not_finite', `The held-out loss is ${loss}; the adapter is broken.`);
+  const exact = scores.filter((score) => score.exact).length;
+  return { loss, accuracy: exact / scores.length, examples: scores.length };
+}
