@@ -1,0 +1,71 @@
+/** `oneround demo`: a fresh server, headless volunteers, the closing table, the exported adapter. */
+import { join } from 'node:path';
+import { Option, type Command } from 'commander';
+import { runDemo } from '../demo/run-demo.ts';
+import { startServer } from '../server.ts';
+import { defaultCampaign, defaultDataDir, parsePort, webRoot } from './defaults.ts';
+import { exportFromServer } from './export-folder.ts';
+import { closeOnSignal, linksOf } from './start.ts';
+
+interface DemoFlags {
+  volunteers: number;
+  backend: 'webgpu' | 'wasm' | 'auto';
+  port: number;
+  campaign: string;
+  exit?: boolean;
+}
+
+export function addDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .description('start a server and let headless volunteers finish a round in front of you')
+    .option('--volunteers <n>', 'browser pages to open', parseVolunteers, 3)
+    .addOption(new Option('--backend <name>', 'what they train on').choices(['webgpu', 'wasm', 'auto']).default('auto'))
+    .option('--port <number>', 'port to listen on; 0 takes any', parsePort, 8787)
+    .option('--campaign <file>', 'campaign.json to run', defaultCampaign)
+    .option('--exit', 'stop the server at the end instead of leaving the dashboard up')
+    .action(demo);
+}
+
+async function demo(flags: DemoFlags): Promise<void> {
+  // A demo starts from the base model, so it gets a data directory of its own.
+  const dataDir = join(defaultDataDir, `demo-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
+  const server = await startServer({
+    host: '127.0.0.1',
+    port: flags.port,
+    dataDir,
+    campaignFiles: [flags.campaign],
+    webRoot,
+    logLevel: 'warn',
+  });
+  closeOnSignal(server);
+  for (const line of linksOf(server)) console.log(line);
+  const [campaign] = server.campaigns;
+  const shards = campaign!.data.shards;
+  if (flags.volunteers > shards) throw new Error(`the campaign has ${shards} shards, so at most ${shards} volunteers`);
+  try {
+    await runDemo({
+      serverUrl: server.url,
+      campaignId: campaign!.id,
+      volunteers: flags.volunteers,
+      backend: flags.backend,
+      print: (line) => console.log(line),
+      exportAdapter: async () => {
+        const folder = join(dataDir, 'adapter');
+        await exportFromServer(server.url, campaign!.id, folder);
+        return folder;
+      },
+    });
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  if (flags.exit) await server.close();
+  else console.log(`\nDashboard: ${server.url}/c/${campaign!.id}/live (Ctrl-C stops the server)`);
+}
+
+function parseVolunteers(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= 64) return count;
+  throw new Error(`--volunteers takes a number from 1 to 64, not ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,19 @@
+/** The `oneround` command. Each subcommand is a file that registers itself. */
+import { Command } from 'commander';
+import { addDemoCommand } from './demo.ts';
+import { addExportCommand } from './export.ts';
+import { addStartCommand } from './start.ts';
+
+const program = new Command('oneround')
+  .description('Federated fine-tuning in one communication round, in the browser')
+  .showHelpAfterError();
+addStartCommand(program);
+addDemoCommand(program);
+addExportCommand(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`oneround: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

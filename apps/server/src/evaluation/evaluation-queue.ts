@@ -1,0 +1,73 @@
+/**
+ * Keeps a campaign's held-out figures coming: asks the ledger what has none, has the thread score it, records the result.
+ * The ledger is the queue, so nothing is lost when the thread or the server dies.
+ */
+import type { EvaluationResult } from '@oneround/fl-core';
+import type { EvaluationSubject } from '../ledger/index.ts';
+import type { Thread } from '../threads/thread.ts';
+import type { Evaluator } from './evaluator.ts';
+
+const RESTART_DELAY_MS = 2000;
+
+export interface EvaluationQueueOptions {
+  /** What has no evaluation, most urgent first. */
+  unevaluated: () => Promise<EvaluationSubject[]>;
+  values: (subject: EvaluationSubject) => Promise<Float32Array>;
+  record: (subject: EvaluationSubject, result: EvaluationResult) => Promise<void>;
+  startThread: () => Thread<Evaluator>;
+  /** Told when the thread died or a subject could not be scored. */
+  onError: (error: Error) => void;
+}
+
+export interface EvaluationQueue {
+  /** Looks for work; called whenever there may be some. */
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+/** Starts the thread at the first `wake` and works until `stop`. */
+export function startEvaluationQueue(options: EvaluationQueueOptions): EvaluationQueue {
+  let thread: Thread<Evaluator> | null = null;
+  let stopped = false;
+  let again = false;
+  let running: Promise<void> | null = null;
+
+  const work = async () => {
+    for (;;) {
+      if (stopped) return;
+      again = false;
+      const [subject] = await options.unevaluated();
+      if (subject) {
+        thread ??= options.startThread();
+        const values = await options.values(subject);
+        await options.record(subject, await thread.call.score(values));
+      } else if (!again) return;
+    }
+  };
+  const run = async () => {
+    try {
+      await work();
+    } catch (error) {
+      if (stopped) return;
+      options.onError(error instanceof Error ? error : new Error(String(error)));
+      await thread?.stop();
+      thread = null;
+      setTimeout(queue.wake, RESTART_DELAY_MS).unref();
+    } finally {
+      running = null;
+    }
+  };
+  const queue: EvaluationQueue = {
+    wake() {
+      if (stopped) return;
+      if (running) again = true;
+      else running = run();
+    },
+    async stop() {
+      stopped = true;
+      await thread?.stop();
+      await running;
+    },
+  };
+  return queue;
+}

@@ -1,0 +1,125 @@
+/** The HTTP side: manifests, content-addressed files, versions as PEFT files, and the page. Nothing here takes a body. */
+import { createReadStream, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import fastifyStatic from '@fastify/static';
+import { Refusal, sha256Schema, type CampaignState, type Manifest } from '@oneround/fl-core';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
+import * as z from 'zod';
+import { securityHeaders } from './security-headers.ts';
+
+const IMMUTABLE = 'public, max-age=31536000, immutable';
+
+/** What the routes read. */
+export interface RouteSources {
+  manifests: () => Promise<Manifest[]>;
+  servedFile: (sha256: string) => Promise<{ path: string; name: string; bytes: number } | null>;
+  state: (campaignId: string) => Promise<CampaignState>;
+  exportVersion: (
+    campaignId: string,
+    version?: number,
+  ) => Promise<{ version: number; adapterConfig: Uint8Array; adapterModel: Uint8Array }>;
+}
+
+const versionParams = z.object({
+  id: z.string(),
+  version: z.union([z.literal('latest'), z.string().regex(/^\d{1,9}$/)]),
+  file: z.enum(['adapter_config.json', 'adapter_model.safetensors']),
+});
+
+/** An HTTP server that is not listening yet. `webRoot` is the built page; without it only the API answers. */
+export async function makeHttpServer(
+  sources: RouteSources,
+  options: { webRoot?: string | undefined; logger: FastifyBaseLogger },
+): Promise<FastifyInstance> {
+  const app = Fastify({ loggerInstance: options.logger, bodyLimit: 1024 });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(securityHeaders(request.url.split('?')[0]!));
+  });
+  app.setErrorHandler((error, _request, reply) => answerError(error, reply, options.logger));
+
+  app.get('/healthz', () => ({ ok: true }));
+  app.get('/v1/campaigns', async () => {
+    const manifests = await sources.manifests();
+    return { campaigns: manifests.map(({ id, name, description }) => ({ id, name, description, status: 'open' })) };
+  });
+  app.get<{ Params: { id: string } }>('/v1/campaigns/:id', async ({ params, headers }, reply) => {
+    const manifest = (await sources.manifests()).find(({ id }) => id === params.id);
+    if (!manifest) throw unknownCampaign(params.id);
+    const etag = `"${manifest.layout.hash.slice(0, 16)}-${manifest.protocol}"`;
+    reply.headers({ etag, 'cache-control': 'no-cache' });
+    return headers['if-none-match'] === etag ? reply.code(304).send() : manifest;
+  });
+  app.get<{ Params: { id: string } }>('/v1/campaigns/:id/state', async ({ params }, reply) => {
+    reply.header('cache-control', 'no-store');
+    return sources.state(params.id);
+  });
+  app.get<{ Params: { sha256: string } }>('/v1/files/:sha256', async ({ params }, reply) => {
+    const file = sha256Schema.safeParse(params.sha256).success ? await sources.servedFile(params.sha256) : null;
+    if (!file) return sendError(reply, 404, 'unknown_file', 'This server has no such file.');
+    reply.headers({ 'cache-control': IMMUTABLE, 'content-length': file.bytes, etag: `"${params.sha256}"` });
+    return reply.type('application/octet-stream').send(createReadStream(file.path));
+  });
+  app.get('/v1/campaigns/:id/versions/:version/:file', async ({ params: rawParams }, reply) => {
+    const params = versionParams.safeParse(rawParams);
+    if (!params.success) return sendError(reply, 404, 'unknown_file', 'There is no such file of a version.');
+    const { id, version, file } = params.data;
+    const exported = await sources.exportVersion(id, version === 'latest' ? undefined : Number(version));
+    const isModel = file === 'adapter_model.safetensors';
+    reply.headers({
+      'cache-control': version === 'latest' ? 'no-cache' : IMMUTABLE,
+      'content-disposition': `attachment; filename="${file}"`,
+      'x-oneround-version': exported.version,
+    });
+    return reply
+      .type(isModel ? 'application/octet-stream' : 'application/json')
+      .send(Buffer.from(isModel ? exported.adapterModel : exported.adapterConfig));
+  });
+  if (options.webRoot !== undefined) await servePage(app, options.webRoot);
+  app.setNotFoundHandler((request, reply) => {
+    if (options.webRoot !== undefined && request.method === 'GET' && isPagePath(request.url)) {
+      return reply.header('cache-control', 'no-cache').sendFile('index.html');
+    }
+    return sendError(reply, 404, 'not_found', `There is nothing at ${request.url.split('?')[0]}.`);
+  });
+  return app;
+}
+
+async function servePage(app: FastifyInstance, webRoot: string): Promise<void> {
+  if (!existsSync(join(webRoot, 'index.html'))) {
+    throw new Error(
+      `There is no built page in ${webRoot}. Run \`npx vite build\`, or start the server with \`npm start\`.`,
+    );
+  }
+  await app.register(fastifyStatic, {
+    root: webRoot,
+    wildcard: false,
+    setHeaders: (reply, path) => {
+      reply.header('cache-control', path.includes('/assets/') ? IMMUTABLE : 'no-cache');
+    },
+  });
+}
+
+/** Paths that the page itself routes; everything else that is missing is a 404. */
+function isPagePath(url: string): boolean {
+  const path = url.split('?')[0]!;
+  return (
+    !path.startsWith('/v1/') && !path.startsWith('/socket.io') && !path.startsWith('/assets/') && !path.includes('.')
+  );
+}
+
+function unknownCampaign(id: string): Refusal {
+  return new Refusal('unknown_campaign', `This server has no campaign called "${id.slice(0, 64)}".`);
+}
+
+function answerError(error: unknown, reply: FastifyReply, logger: FastifyBaseLogger): FastifyReply {
+  if (error instanceof Refusal) return sendError(reply, 404, error.code, error.message);
+  const { statusCode = 500, message = '' } = error as { statusCode?: number; message?: string };
+  if (statusCode < 500) return sendError(reply, statusCode, 'malformed', message);
+  if (/has no version/.test(message)) return sendError(reply, 404, 'unknown_version', message);
+  logger.error({ error }, 'a request failed');
+  return sendError(reply, 500, 'internal', 'The server failed at this request; it has been logged.');
+}
+
+function sendError(reply: FastifyReply, status: number, code: string, message: string): FastifyReply {
+  return reply.code(status).header('cache-control', 'no-store').send({ error: { code, message } });
+}

@@ -1,0 +1,114 @@
+/** The ledger as observers see it: rows become the contributions, versions and log of `CampaignState`. */
+import {
+  evaluationSchema,
+  logEntrySchema,
+  type Contribution,
+  type EvaluationResult,
+  type LogEntry,
+  type Version,
+} from '@oneround/fl-core';
+import type { CampaignDefinition } from '../campaign/index.ts';
+import type { LedgerDatabase } from './open-database.ts';
+import type { LedgerCounts } from './outcome.ts';
+
+const LOG_ENTRIES = 200;
+
+/** Everything of `CampaignState` that comes from tables. */
+export interface CampaignRecord {
+  contributions: Contribution[];
+  versions: Version[];
+  log: LogEntry[];
+}
+
+/** Reads a campaign's contributions and versions, ascending, and its newest log entries, newest first. */
+export async function readCampaign(db: LedgerDatabase, campaignId: string): Promise<CampaignRecord> {
+  const rows = await db
+    .selectFrom('contributions')
+    .selectAll()
+    .where('campaign_id', '=', campaignId)
+    .orderBy('sequence')
+    .execute();
+  const evaluations = await readEvaluations(db, campaignId);
+  const contributions = rows.map((row): Contribution => ({
+    contributionId: row.contribution_id,
+    sequence: row.sequence,
+    clientId: row.client_id,
+    leaseId: row.lease_id,
+    shardIndex: row.shard_index,
+    labelTokens: row.label_tokens,
+    examples: row.examples,
+    steps: row.steps,
+    localLoss: row.local_loss,
+    norm: row.norm,
+    bytesUp: row.bytes,
+    bytesDown: row.bytes_down,
+    trainingMs: row.training_ms,
+    foldedVersion: row.folded_version,
+    receivedAt: row.received_at,
+    alone: evaluations.get(`contribution ${row.contribution_id}`) ?? null,
+  }));
+  const versions = await db
+    .selectFrom('versions')
+    .selectAll()
+    .where('campaign_id', '=', campaignId)
+    .orderBy('version')
+    .execute();
+  const log = await db
+    .selectFrom('log')
+    .select(['at', 'kind', 'message'])
+    .where('campaign_id', '=', campaignId)
+    .orderBy('id', 'desc')
+    .limit(LOG_ENTRIES)
+    .execute();
+  return {
+    contributions,
+    versions: versions.map((row): Version => ({
+      version: row.version,
+      sha256: row.sha256,
+      exportSha256: row.export_sha256,
+      contributionIds: rows
+        .filter(({ folded_version }) => folded_version !== null && folded_version <= row.version)
+        .map(({ contribution_id }) => contribution_id),
+      labelTokens: row.label_tokens,
+      createdAt: row.created_at,
+      evaluation: evaluations.get(`version ${row.version}`) ?? null,
+    })),
+    log: log.map((entry) => logEntrySchema.parse(entry)),
+  };
+}
+
+async function readEvaluations(db: LedgerDatabase, campaignId: string): Promise<Map<string, EvaluationResult>> {
+  const rows = await db.selectFrom('evaluations').selectAll().where('campaign_id', '=', campaignId).execute();
+  return new Map(
+    rows.map(({ kind, subject, result }) => [`${kind} ${subject}`, evaluationSchema.parse(JSON.parse(result))]),
+  );
+}
+
+/** Shards with a contribution. */
+export async function contributedShards(db: LedgerDatabase, campaignId: string): Promise<Set<number>> {
+  const rows = await db
+    .selectFrom('contributions')
+    .select('shard_index')
+    .where('campaign_id', '=', campaignId)
+    .execute();
+  return new Set(rows.flatMap(({ shard_index }) => (shard_index === null ? [] : [shard_index])));
+}
+
+/** The counts that go with every event. */
+export async function countCampaign(
+  db: LedgerDatabase,
+  { manifest, shards, weightsBytes }: CampaignDefinition,
+  leased: number,
+): Promise<LedgerCounts> {
+  const { uploads, bytes } = await db
+    .selectFrom('contributions')
+    .select((row) => [row.fn.countAll<number>().as('uploads'), row.fn.sum<number | null>('bytes').as('bytes')])
+    .where('campaign_id', '=', manifest.id)
+    .executeTakeFirstOrThrow();
+  const contributed = (await contributedShards(db, manifest.id)).size;
+  return {
+    shards: { total: shards.length, leased, contributed },
+    bytesUp: Number(bytes ?? 0),
+    bytesUpAllWeights: Number(uploads) * weightsBytes,
+  };
+}

@@ -1,0 +1,55 @@
+/** One server per data directory: a lock file that names the process holding it. A dead process's lock is taken over. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Who is asking: the process id and when that process started (epoch milliseconds), so that a reused id is noticed. */
+export interface LockOwner {
+  pid: number;
+  startedAt: number;
+}
+
+/** This process. */
+export function thisProcess(): LockOwner {
+  return { pid: process.pid, startedAt: Math.round(performance.timeOrigin) };
+}
+
+/**
+ * Locks `dataDir` (created if missing) and returns the function that unlocks it.
+ * @throws Error with one sentence when a living process holds the lock
+ */
+export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
+  mkdirSync(dataDir, { recursive: true });
+  const path = join(dataDir, 'lock');
+  for (;;) {
+    try {
+      writeFileSync(path, JSON.stringify(owner), { flag: 'wx' });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    }
+    const holder = readHolder(path);
+    if (holder && isHeld(holder, owner)) {
+      throw new Error(
+        `The data directory ${dataDir} is in use by another oneround server (process ${holder.pid}). Stop it, or start this one with another --data directory.`,
+      );
+    }
+    rmSync(path, { force: true });
+  }
+}
+
+/** Null for a lock that was cut short while it was written: its process died. */
+function readHolder(path: string): LockOwner | null {
+  const match = /^\{"pid":(\d+),"startedAt":(\d+)\}$/.exec(readFileSync(path, 'utf8'));
+  return match ? { pid: Number(match[1]), startedAt: Number(match[2]) } : null;
+}
+
+function isHeld(holder: LockOwner, owner: LockOwner): boolean {
+  if (holder.pid === owner.pid) return holder.startedAt === owner.startedAt;
+  try {
+    process.kill(holder.pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: alive, but another user's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

@@ -1,0 +1,8 @@
+/**
+ * The ledger room: SQLite, blobs, leases, intake and the fold. Runs in a thread of its own (`ledger-thread.ts`); nothing
+ * here knows about sockets or HTTP.
+ */
+export { lockDataDir, thisProcess } from './data-lock.ts';
+export type { PeftFiles } from './global-adapter.ts';
+export type { EvaluationSubject, Ledger, LedgerOptions } from './ledger.ts';
+export type { Change, LedgerCounts, Outcome } from './outcome.ts';

@@ -1,0 +1,253 @@
+/**
+ * Intake: from the first byte of an upload to a durable ledger row. The checks, in order: lease, campaign's codec and
+ * size, layout, weight, signature (at `begin`); offset (at every chunk); size, hash, decoding, finite values, norm,
+ * duplicate (at `finish`). Then the blob is made durable, the row committed, and only then does `finish` return.
+ */
+import { decodeDelta, deltaNorm, Refusal, verifyContribution, type Receipt, type UploadBegin } from '@oneround/fl-core';
+import type { CampaignDefinition } from '../campaign/index.ts';
+import { asStorageFull, hashBytes, type BlobStore } from './blob-store.ts';
+import type { GlobalAdapter } from './global-adapter.ts';
+import type { LeaseBook } from './leases.ts';
+import type { LedgerDatabase } from './open-database.ts';
+
+/** What intake needs of a campaign. */
+export interface OpenCampaign {
+  definition: CampaignDefinition;
+  adapter: GlobalAdapter;
+}
+
+interface IntakeParts {
+  db: LedgerDatabase;
+  blobs: BlobStore;
+  leases: LeaseBook;
+  now: () => number;
+  /** @throws Refusal `unknown_campaign` */
+  campaign: (campaignId: string) => OpenCampaign;
+}
+
+export class Intake {
+  readonly #parts: IntakeParts;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens an upload, or resumes it: returns the bytes that are already stored. */
+  async begin(message: UploadBegin): Promise<number> {
+    const { db, blobs, leases } = this.#parts;
+    const accepted = await this.#accepted(message.contributionId);
+    if (accepted) {
+      if (accepted.sha256 === message.sha256 && accepted.lease_id === message.leaseId) return accepted.bytes;
+      throw new Refusal('wrong_hash', 'Other bytes were accepted under this contribution id before.');
+    }
+    const { campaignId } = leases.holder(message.leaseId);
+    leases.live(message.leaseId);
+    await this.#checkBegin(message, this.#parts.campaign(campaignId).definition);
+    const earlier = await db
+      .selectFrom('uploads')
+      .selectAll()
+      .where((row) =>
+        row.or([row('contribution_id', '=', message.contributionId), row('lease_id', '=', message.leaseId)]),
+      )
+      .execute();
+    const same = earlier.find((upload) => upload.contribution_id === message.contributionId);
+    if (same && (same.sha256 !== message.sha256 || same.lease_id !== message.leaseId)) {
+      throw new Refusal('wrong_hash', 'An upload of other bytes was begun under this contribution id.');
+    }
+    if (same) return this.#storedBytes(same);
+    blobs.reserve(message.bytes);
+    for (const upload of earlier) await this.#drop(upload.contribution_id);
+    await db
+      .insertInto('uploads')
+      .values({
+        contribution_id: message.contributionId,
+        campaign_id: campaignId,
+        lease_id: message.leaseId,
+        sha256: message.sha256,
+        bytes: message.bytes,
+        begin: JSON.stringify(message),
+      })
+      .execute();
+    return 0;
+  }
+
+  /** Stores a chunk; one that is stored already (sent again after a lost answer) changes nothing. */
+  async chunk(contributionId: string, offset: number, data: Uint8Array): Promise<number> {
+    const { blobs } = this.#parts;
+    const upload = await this.#upload(contributionId);
+    const stored = this.#storedBytes(upload);
+    if (offset + data.byteLength <= stored) return stored;
+    if (offset !== stored) {
+      throw new Refusal('wrong_offset', `The next chunk must start at byte ${stored}, not ${offset}.`);
+    }
+    if (stored + data.byteLength > upload.bytes) {
+      throw new Refusal('too_large', `The upload was announced with ${upload.bytes} bytes; this chunk goes past them.`);
+    }
+    return blobs.appendPart(contributionId, data);
+  }
+
+  /** Accepts the upload into the ledger. Repeating it returns the same receipt. */
+  async finish(contributionId: string): Promise<Receipt & { leaseId: string; campaignId: string }> {
+    const { db, blobs, leases, now } = this.#parts;
+    const accepted = await this.#accepted(contributionId);
+    if (accepted) {
+      const { sequence, lease_id: leaseId, campaign_id: campaignId } = accepted;
+      return { contributionId, sequence, repeated: true, leaseId, campaignId };
+    }
+    const upload = await this.#upload(contributionId);
+    const lease = leases.live(upload.lease_id);
+    const begin = JSON.parse(upload.begin) as UploadBegin;
+    const { definition, adapter } = this.#parts.campaign(upload.campaign_id);
+    const stored = this.#storedBytes(upload);
+    if (stored !== upload.bytes) {
+      throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);
+    }
+    const norm = await this.#checkBytes(contributionId, begin, definition, adapter);
+    const sequence = await this.#nextSequence(upload.campaign_id);
+    if (!blobs.has(upload.sha256)) blobs.adoptPart(contributionId, upload.sha256);
+    try {
+      await db.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto('contributions')
+          .values({
+            contribution_id: contributionId,
+            campaign_id: upload.campaign_id,
+            sequence,
+            lease_id: upload.lease_id,
+            client_id: leases.clientOf(upload.lease_id).clientId,
+            public_key: lease.public_key,
+            signature: begin.signature,
+            shard_index: lease.shard_index,
+            sha256: upload.sha256,
+            bytes: upload.bytes,
+            label_tokens: begin.labelTokens,
+            examples: begin.examples,
+            steps: begin.steps,
+            local_loss: begin.localLoss,
+            norm,
+            bytes_down: begin.bytesDown,
+            training_ms: begin.trainingMs,
+            received_at: now(),
+            folded_version: null,
+          })
+          .execute();
+        await transaction.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
+      });
+    } catch (error) {
+      throw asStorageFull(error);
+    }
+    return { contributionId, sequence, repeated: false, leaseId: upload.lease_id, campaignId: upload.campaign_id };
+  }
+
+  async #checkBegin(message: UploadBegin, { manifest, shards }: CampaignDefinition): Promise<void> {
+    const { leases } = this.#parts;
+    const { publicKey, shardIndex } = leases.holder(message.leaseId);
+    if (message.codec !== manifest.upload.codec) {
+      throw new Refusal('malformed', `This campaign takes deltas encoded as ${manifest.upload.codec}.`);
+    }
+    if (message.bytes > manifest.upload.bytes) {
+      throw new Refusal(
+        'too_large',
+        `A delta of this campaign has ${manifest.upload.bytes} bytes, not ${message.bytes}.`,
+      );
+    }
+    if (message.bytes < manifest.upload.bytes) {
+      throw new Refusal(
+        'wrong_shape',
+        `A delta of this campaign has ${manifest.upload.bytes} bytes, not ${message.bytes}.`,
+      );
+    }
+    if (message.layoutHash !== manifest.layout.hash) {
+      throw new Refusal('wrong_layout', 'The delta was trained for another adapter layout; reload the page.');
+    }
+    const shard = shardIndex === null ? null : shards[shardIndex]!;
+    const largest = shards.reduce((sum, { labelTokens }) => sum + labelTokens, 0);
+    if (shard ? message.labelTokens !== shard.labelTokens : message.labelTokens > largest) {
+      const allowed = shard ? `exactly ${shard.labelTokens}` : `at most ${largest}`;
+      throw new Refusal('bad_weight', `The weight claims ${message.labelTokens} label tokens; ${allowed} are allowed.`);
+    }
+    const { contributionId, leaseId, sha256, layoutHash, labelTokens } = message;
+    const facts = { campaignId: manifest.id, contributionId, leaseId, sha256, layoutHash, labelTokens };
+    if (!(await verifyContribution(publicKey, message.signature, facts))) {
+      throw new Refusal('bad_signature', 'The signature is not that of the key that holds this lease.');
+    }
+  }
+
+  /** @returns the delta's L2 norm */
+  async #checkBytes(
+    contributionId: string,
+    begin: UploadBegin,
+    { manifest }: CampaignDefinition,
+    adapter: GlobalAdapter,
+  ): Promise<number> {
+    const { blobs } = this.#parts;
+    const bytes = blobs.has(begin.sha256) ? blobs.read(begin.sha256) : blobs.readPart(contributionId);
+    try {
+      if (hashBytes(bytes) !== begin.sha256) {
+        throw new Refusal(
+          'wrong_hash',
+          'The bytes that arrived are not the bytes that were announced; send them again.',
+        );
+      }
+      const delta = decodeDelta(bytes, { size: manifest.layout.size, codec: manifest.upload.codec });
+      const norm = deltaNorm(delta);
+      if (norm > manifest.upload.maxNorm) {
+        throw new Refusal(
+          'norm_too_large',
+          `The delta's norm is ${norm.toPrecision(4)}; this campaign accepts up to ${manifest.upload.maxNorm}.`,
+        );
+      }
+      adapter.checkFoldable(delta, begin.labelTokens);
+      const twin = await this.#parts.db
+        .selectFrom('contributions')
+        .select('contribution_id')
+        .where('campaign_id', '=', manifest.id)
+        .where('sha256', '=', begin.sha256)
+        .executeTakeFirst();
+      if (twin) throw new Refusal('duplicate', 'These very bytes were contributed before; nothing was added.');
+      return norm;
+    } catch (error) {
+      // A refused upload can only be replaced, so its bytes are of no use.
+      if (error instanceof Refusal) await this.#drop(contributionId);
+      throw error;
+    }
+  }
+
+  /** A server that died between storing the blob and committing the row still has every byte. */
+  #storedBytes({ contribution_id, sha256, bytes }: { contribution_id: string; sha256: string; bytes: number }): number {
+    const { blobs } = this.#parts;
+    return blobs.has(sha256) ? bytes : blobs.partBytes(contribution_id);
+  }
+
+  async #nextSequence(campaignId: string): Promise<number> {
+    const { newest } = await this.#parts.db
+      .selectFrom('contributions')
+      .select((row) => row.fn.max('sequence').as('newest'))
+      .where('campaign_id', '=', campaignId)
+      .executeTakeFirstOrThrow();
+    return Number(newest ?? 0) + 1;
+  }
+
+  async #upload(contributionId: string) {
+    const upload = await this.#parts.db
+      .selectFrom('uploads')
+      .selectAll()
+      .where('contribution_id', '=', contributionId)
+      .executeTakeFirst();
+    if (!upload) throw new Refusal('unknown_upload', 'No upload was begun under this contribution id; begin it first.');
+    return upload;
+  }
+
+  async #accepted(contributionId: string) {
+    return this.#parts.db
+      .selectFrom('contributions')
+      .select(['sequence', 'sha256', 'bytes', 'lease_id', 'campaign_id'])
+      .where('contribution_id', '=', contributionId)
+      .executeTakeFirst();
+  }
+
+  async #drop(contributionId: string): Promise<void> {
+    this.#parts.blobs.dropPart(contributionId);
+    await this.#parts.db.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
+  }
+}

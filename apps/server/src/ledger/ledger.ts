@@ -1,0 +1,347 @@
+/**
+ * The ledger: everything durable behind one object that lives in one thread, so its calls never interleave. The main
+ * process reaches it through `threads/thread.ts`.
+ */
+import {
+  clientIdOf,
+  decodeDelta,
+  PROTOCOL_VERSION,
+  Refusal,
+  type CampaignState,
+  type ClientRow,
+  type EvaluationResult,
+  type JoinRequest,
+  type Lease,
+  type LogEntry,
+  type Manifest,
+  type Progress,
+  type Receipt,
+  type RefusalMessage,
+  type UploadBegin,
+} from '@oneround/fl-core';
+import {
+  campaignDefinitionSchema,
+  definitionHash,
+  loadCampaign,
+  servedFiles,
+  type CampaignDefinition,
+} from '../campaign/index.ts';
+import { BlobStore, type BlobStoreOptions } from './blob-store.ts';
+import { contributedShards, countCampaign, readCampaign } from './campaign-view.ts';
+import { GlobalAdapter, type PeftFiles } from './global-adapter.ts';
+import { Intake, type OpenCampaign } from './intake.ts';
+import { LeaseBook } from './leases.ts';
+import { nextFoldEpoch, openDatabase, type LedgerDatabase } from './open-database.ts';
+import type { Change, Outcome } from './outcome.ts';
+
+/** Something to evaluate on held-out data: a version, or one contribution alone. */
+export type EvaluationSubject =
+  { kind: 'version'; version: number } | { kind: 'contribution'; contributionId: string; sequence: number };
+
+export interface LedgerOptions {
+  dataDir: string;
+  blobs?: BlobStoreOptions;
+  /** Epoch milliseconds. */
+  now?: () => number;
+}
+
+export class Ledger {
+  readonly #db: LedgerDatabase;
+  readonly #blobs: BlobStore;
+  readonly #leases: LeaseBook;
+  readonly #intake: Intake;
+  readonly #now: () => number;
+  readonly #epoch: number;
+  readonly #campaigns = new Map<string, OpenCampaign>();
+
+  private constructor(db: LedgerDatabase, blobs: BlobStore, leases: LeaseBook, now: () => number, epoch: number) {
+    this.#db = db;
+    this.#blobs = blobs;
+    this.#leases = leases;
+    this.#now = now;
+    this.#epoch = epoch;
+    this.#intake = new Intake({ db, blobs, leases, now, campaign: (id) => this.#campaign(id) });
+  }
+
+  /** Opens the ledger of a data directory with every campaign it holds, and takes over the right to fold. */
+  static async open({ dataDir, blobs: blobOptions = {}, now = Date.now }: LedgerOptions): Promise<Ledger> {
+    const blobs = new BlobStore(dataDir, blobOptions);
+    const db = await openDatabase(dataDir);
+    const ledger = new Ledger(db, blobs, await LeaseBook.load(db, now), now, await nextFoldEpoch(db));
+    for (const { definition } of await db.selectFrom('campaigns').select('definition').execute()) {
+      await ledger.#open(campaignDefinitionSchema.parse(JSON.parse(definition)));
+    }
+    return ledger;
+  }
+
+  /**
+   * Serves a campaign file: a new campaign is stored; a known one must be the same, or still without contribution.
+   * @throws CampaignFileError for a bad file; Error when the file no longer fits what was contributed under its id
+   */
+  async addCampaign(path: string): Promise<Manifest> {
+    const definition = await loadCampaign(path, this.#blobs);
+    const { id } = definition.manifest;
+    const hash = definitionHash(definition);
+    const stored = await this.#db
+      .selectFrom('campaigns')
+      .select('definition_hash')
+      .where('id', '=', id)
+      .executeTakeFirst();
+    if (stored && stored.definition_hash !== hash) await this.#forgetUnstarted(id, path);
+    await this.#db.transaction().execute(async (transaction) => {
+      await transaction
+        .insertInto('campaigns')
+        .values({ id, definition_hash: hash, definition: JSON.stringify(definition), opened_at: this.#now() })
+        .onConflict((conflict) => conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition) }))
+        .execute();
+      await transaction.deleteFrom('files').where('campaign_id', '=', id).execute();
+      const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
+      await transaction.insertInto('files').values(files).execute();
+    });
+    await this.#open(definition);
+    return definition.manifest;
+  }
+
+  /** The manifests of all campaigns served. */
+  manifests(): Manifest[] {
+    return [...this.#campaigns.values()].map(({ definition }) => definition.manifest);
+  }
+
+  /** The whole definition, for the evaluation thread. @throws Refusal `unknown_campaign` */
+  definition(campaignId: string): CampaignDefinition {
+    return this.#campaign(campaignId).definition;
+  }
+
+  /** Where a file that may be served lies, or null. */
+  async servedFile(sha256: string): Promise<{ path: string; name: string; bytes: number } | null> {
+    const file = await this.#db.selectFrom('files').selectAll().where('sha256', '=', sha256).executeTakeFirst();
+    return file ? { path: this.#blobs.path(sha256), name: file.path, bytes: file.bytes } : null;
+  }
+
+  /** @throws Refusal `unknown_campaign`, `protocol_version` or `no_shard_free` */
+  async join(request: JoinRequest): Promise<Outcome<Lease>> {
+    const { definition } = this.#campaign(request.campaignId);
+    if (request.protocol !== PROTOCOL_VERSION) {
+      throw new Refusal(
+        'protocol_version',
+        `This server speaks protocol ${PROTOCOL_VERSION}, the page ${request.protocol}; reload the page.`,
+      );
+    }
+    const contributed = await contributedShards(this.#db, request.campaignId);
+    const clientId = await clientIdOf(request.publicKey);
+    const { lease, client } = await this.#leases.join(request, clientId, definition, contributed);
+    const entry = await this.#log(
+      request.campaignId,
+      lease.resumed ? 'resumed' : 'joined',
+      `${clientId} ${lease.resumed ? 'is back with' : 'has'} ${shardName(client)}, on ${request.device.backend}`,
+    );
+    return this.#outcome(request.campaignId, lease, [{ type: 'client', client }, entry]);
+  }
+
+  /** Extends a lease and returns its new deadline (epoch ms). @throws Refusal as `LeaseBook.heartbeat` */
+  async heartbeat(leaseId: string): Promise<number> {
+    return this.#leases.heartbeat(leaseId, this.#leaseTtl(leaseId));
+  }
+
+  async progress(progress: Progress): Promise<Outcome<null>> {
+    const client = await this.#leases.progress(progress, this.#leaseTtl(progress.leaseId));
+    return this.#outcome(this.#leases.holder(progress.leaseId).campaignId, null, [{ type: 'client', client }]);
+  }
+
+  async leave(leaseId: string): Promise<Outcome<null>> {
+    const { campaignId } = this.#leases.holder(leaseId);
+    const client = await this.#leases.leave(leaseId);
+    const entry = await this.#log(campaignId, 'left', `${client.clientId} gave ${shardName(client)} back`);
+    return this.#outcome(campaignId, null, [{ type: 'client', client }, entry]);
+  }
+
+  /** Ends leases whose deadline has passed; one outcome per client that vanished. */
+  async sweep(): Promise<{ campaignId: string; outcome: Outcome<null> }[]> {
+    const outcomes: { campaignId: string; outcome: Outcome<null> }[] = [];
+    for (const { campaignId, client } of await this.#leases.sweep()) {
+      const message = `${client.clientId} has not been heard of; ${shardName(client)} is free again`;
+      const entry = await this.#log(campaignId, 'expired', message);
+      outcomes.push({
+        campaignId,
+        outcome: await this.#outcome(campaignId, null, [{ type: 'client', client }, entry]),
+      });
+    }
+    return outcomes;
+  }
+
+  /** Opens or resumes an upload: bytes stored so far. @throws Refusal of intake's first checks */
+  beginUpload(message: UploadBegin): Promise<number> {
+    return this.#intake.begin(message);
+  }
+
+  /** @throws Refusal `unknown_upload`, `wrong_offset`, `too_large`, `storage_full` */
+  uploadChunk(contributionId: string, offset: number, data: Uint8Array): Promise<number> {
+    return this.#intake.chunk(contributionId, offset, data);
+  }
+
+  /** When this returns, the contribution is durable. @throws Refusal of intake's last checks */
+  async finishUpload(contributionId: string): Promise<Outcome<Receipt & { campaignId: string }>> {
+    const { leaseId, ...receipt } = await this.#intake.finish(contributionId);
+    const { campaignId } = receipt;
+    if (receipt.repeated) return this.#outcome(campaignId, receipt, []);
+    const client = await this.#leases.spend(leaseId, contributionId);
+    const { contributions } = await readCampaign(this.#db, campaignId);
+    const contribution = contributions.find((row) => row.contributionId === contributionId)!;
+    const entry = await this.#log(
+      campaignId,
+      'accepted',
+      `contribution #${receipt.sequence} of ${client.clientId} (${shardName(client)}) is in the ledger`,
+    );
+    const changes: Change[] = [{ type: 'contribution', contribution }, { type: 'client', client }, entry];
+    return this.#outcome(campaignId, receipt, changes);
+  }
+
+  /** Records why an upload was refused, on the client's row and in the log. @throws Refusal `unknown_lease` */
+  async refused(leaseId: string, refusal: RefusalMessage): Promise<Outcome<null>> {
+    const { campaignId } = this.#leases.holder(leaseId);
+    const client = await this.#leases.noteRefusal(leaseId, refusal);
+    const entry = await this.#log(campaignId, 'refused', `upload of ${client.clientId}: ${refusal.message}`);
+    return this.#outcome(campaignId, null, [{ type: 'client', client }, entry]);
+  }
+
+  /** Folds what is in the ledger and in no version, into one new version; null when there is nothing. */
+  async fold(campaignId: string): Promise<Outcome<number> | null> {
+    const version = await this.#campaign(campaignId).adapter.foldPending(this.#now());
+    if (!version) return null;
+    const count = version.contributionIds.length;
+    const what = `version ${version.version} holds ${count} contribution${count === 1 ? '' : 's'}`;
+    const entry = await this.#log(campaignId, 'merged', what);
+    const { contributions } = await readCampaign(this.#db, campaignId);
+    const folded = contributions
+      .filter(({ foldedVersion }) => foldedVersion === version.version)
+      .map((contribution): Change => ({ type: 'contribution', contribution }));
+    return this.#outcome(campaignId, version.version, [{ type: 'version', version }, ...folded, entry]);
+  }
+
+  /** What has no evaluation yet: newest version first, then older ones, then every contribution alone. */
+  async unevaluated(campaignId: string): Promise<EvaluationSubject[]> {
+    const { versions, contributions } = await readCampaign(this.#db, campaignId);
+    const bare = versions.filter(({ evaluation }) => !evaluation).toReversed();
+    const unheard = contributions.filter(({ alone }) => !alone);
+    return [
+      ...bare.map(({ version }) => ({ kind: 'version' as const, version })),
+      ...unheard.map(({ contributionId, sequence }) => ({ kind: 'contribution' as const, contributionId, sequence })),
+    ];
+  }
+
+  /** The flat adapter values of a version, or of one contribution alone. */
+  async subjectValues(campaignId: string, subject: EvaluationSubject): Promise<Float32Array> {
+    const { definition, adapter } = this.#campaign(campaignId);
+    if (subject.kind === 'version') return adapter.values(subject.version);
+    const { sha256 } = await this.#db
+      .selectFrom('contributions')
+      .select('sha256')
+      .where('contribution_id', '=', subject.contributionId)
+      .executeTakeFirstOrThrow();
+    const { layout, upload } = definition.manifest;
+    return decodeDelta(this.#blobs.read(sha256), { size: layout.size, codec: upload.codec });
+  }
+
+  async recordEvaluation(
+    campaignId: string,
+    subject: EvaluationSubject,
+    result: EvaluationResult,
+  ): Promise<Outcome<null>> {
+    const key = subject.kind === 'version' ? String(subject.version) : subject.contributionId;
+    await this.#db
+      .insertInto('evaluations')
+      .values({ campaign_id: campaignId, kind: subject.kind, subject: key, result: JSON.stringify(result) })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    const { versions, contributions } = await readCampaign(this.#db, campaignId);
+    const figures = `held-out loss ${result.loss.toFixed(4)}, exact match ${(result.accuracy * 100).toFixed(1)} %`;
+    if (subject.kind === 'contribution') {
+      const contribution = contributions.find((row) => row.contributionId === subject.contributionId)!;
+      const entry = await this.#log(campaignId, 'evaluated', `contribution #${subject.sequence} alone: ${figures}`);
+      return this.#outcome(campaignId, null, [{ type: 'contribution', contribution }, entry]);
+    }
+    const version = versions.find((row) => row.version === subject.version)!;
+    const entry = await this.#log(campaignId, 'evaluated', `version ${subject.version}: ${figures}`);
+    return this.#outcome(campaignId, null, [{ type: 'version', version }, entry]);
+  }
+
+  /** The PEFT folder of a version; the newest unless told. @throws RangeError for a version that is not there */
+  async exportVersion(campaignId: string, version?: number): Promise<PeftFiles & { version: number }> {
+    const { adapter } = this.#campaign(campaignId);
+    const wanted = version ?? adapter.newestVersion;
+    return { version: wanted, ...adapter.exportValues(await adapter.values(wanted)) };
+  }
+
+  /** Everything observers see, but for who is connected: that the ledger does not know. */
+  async state(campaignId: string): Promise<Omit<CampaignState, 'online'>> {
+    const { manifest } = this.#campaign(campaignId).definition;
+    return {
+      campaignId,
+      name: manifest.name,
+      status: 'open',
+      ...(await this.#counts(campaignId)),
+      clients: this.#leases.clients(campaignId),
+      ...(await readCampaign(this.#db, campaignId)),
+      serverTime: this.#now(),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy();
+  }
+
+  #campaign(campaignId: string): OpenCampaign {
+    const campaign = this.#campaigns.get(campaignId);
+    if (!campaign) throw new Refusal('unknown_campaign', `This server has no campaign called "${campaignId}".`);
+    return campaign;
+  }
+
+  async #open(definition: CampaignDefinition): Promise<void> {
+    const store = { db: this.#db, blobs: this.#blobs, epoch: this.#epoch, now: this.#now() };
+    this.#campaigns.set(definition.manifest.id, { definition, adapter: await GlobalAdapter.open(definition, store) });
+  }
+
+  /** A campaign that nobody contributed to may change; its versions, uploads and leases meant another one. */
+  async #forgetUnstarted(campaignId: string, path: string): Promise<void> {
+    const { contributions } = await readCampaign(this.#db, campaignId);
+    if (contributions.length > 0) {
+      throw new Error(
+        `${path} has changed since ${contributions.length} contributions were made to the campaign "${campaignId}". ` +
+          'Give the changed campaign another id, or start it with another --data directory.',
+      );
+    }
+    await this.#db.transaction().execute(async (transaction) => {
+      await transaction.deleteFrom('campaigns').where('id', '=', campaignId).execute();
+      for (const table of ['versions', 'evaluations', 'uploads', 'leases'] as const) {
+        await transaction.deleteFrom(table).where('campaign_id', '=', campaignId).execute();
+      }
+    });
+    this.#leases.forget(campaignId);
+  }
+
+  #leaseTtl(leaseId: string): number {
+    return this.#campaign(this.#leases.holder(leaseId).campaignId).definition.manifest.lease.ttlMs;
+  }
+
+  async #counts(campaignId: string) {
+    const { definition } = this.#campaign(campaignId);
+    return countCampaign(this.#db, definition, this.#leases.leasedShards(campaignId).size);
+  }
+
+  async #outcome<Value>(campaignId: string, value: Value, changes: Change[]): Promise<Outcome<Value>> {
+    return { value, changes, counts: await this.#counts(campaignId) };
+  }
+
+  async #log(campaignId: string, kind: LogEntry['kind'], message: string): Promise<Change> {
+    const entry: LogEntry = { at: this.#now(), kind, message };
+    await this.#db
+      .insertInto('log')
+      .values({ campaign_id: campaignId, ...entry })
+      .execute();
+    return { type: 'log', entry };
+  }
+}
+
+function shardName({ shardIndex }: ClientRow): string {
+  return shardIndex === null ? 'data of their own' : `shard ${shardIndex}`;
+}

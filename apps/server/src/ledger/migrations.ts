@@ -1,0 +1,118 @@
+/** The ledger's migrations, in code and numbered; run at every start (Kysely's Migrator applies what is missing). */
+import { sql, type Kysely, type Migration, type MigrationProvider } from 'kysely';
+import type { LedgerTables } from './schema.ts';
+
+const first: Migration = {
+  async up(db: Kysely<LedgerTables>) {
+    const text = 'text' as const;
+    const integer = 'integer' as const;
+    await db.schema
+      .createTable('campaigns')
+      .addColumn('id', text, (column) => column.primaryKey())
+      .addColumn('definition_hash', text, (column) => column.notNull())
+      .addColumn('definition', text, (column) => column.notNull())
+      .addColumn('opened_at', integer, (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('files')
+      .addColumn('campaign_id', text, (column) => column.notNull())
+      .addColumn('sha256', text, (column) => column.notNull())
+      .addColumn('path', text, (column) => column.notNull())
+      .addColumn('bytes', integer, (column) => column.notNull())
+      .addPrimaryKeyConstraint('files_key', ['campaign_id', 'path'])
+      .execute();
+    await db.schema
+      .createTable('leases')
+      .addColumn('lease_id', text, (column) => column.primaryKey())
+      .addColumn('campaign_id', text, (column) => column.notNull())
+      .addColumn('public_key', text, (column) => column.notNull())
+      .addColumn('source', text, (column) => column.notNull())
+      .addColumn('shard_index', integer)
+      .addColumn('expires_at', integer, (column) => column.notNull())
+      .addColumn('ended', text)
+      .addColumn('client', text, (column) => column.notNull())
+      .execute();
+    await db.schema.createIndex('leases_of_campaign').on('leases').column('campaign_id').execute();
+    await db.schema
+      .createTable('uploads')
+      .addColumn('contribution_id', text, (column) => column.primaryKey())
+      .addColumn('campaign_id', text, (column) => column.notNull())
+      .addColumn('lease_id', text, (column) => column.notNull().unique())
+      .addColumn('sha256', text, (column) => column.notNull())
+      .addColumn('bytes', integer, (column) => column.notNull())
+      .addColumn('begin', text, (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('contributions')
+      .addColumn('contribution_id', text, (column) => column.primaryKey())
+      .addColumn('campaign_id', text, (column) => column.notNull())
+      .addColumn('sequence', integer, (column) => column.notNull())
+      .addColumn('lease_id', text, (column) => column.notNull().unique())
+      .addColumn('client_id', text, (column) => column.notNull())
+      .addColumn('public_key', text, (column) => column.notNull())
+      .addColumn('signature', text, (column) => column.notNull())
+      .addColumn('shard_index', integer)
+      .addColumn('sha256', text, (column) => column.notNull())
+      .addColumn('bytes', integer, (column) => column.notNull())
+      .addColumn('label_tokens', integer, (column) => column.notNull())
+      .addColumn('examples', integer, (column) => column.notNull())
+      .addColumn('steps', integer, (column) => column.notNull())
+      .addColumn('local_loss', 'real', (column) => column.notNull())
+      .addColumn('norm', 'real', (column) => column.notNull())
+      .addColumn('bytes_down', integer, (column) => column.notNull())
+      .addColumn('training_ms', integer, (column) => column.notNull())
+      .addColumn('received_at', integer, (column) => column.notNull())
+      .addColumn('folded_version', integer)
+      .addUniqueConstraint('contributions_sequence', ['campaign_id', 'sequence'])
+      .addUniqueConstraint('contributions_bytes', ['campaign_id', 'sha256'])
+      // Own data has no shard; SQL lets any number of nulls be "unique".
+      .addUniqueConstraint('contributions_shard', ['campaign_id', 'shard_index'])
+      .execute();
+    await sql`create trigger contributions_stay before delete on contributions
+      begin select raise(abort, 'the ledger is append-only'); end`.execute(db);
+    await sql`create trigger contributions_fold_once before update on contributions
+      when old.folded_version is not null or new.folded_version is null
+        or new.contribution_id is not old.contribution_id or new.sha256 is not old.sha256
+        or new.label_tokens is not old.label_tokens or new.sequence is not old.sequence
+      begin select raise(abort, 'the ledger is append-only'); end`.execute(db);
+    await db.schema
+      .createTable('versions')
+      .addColumn('campaign_id', text, (column) => column.notNull())
+      .addColumn('version', integer, (column) => column.notNull())
+      .addColumn('sha256', text, (column) => column.notNull())
+      .addColumn('export_sha256', text, (column) => column.notNull())
+      .addColumn('sum_sha256', text, (column) => column.notNull())
+      .addColumn('weight', 'real', (column) => column.notNull())
+      .addColumn('label_tokens', integer, (column) => column.notNull())
+      .addColumn('created_at', integer, (column) => column.notNull())
+      .addPrimaryKeyConstraint('versions_key', ['campaign_id', 'version'])
+      .execute();
+    await db.schema
+      .createTable('evaluations')
+      .addColumn('campaign_id', text, (column) => column.notNull())
+      .addColumn('kind', text, (column) => column.notNull())
+      .addColumn('subject', text, (column) => column.notNull())
+      .addColumn('result', text, (column) => column.notNull())
+      .addPrimaryKeyConstraint('evaluations_key', ['campaign_id', 'kind', 'subject'])
+      .execute();
+    await db.schema
+      .createTable('log')
+      .addColumn('id', integer, (column) => column.primaryKey().autoIncrement())
+      .addColumn('campaign_id', text, (column) => column.notNull())
+      .addColumn('at', integer, (column) => column.notNull())
+      .addColumn('kind', text, (column) => column.notNull())
+      .addColumn('message', text, (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('fold_lease')
+      .addColumn('id', integer, (column) => column.primaryKey())
+      .addColumn('epoch', integer, (column) => column.notNull())
+      .execute();
+    await db.insertInto('fold_lease').values({ id: 1, epoch: 0 }).execute();
+  },
+};
+
+/** Migrations by name; applied in the order of their names. */
+export const ledgerMigrations: MigrationProvider = {
+  getMigrations: () => Promise.resolve({ '001-ledger': first }),
+};

@@ -1,0 +1,31 @@
+/** The SQLite file behind the ledger: write-ahead log, every commit on the disk before it is acknowledged. */
+import SqliteDatabase from 'better-sqlite3';
+import { Kysely, Migrator, sql, SqliteDialect } from 'kysely';
+import { join } from 'node:path';
+import { ledgerMigrations } from './migrations.ts';
+import type { LedgerTables } from './schema.ts';
+
+export type LedgerDatabase = Kysely<LedgerTables>;
+
+/** Opens `<dataDir>/ledger.sqlite`, creating and migrating it as needed. @throws the first migration's error */
+export async function openDatabase(dataDir: string): Promise<LedgerDatabase> {
+  const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
+  sqlite.pragma('journal_mode = WAL');
+  sqlite.pragma('synchronous = FULL');
+  sqlite.pragma('foreign_keys = ON');
+  const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+  const { error } = await new Migrator({ db: database, provider: ledgerMigrations }).migrateToLatest();
+  if (error !== undefined) throw error;
+  return database;
+}
+
+/** Takes over folding: every process that opens the ledger fences out those before it. Returns this one's epoch. */
+export async function nextFoldEpoch(database: LedgerDatabase): Promise<number> {
+  const { epoch } = await database
+    .updateTable('fold_lease')
+    .set({ epoch: sql<number>`epoch + 1` })
+    .where('id', '=', 1)
+    .returning('epoch')
+    .executeTakeFirstOrThrow();
+  return epoch;
+}

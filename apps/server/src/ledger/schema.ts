@@ -1,0 +1,114 @@
+/** The ledger's tables. Times are epoch milliseconds, ids text, structured values JSON text checked by fl-core's schemas. */
+import type { Generated } from 'kysely';
+
+export interface LedgerTables {
+  campaigns: CampaignTable;
+  files: FileTable;
+  leases: LeaseTable;
+  uploads: UploadTable;
+  contributions: ContributionTable;
+  versions: VersionTable;
+  evaluations: EvaluationTable;
+  log: LogTable;
+  fold_lease: FoldLeaseTable;
+}
+
+interface CampaignTable {
+  id: string;
+  /** SHA-256 over everything that decides the campaign: a campaign with contributions cannot change under its id. */
+  definition_hash: string;
+  /** `CampaignDefinition` (ledger.ts). */
+  definition: string;
+  opened_at: number;
+}
+
+/** Files that `/v1/files/<sha256>` may serve. */
+interface FileTable {
+  campaign_id: string;
+  sha256: string;
+  path: string;
+  bytes: number;
+}
+
+interface LeaseTable {
+  lease_id: string;
+  campaign_id: string;
+  public_key: string;
+  source: 'shard' | 'own';
+  shard_index: number | null;
+  expires_at: number;
+  ended: 'left' | 'lapsed' | 'spent' | null;
+  /** `ClientRow`. */
+  client: string;
+}
+
+/** Uploads under way; their bytes are in `parts/<contribution_id>`, whose length is the offset. */
+interface UploadTable {
+  contribution_id: string;
+  campaign_id: string;
+  lease_id: string;
+  sha256: string;
+  bytes: number;
+  /** `UploadBegin`. */
+  begin: string;
+}
+
+/** The ledger proper: rows are added, never removed; only `folded_version` is set, once (triggers hold this). */
+export interface ContributionTable {
+  contribution_id: string;
+  campaign_id: string;
+  sequence: number;
+  lease_id: string;
+  client_id: string;
+  public_key: string;
+  signature: string;
+  shard_index: number | null;
+  sha256: string;
+  bytes: number;
+  label_tokens: number;
+  examples: number;
+  steps: number;
+  local_loss: number;
+  norm: number;
+  bytes_down: number;
+  training_ms: number;
+  received_at: number;
+  folded_version: number | null;
+}
+
+export interface VersionTable {
+  campaign_id: string;
+  version: number;
+  sha256: string;
+  export_sha256: string;
+  /** Blob with the exact Float64 sum, little-endian. */
+  sum_sha256: string;
+  /** Total weight behind the sum. */
+  weight: number;
+  label_tokens: number;
+  created_at: number;
+}
+
+interface EvaluationTable {
+  campaign_id: string;
+  /** `version` or `contribution`. */
+  kind: 'version' | 'contribution';
+  /** Version number or contribution id. */
+  subject: string;
+  /** `EvaluationResult`. */
+  result: string;
+}
+
+interface LogTable {
+  id: Generated<number>;
+  campaign_id: string;
+  at: number;
+  kind: string;
+  message: string;
+}
+
+/** One row: who may fold. Each process that opens the ledger raises `epoch`; a fold of an older epoch rolls back. */
+interface FoldLeaseTable {
+  id: number;
+  epoch: number;
+}

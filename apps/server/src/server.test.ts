@@ -1,0 +1,411 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readSafetensors } from '@oneround/lora/checkpoint';
+import { encodeDelta, ExactFold, SeededRandom, type CampaignState, type Lease, type Receipt } from '@oneround/fl-core';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startServer, type RunningServer, type ServerOptions } from './server.ts';
+import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
+import { seededDelta, TestClient } from './testing/test-client.ts';
+
+let campaign: TestCampaign;
+let server: RunningServer;
+const clients: TestClient[] = [];
+
+async function start(changes: Partial<ServerOptions> = {}): Promise<void> {
+  server = await startServer({
+    host: '127.0.0.1',
+    port: 0,
+    dataDir: campaign.dataDir,
+    campaignFiles: [campaign.file],
+    logLevel: 'silent',
+    ...changes,
+  });
+}
+
+async function connect(keys?: CryptoKeyPair): Promise<TestClient> {
+  const client = await TestClient.connect(server.url, keys);
+  clients.push(client);
+  return client;
+}
+
+async function state(): Promise<CampaignState> {
+  return (await (await fetch(`${server.url}/v1/campaigns/test/state`)).json()) as CampaignState;
+}
+
+async function newestVersion(contributions: number) {
+  return vi.waitFor(
+    async () => {
+      const version = (await state()).versions.at(-1)!;
+      expect(version.contributionIds).toHaveLength(contributions);
+      return version;
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+}
+
+beforeEach(() => {
+  campaign = makeTestCampaign();
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await server.close();
+  campaign.remove();
+});
+
+describe('a round', () => {
+  it('ends in the same bits whatever the order, and equals the exact fold', async () => {
+    const hashes = new Set<string>();
+    for (const order of [
+      [0, 1, 2],
+      [2, 0, 1],
+      [1, 2, 0],
+    ]) {
+      await start();
+      const held: { client: TestClient; lease: Lease }[] = [];
+      for (let i = 0; i < 3; i++) {
+        const client = await connect();
+        held.push({ client, lease: await client.join() });
+      }
+      expect(held.map(({ lease }) => lease.shard!.index)).toEqual([0, 1, 2]);
+      const { layout, weightScale } = held[0]!.client.manifest;
+      const fold = new ExactFold(layout.size);
+      for (const i of order) {
+        const { client, lease } = held[i]!;
+        await client.contribute(lease, seededDelta(layout.size, i + 1));
+        fold.add(seededDelta(layout.size, i + 1), (await client.labelTokens(lease)) * weightScale);
+      }
+      const version = await newestVersion(3);
+      const mean = new Uint8Array(fold.mean().buffer);
+      expect(version.sha256).toBe(createHash('sha256').update(mean).digest('hex'));
+      hashes.add(version.sha256);
+      await server.close();
+      campaign.remove();
+      campaign = makeTestCampaign();
+    }
+    expect(hashes.size).toBe(1);
+    await start();
+  });
+
+  it('exports what the dashboard says, and it is the merged adapter', async () => {
+    await start();
+    const client = await connect();
+    const lease = await client.join();
+    const { layout } = client.manifest;
+    await client.contribute(lease, seededDelta(layout.size, 5));
+    const version = await newestVersion(1);
+    const response = await fetch(`${server.url}/v1/campaigns/test/versions/latest/adapter_model.safetensors`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(version.exportSha256);
+    const tensors = readSafetensors(bytes);
+    const first = layout.tensors[0]!;
+    const values = tensors.get(first.name)!.values;
+    seededDelta(layout.size, 5)
+      .subarray(0, values.length)
+      .forEach((value, i) => expect(Math.abs(values[i]! - value)).toBeLessThan(1e-6));
+    const config = await fetch(`${server.url}/v1/campaigns/test/versions/latest/adapter_config.json`);
+    expect(await config.json()).toMatchObject({ peft_type: 'LORA', task_type: 'CAUSAL_LM' });
+  });
+
+  it('evaluates the base, every version and every contribution alone', async () => {
+    await start();
+    const client = await connect();
+    await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 5));
+    await vi.waitFor(
+      async () => {
+        const { versions, contributions } = await state();
+        expect(versions.map(({ evaluation }) => evaluation?.examples)).toEqual([8, 8]);
+        expect(contributions[0]!.alone!.loss).toBeCloseTo(versions[1]!.evaluation!.loss, 5);
+      },
+      { timeout: 30_000, interval: 100 },
+    );
+  });
+
+  it('tells observers of everything: joins, contribution, version', async () => {
+    await start();
+    const observer = await connect();
+    const watched = await observer.value<CampaignState>('watch', { campaignId: 'test' });
+    expect(watched.online).toBe(0);
+    const client = await connect();
+    await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
+    await vi.waitFor(() => expect(observer.events.map(({ type }) => type)).toContain('version'));
+    expect(observer.events.find(({ type }) => type === 'client')!.counts.online).toBe(1);
+    const version = observer.events.find((event) => event.type === 'version')!;
+    expect(version.counts.shards).toEqual({ total: 3, leased: 0, contributed: 1 });
+  });
+
+  it('shows a new version soon after the last chunk, four clients at once', async () => {
+    campaign.remove();
+    campaign = makeTestCampaign({}, { shards: 4 });
+    await start();
+    const observer = await connect();
+    await observer.value('watch', { campaignId: 'test' });
+    const joined = await Promise.all(
+      [1, 2, 3, 4].map(async (seed) => {
+        const client = await connect();
+        return { client, lease: await client.join(), seed };
+      }),
+    );
+    const delays = await Promise.all(
+      joined.map(async ({ client, lease, seed }) => {
+        const receipt = await client.contribute(lease, seededDelta(client.manifest.layout.size, seed));
+        const finished = performance.now();
+        await vi.waitFor(
+          () => {
+            const held = observer.events.some(
+              (event) => event.type === 'version' && event.version.contributionIds.includes(receipt.contributionId),
+            );
+            expect(held).toBe(true);
+          },
+          { interval: 5, timeout: 5000 },
+        );
+        return performance.now() - finished;
+      }),
+    );
+    console.log(`last chunk to visible version: ${delays.map((delay) => delay.toFixed(0)).join(', ')} ms`);
+    expect(Math.max(...delays)).toBeLessThan(5000);
+  });
+});
+
+describe('what is refused', () => {
+  it('has a typed code and a sentence each time, and the server goes on serving', async () => {
+    await start();
+    const client = await connect();
+    const size = client.manifest.layout.size;
+    const refusal = async (event: string, body: unknown) => {
+      const answer = await client.ask(event, body);
+      expect(answer.ok).toBe(false);
+      if (answer.ok) return '';
+      expect(answer.error.message.length).toBeGreaterThan(10);
+      return answer.error.code;
+    };
+    // Frames that fit no schema.
+    expect(await refusal('join', { garbage: true })).toBe('malformed');
+    expect(await refusal('join', null)).toBe('malformed');
+    expect(await refusal('no-such-event', {})).toBe('malformed');
+    expect(await refusal('__proto__', {})).toBe('malformed');
+    expect(await refusal('error', {})).toBe('malformed');
+    expect(await refusal('upload.begin', [1, 2])).toBe('malformed');
+    // Events without an acknowledgement.
+    client.socket.emit('join', { garbage: true });
+    client.socket.emit('upload.finish');
+    client.socket.emit('error', 'boom');
+    // Joins.
+    expect(await refusal('join', await client.joinRequest({ campaignId: 'nowhere' }))).toBe('unknown_campaign');
+    expect(await refusal('join', await client.joinRequest({ protocol: 99 }))).toBe('protocol_version');
+    expect(await refusal('watch', { campaignId: 'nowhere' })).toBe('unknown_campaign');
+    expect(await refusal('heartbeat', { leaseId: randomUUID() })).toBe('unknown_lease');
+    // Uploads.
+    const lease = await client.join();
+    const bytes = encodeDelta(seededDelta(size, 1), 'f32');
+    const begin = (changes: object) => client.beginMessage(lease, bytes, changes);
+    expect(await refusal('upload.begin', await begin({ bytes: bytes.byteLength * 2 }))).toBe('too_large');
+    expect(await refusal('upload.begin', await begin({ bytes: bytes.byteLength - 4 }))).toBe('wrong_shape');
+    expect(await refusal('upload.begin', await begin({ codec: 'int8' }))).toBe('malformed');
+    expect(await refusal('upload.begin', await begin({ layoutHash: 'ab'.repeat(32) }))).toBe('wrong_layout');
+    expect(await refusal('upload.begin', await begin({ labelTokens: 999_999 }))).toBe('bad_weight');
+    expect(await refusal('upload.begin', await begin({ signature: '00'.repeat(64) }))).toBe('bad_signature');
+    expect(await refusal('upload.begin', await begin({ localLoss: Number.NaN }))).toBe('malformed');
+    expect(await refusal('upload.begin', await begin({ leaseId: randomUUID() }))).toBe('unknown_lease');
+    const unknown = randomUUID();
+    expect(await refusal('upload.finish', { contributionId: unknown })).toBe('unknown_upload');
+    expect(await refusal('upload.chunk', { contributionId: unknown, offset: 0, data: new Uint8Array(3) })).toBe(
+      'unknown_upload',
+    );
+    const good = await begin({});
+    await client.value('upload.begin', good);
+    const { contributionId } = good;
+    const chunk = { contributionId, offset: 10, data: bytes.slice(0, 10) };
+    expect(await refusal('upload.chunk', chunk)).toBe('wrong_offset');
+    expect(await refusal('upload.finish', { contributionId })).toBe('wrong_offset');
+    expect(await refusal('upload.begin', await begin({ contributionId, sha256: 'cd'.repeat(32) }))).toBe('wrong_hash');
+
+    // Bytes that are complete and bad: another hash, NaN, too long a norm.
+    const send = async (announced: Uint8Array, sent: Uint8Array) => {
+      const message = await client.beginMessage(lease, announced);
+      await client.value('upload.begin', message);
+      await client.sendChunks(message.contributionId, sent);
+      return refusal('upload.finish', { contributionId: message.contributionId });
+    };
+    expect(await send(bytes, encodeDelta(seededDelta(size, 2), 'f32'))).toBe('wrong_hash');
+    const poisoned = bytes.slice();
+    new DataView(poisoned.buffer).setFloat32(12, Number.NaN, true);
+    expect(await send(poisoned, poisoned)).toBe('not_finite');
+    const huge = encodeDelta(new Float32Array(size).fill(10), 'f32');
+    expect(await send(huge, huge)).toBe('norm_too_large');
+    const reshaped = bytes.slice();
+    new DataView(reshaped.buffer).setUint32(8, 7, true);
+    expect(await send(reshaped, reshaped)).toBe('wrong_shape');
+
+    // And still: an honest contribution, its receipt again, a spent lease, a replay by somebody else.
+    const accepted = await client.beginMessage(lease, bytes);
+    await client.value('upload.begin', accepted);
+    await client.sendChunks(accepted.contributionId, bytes);
+    const receipt = await client.value<Receipt>('upload.finish', { contributionId: accepted.contributionId });
+    expect(receipt).toEqual({ contributionId: accepted.contributionId, sequence: 1, repeated: false });
+    expect(await client.value('upload.finish', { contributionId: accepted.contributionId })).toEqual({
+      ...receipt,
+      repeated: true,
+    });
+    expect(await refusal('upload.begin', await begin({}))).toBe('lease_spent');
+    const thief = await connect();
+    const theirs = await thief.join();
+    const replay = await thief.beginMessage(theirs, bytes);
+    await thief.value('upload.begin', replay);
+    const answer = await thief.ask('upload.finish', { contributionId: replay.contributionId });
+    expect(answer).toMatchObject({ ok: false, error: { code: 'duplicate' } });
+    expect((await newestVersion(1)).version).toBe(1);
+    const { clients: rows } = await state();
+    expect(rows.find(({ leaseId }) => leaseId === theirs.leaseId)!.refusal).toMatchObject({ code: 'duplicate' });
+  });
+
+  it('a lease of another connection is nobody else’s to use', async () => {
+    await start();
+    const owner = await connect();
+    const { leaseId } = await owner.join();
+    const other = await connect();
+    for (const event of ['heartbeat', 'leave']) {
+      expect(await other.ask(event, { leaseId })).toMatchObject({ ok: false, error: { code: 'unknown_lease' } });
+    }
+    // Nor can another key resume it.
+    expect((await other.join({ resumeLeaseId: leaseId })).leaseId).not.toBe(leaseId);
+  });
+
+  it('a full disk: typed, nothing half-stored, and the server stays up', async () => {
+    await start({ maxDataBytes: 1 });
+    const client = await connect();
+    const lease = await client.join();
+    const bytes = encodeDelta(seededDelta(client.manifest.layout.size, 1), 'f32');
+    const answer = await client.ask('upload.begin', await client.beginMessage(lease, bytes));
+    expect(answer).toMatchObject({ ok: false, error: { code: 'storage_full' } });
+    expect((await fetch(`${server.url}/healthz`)).ok).toBe(true);
+    expect((await state()).contributions).toEqual([]);
+  });
+
+  it('survives a thousand random frames', async () => {
+    await start();
+    const random = new SeededRandom(9);
+    const pick = <T>(items: readonly T[]) => items[random.nextInt(items.length)]!;
+    const names = [
+      'join',
+      'heartbeat',
+      'progress',
+      'upload.begin',
+      'upload.chunk',
+      'upload.finish',
+      'leave',
+      'watch',
+      'error',
+      'x',
+    ];
+    let client = await connect();
+    for (let i = 0; i < 1000; i++) {
+      if (!client.socket.connected) client = await connect(); // the error budget hung up on it
+      const bodies = [
+        null,
+        0,
+        'text',
+        [],
+        {},
+        { leaseId: 1 },
+        { data: new Uint8Array(5) },
+        await client.joinRequest(),
+        Number.NaN,
+      ];
+      client.socket.emit(pick(names), pick(bodies), pick([1, () => undefined]));
+    }
+    const survivor = await connect();
+    expect((await survivor.value<CampaignState>('watch', { campaignId: 'test' })).campaignId).toBe('test');
+  });
+});
+
+describe('leases', () => {
+  const brief = { lease: { ttlMs: 1000, heartbeatMs: 200 } };
+
+  it('lapse without a heartbeat, and the shard goes to the next', async () => {
+    campaign.remove();
+    campaign = makeTestCampaign({ ...brief });
+    await start();
+    const first = await connect();
+    const lost = await first.join();
+    const others = await Promise.all([connect(), connect()]);
+    const kept = await Promise.all(others.map((client) => client.join()));
+    const next = await connect();
+    expect(await next.ask('join', await next.joinRequest())).toMatchObject({ error: { code: 'no_shard_free' } });
+    const beating = setInterval(() => {
+      others.forEach((client, i) => void client.ask('heartbeat', { leaseId: kept[i]!.leaseId }));
+    }, 200);
+    const lease = await vi.waitFor(() => next.join(), { timeout: 5000, interval: 100 });
+    clearInterval(beating);
+    expect(lease.shard!.index).toBe(lost.shard!.index);
+    await vi.waitFor(async () => {
+      expect((await state()).clients.find(({ leaseId }) => leaseId === lost.leaseId)!.phase).toBe('gone');
+    });
+    const stale = await first.ask('heartbeat', { leaseId: lost.leaseId });
+    expect(stale).toMatchObject({ error: { code: 'lease_expired' } });
+  });
+
+  it('outlive a disconnect: the same key resumes the same lease', async () => {
+    await start();
+    const client = await connect();
+    const lease = await client.join();
+    client.close();
+    const again = await connect(client.keys);
+    expect(await again.join({ resumeLeaseId: lease.leaseId })).toMatchObject({ leaseId: lease.leaseId, resumed: true });
+  });
+
+  it('are given back by leave, at once', async () => {
+    await start();
+    const client = await connect();
+    const lease = await client.join();
+    await client.value('leave', { leaseId: lease.leaseId });
+    expect((await (await connect()).join()).shard!.index).toBe(lease.shard!.index);
+  });
+});
+
+describe('HTTP', () => {
+  it('serves content-addressed files, and the held-out set to nobody', async () => {
+    await start();
+    const manifest = (await (await fetch(`${server.url}/v1/campaigns/test`)).json()) as TestClient['manifest'];
+    for (const file of [...manifest.model.weights, manifest.model.config, manifest.model.tokenizer]) {
+      const response = await fetch(`${server.url}/v1/files/${file.sha256}`);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      expect(createHash('sha256').update(bytes).digest('hex')).toBe(file.sha256);
+      expect(response.headers.get('cache-control')).toContain('immutable');
+      expect(Number(response.headers.get('content-length'))).toBe(file.bytes);
+    }
+    const heldOut = JSON.stringify(manifest.data);
+    expect(heldOut).not.toContain('sha256');
+    for (const path of [`/v1/files/${'0'.repeat(64)}`, '/v1/files/..%2f..%2fledger.sqlite', '/v1/nothing']) {
+      const response = await fetch(`${server.url}${path}`);
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ error: { message: expect.any(String) } });
+    }
+    const unknown = await fetch(`${server.url}/v1/campaigns/nowhere`);
+    expect(await unknown.json()).toMatchObject({ error: { code: 'unknown_campaign' } });
+  });
+
+  it('sends a strict policy and cross-origin isolation with every answer', async () => {
+    await start();
+    const { headers } = await fetch(`${server.url}/v1/campaigns`);
+    expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(headers.get('content-security-policy')).not.toContain('unsafe');
+    expect(headers.get('cross-origin-opener-policy')).toBe('same-origin');
+    expect(headers.get('cross-origin-embedder-policy')).toBe('require-corp');
+    const worker = await fetch(`${server.url}/assets/trainer.worker-abc.js`);
+    expect(worker.headers.get('content-security-policy')).toContain("'wasm-unsafe-eval'");
+  });
+});
+
+describe('one server per data directory', () => {
+  it('a second one says so and stops', async () => {
+    await start();
+    const second = { host: '127.0.0.1', port: 0, dataDir: campaign.dataDir, campaignFiles: [campaign.file] };
+    await expect(startServer({ ...second, logLevel: 'silent' })).rejects.toThrow(/in use by another oneround server/);
+  });
+
+  it('a bad campaign file is named, with what is wrong in it', async () => {
+    await start();
+    const options = { host: '127.0.0.1', port: 0, dataDir: `${campaign.dataDir}-2`, campaignFiles: ['/nowhere.json'] };
+    await expect(startServer({ ...options, logLevel: 'silent' })).rejects.toThrow(/nowhere\.json/);
+  });
+});

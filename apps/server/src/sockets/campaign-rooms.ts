@@ -1,0 +1,69 @@
+/** Who watches which campaign, who is online in it, and the events that keep every dashboard current. */
+import { CAMPAIGN_EVENT, type CampaignEvent } from '@oneround/fl-core';
+import type { Server } from 'socket.io';
+import type { Change, LedgerCounts, Outcome } from '../ledger/index.ts';
+
+/** A client's figures go to observers at most this often; a change of phase goes at once. */
+const CLIENT_EVENT_MS = 500;
+
+export class CampaignRooms {
+  readonly #io: Server;
+  /** Sockets that hold a lease, by campaign. */
+  readonly #online = new Map<string, Set<string>>();
+  readonly #lastClientEvent = new Map<string, { at: number; phase: string }>();
+  /** The newest held-back row of a client, sent when its pause is over. */
+  readonly #held = new Map<string, NodeJS.Timeout>();
+
+  constructor(io: Server) {
+    this.#io = io;
+  }
+
+  roomOf(campaignId: string): string {
+    return `campaign:${campaignId}`;
+  }
+
+  online(campaignId: string): number {
+    return this.#online.get(campaignId)?.size ?? 0;
+  }
+
+  setOnline(campaignId: string, socketId: string, online: boolean): void {
+    const sockets = this.#online.get(campaignId) ?? new Set();
+    if (online) sockets.add(socketId);
+    else sockets.delete(socketId);
+    this.#online.set(campaignId, sockets);
+  }
+
+  /** Sends an outcome's changes to everybody who watches the campaign. */
+  publish(campaignId: string, { changes, counts }: Outcome<unknown>): void {
+    for (const change of changes) {
+      if (change.type === 'client') this.#publishClient(campaignId, change, counts);
+      else this.#emit(campaignId, change, counts);
+    }
+  }
+
+  close(): void {
+    for (const timer of this.#held.values()) clearTimeout(timer);
+  }
+
+  #publishClient(campaignId: string, change: Extract<Change, { type: 'client' }>, counts: LedgerCounts): void {
+    const { leaseId, phase } = change.client;
+    const last = this.#lastClientEvent.get(leaseId);
+    clearTimeout(this.#held.get(leaseId));
+    const wait = last && last.phase === phase ? last.at + CLIENT_EVENT_MS - Date.now() : 0;
+    const send = () => {
+      this.#held.delete(leaseId);
+      this.#lastClientEvent.set(leaseId, { at: Date.now(), phase });
+      this.#emit(campaignId, change, counts);
+    };
+    if (wait <= 0) send();
+    else this.#held.set(leaseId, setTimeout(send, wait));
+  }
+
+  #emit(campaignId: string, change: Change, counts: LedgerCounts): void {
+    const event: CampaignEvent = {
+      ...change,
+      counts: { status: 'open', online: this.online(campaignId), ...counts },
+    };
+    this.#io.to(this.roomOf(campaignId)).emit(CAMPAIGN_EVENT, event);
+  }
+}

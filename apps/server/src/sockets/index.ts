@@ -1,0 +1,4 @@
+/** Sockets: one connection per volunteer or observer, every request answered, every campaign with a room. */
+export { answerRequests } from './answer-requests.ts';
+export { CampaignRooms } from './campaign-rooms.ts';
+export { volunteerHandlers } from './volunteer-connection.ts';
