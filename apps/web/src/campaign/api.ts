@@ -1,0 +1,77 @@
+/** The server's HTTP side, parsed at the edge. */
+import {
+  campaignStateSchema,
+  manifestSchema,
+  refusalSchema,
+  type CampaignState,
+  type Manifest,
+} from '@oneround/fl-core';
+import * as z from 'zod';
+
+const summarySchema = z.object({ id: z.string(), name: z.string(), description: z.string() });
+const campaignListSchema = z.union([
+  z.array(summarySchema),
+  z.object({ campaigns: z.array(summarySchema) }).transform(({ campaigns }) => campaigns),
+]);
+
+/** One line of the list of campaigns. */
+export type CampaignSummary = z.infer<typeof summarySchema>;
+
+/** There is no such campaign on this server. */
+export class UnknownCampaign extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnknownCampaign';
+  }
+}
+
+/** The server could not be reached, or answered with an error. */
+export class ServerUnavailable extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ServerUnavailable';
+  }
+}
+
+/** `GET /v1/campaigns`. */
+export async function fetchCampaigns(signal?: AbortSignal): Promise<CampaignSummary[]> {
+  return campaignListSchema.parse(await getJson('/v1/campaigns', signal));
+}
+
+/** `GET /v1/campaigns/:id`. @throws UnknownCampaign, ServerUnavailable */
+export async function fetchManifest(id: string, signal?: AbortSignal): Promise<Manifest> {
+  return manifestSchema.parse(await getJson(`/v1/campaigns/${encodeURIComponent(id)}`, signal));
+}
+
+/** `GET /v1/campaigns/:id/state`. @throws UnknownCampaign, ServerUnavailable */
+export async function fetchState(id: string, signal?: AbortSignal): Promise<CampaignState> {
+  return campaignStateSchema.parse(await getJson(`/v1/campaigns/${encodeURIComponent(id)}/state`, signal));
+}
+
+/** Where a stored file is served: immutable, so any cache may keep it. */
+export function fileUrl(sha256: string): string {
+  return `/v1/files/${sha256}`;
+}
+
+async function getJson(path: string, signal?: AbortSignal): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(path, signal ? { signal } : {});
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new ServerUnavailable(`The server did not answer (${error instanceof Error ? error.message : error}).`);
+  }
+  if (response.ok) return response.json();
+  const body: unknown = await response.json().catch(() => null);
+  const refusal = refusalIn(body);
+  const message = refusal?.message ?? `The server answered ${response.status}.`;
+  if (response.status === 404 || refusal?.code === 'unknown_campaign') throw new UnknownCampaign(message);
+  throw new ServerUnavailable(message);
+}
+
+function refusalIn(body: unknown) {
+  const bare = refusalSchema.safeParse(body);
+  if (bare.success) return bare.data;
+  const wrapped = z.object({ error: refusalSchema }).safeParse(body);
+  return wrapped.success ? wrapped.data.error : null;
+}

@@ -1,0 +1,89 @@
+/**
+ * What a reload needs to go on: adapter, optimiser, step, lease and - once trained - the encoded delta.
+ * One checkpoint per campaign, in IndexedDB. The big part and its short description are separate entries, so that the
+ * page can offer "resume" without reading megabytes.
+ */
+import type { TrainerCheckpoint } from '@oneround/lora/training';
+import { createStore, delMany, get, setMany } from 'idb-keyval';
+import type { DataSource } from './messages.ts';
+
+const store = createStore('oneround-checkpoints', 'checkpoints');
+
+/** A trained and encoded delta with the facts that go with it. */
+export interface TrainedDelta {
+  bytes: Uint8Array<ArrayBuffer>;
+  sha256: string;
+  labelTokens: number;
+  examples: number;
+  steps: number;
+  localLoss: number;
+  tokensPerSecond: number;
+}
+
+/** Everything that a run continues from. */
+export interface RunCheckpoint {
+  campaignId: string;
+  /** Of the adapter layout: another layout makes it worthless. */
+  layoutHash: string;
+  leaseId: string;
+  /** SHA-256 of the leased shard; null for a file of the volunteer's own. */
+  shardSha256: string | null;
+  source: DataSource;
+  contributionId: string;
+  trainer: TrainerCheckpoint | null;
+  trained: TrainedDelta | null;
+  /** (step, loss) pairs of the whole run, for the chart. */
+  points: Float32Array;
+  steps: number;
+  trainingMs: number;
+  bytesDown: number;
+  /** The volunteer pressed Pause: do not go on unasked. */
+  paused: boolean;
+  savedAt: number;
+}
+
+/** What the page shows before anything is loaded. */
+export interface CheckpointSummary {
+  step: number;
+  steps: number;
+  paused: boolean;
+  savedAt: number;
+  ownFile: string | null;
+}
+
+/** @throws DOMException when the device is full */
+export async function saveCheckpoint(checkpoint: RunCheckpoint): Promise<void> {
+  const { campaignId, trainer, steps, paused, savedAt, source } = checkpoint;
+  const summary: CheckpointSummary = {
+    step: checkpoint.trained ? steps : (trainer?.step ?? 0),
+    steps,
+    paused,
+    savedAt,
+    ownFile: source.kind === 'own' ? source.fileName : null,
+  };
+  await setMany(
+    [
+      [runKey(campaignId), checkpoint],
+      [summaryKey(campaignId), summary],
+    ],
+    store,
+  );
+}
+
+/** The stored run of a campaign, or null. */
+export async function loadCheckpoint(campaignId: string): Promise<RunCheckpoint | null> {
+  return (await get<RunCheckpoint>(runKey(campaignId), store)) ?? null;
+}
+
+/** The description of the stored run, or null. */
+export async function loadCheckpointSummary(campaignId: string): Promise<CheckpointSummary | null> {
+  return (await get<CheckpointSummary>(summaryKey(campaignId), store)) ?? null;
+}
+
+/** Forgets the run: contributed, given back, or of no use any more. */
+export async function deleteCheckpoint(campaignId: string): Promise<void> {
+  await delMany([runKey(campaignId), summaryKey(campaignId)], store);
+}
+
+const runKey = (campaignId: string) => `run:${campaignId}`;
+const summaryKey = (campaignId: string) => `summary:${campaignId}`;

@@ -1,0 +1,282 @@
+/** From a lease to a durable contribution: download, train (or go on), encode, upload. */
+import {
+  encodeDelta,
+  parseRecords,
+  sha256Hex,
+  signContribution,
+  type Manifest,
+  type UploadBegin,
+} from '@oneround/fl-core';
+import type { LoraTrainer, StepReport, TrainerCheckpoint } from '@oneround/lora/training';
+import type { CampaignSocket } from '../socket/campaign-socket.ts';
+import { deleteCheckpoint, saveCheckpoint, type RunCheckpoint, type TrainedDelta } from './checkpoint-store.ts';
+import { fetchVerified, loadVerifiedFiles } from './verified-files.ts';
+import { httpFetchFile } from './fetch-file.ts';
+import { openFileStore } from './file-store.ts';
+import type { HeldLease } from './held-lease.ts';
+import type { Identity } from './identity.ts';
+import type { DataSource } from './messages.ts';
+import { ProgressReporter } from './progress-reporter.ts';
+import type { RunControl } from './run-control.ts';
+import type { Emit } from './session.ts';
+import { StepFeed } from './step-feed.ts';
+import { trainToEnd } from './training-loop.ts';
+import { uploadDelta } from './upload.ts';
+
+type Runtime = typeof import('./training-runtime.ts');
+
+/** What a contribution is made with. */
+export interface ContributionParts {
+  manifest: Manifest;
+  identity: Identity;
+  runtime: Runtime;
+  socket: CampaignSocket;
+  held: HeldLease;
+  source: DataSource;
+  /** A run to go on with; its shard is the lease's. */
+  stored: RunCheckpoint | null;
+  control: RunControl;
+}
+
+/** Resolves with the contribution's id once the server has it for good. */
+export async function contribute(parts: ContributionParts, emit: Emit): Promise<string> {
+  const { manifest, held, source, stored, control, socket } = parts;
+  const { shard } = held.current;
+  const resumedAtStep = stored?.trained ? stored.steps : (stored?.trainer?.step ?? 0);
+  emit({ type: 'lease', shardIndex: shard?.index ?? null, examples: shard?.examples ?? null, resumedAtStep });
+  const signal = AbortSignal.any([control.stopped, held.lost]);
+  const progress = new ProgressReporter((figures) => {
+    if (!socket.connected) return;
+    socket.request('progress', { leaseId: held.current.leaseId, ...figures }).catch((error) => held.noteFailure(error));
+  });
+  const run: RunCheckpoint = stored ?? {
+    campaignId: manifest.id,
+    layoutHash: manifest.layout.hash,
+    leaseId: held.current.leaseId,
+    shardSha256: shard?.sha256 ?? null,
+    source,
+    contributionId: crypto.randomUUID(),
+    trainer: null,
+    trained: null,
+    points: new Float32Array(),
+    steps: 0,
+    trainingMs: 0,
+    bytesDown: 0,
+    paused: false,
+    savedAt: Date.now(),
+  };
+  try {
+    run.trained ??= await train(parts, run, signal, progress, emit);
+    await keep(run, held, emit);
+    progress.report({ phase: 'uploading', step: run.steps, steps: run.steps });
+    await upload(parts, run, run.trained, emit);
+    await deleteCheckpoint(manifest.id);
+    return run.contributionId;
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Downloads, prepares and trains; `run` is kept up to date on the way. */
+async function train(
+  parts: ContributionParts,
+  run: RunCheckpoint,
+  signal: AbortSignal,
+  progress: ProgressReporter,
+  emit: Emit,
+): Promise<TrainedDelta> {
+  const { manifest, runtime, control, held } = parts;
+  const { model, tokenizer, text } = await download(parts, run, signal, progress, emit);
+  emit({ type: 'phase', phase: 'preparing' });
+  const { examples, dropped, labelTokens } = runtime.encodeExamples(
+    tokenizer,
+    parseRecords(text),
+    manifest.data.template,
+    manifest.training.maxTokens,
+  );
+  if (dropped > 0) emit({ type: 'dropped', records: dropped });
+  const trainer = makeTrainer(parts, run, { model, examples });
+  run.steps = trainer.totalSteps;
+  const feed = new StepFeed(run.points, emit);
+  let last: StepReport | null = null;
+  const enter = (phase: 'training' | 'paused') => {
+    emit({ type: 'phase', phase });
+    progress.report({ phase, epochs: manifest.training.epochs, steps: trainer.totalSteps, step: trainer.step });
+  };
+  try {
+    enter('training');
+    await trainToEnd(trainer, manifest.training.epochs, control, signal, {
+      onStep(report, wallMs) {
+        last = report;
+        run.trainingMs += report.milliseconds;
+        const { tokensPerSecond } = feed.add(report, wallMs, control.duty);
+        const { epoch, epochs, step, steps, loss } = report;
+        progress.report({ phase: 'training', epoch, epochs, step, steps, loss, tokensPerSecond: tokensPerSecond ?? 0 });
+      },
+      async save({ paused }) {
+        run.trainer = await trainer.checkpoint();
+        run.points = feed.points;
+        run.paused = paused;
+        await keep(run, held, emit);
+      },
+      onPause() {
+        feed.pause();
+        enter('paused');
+      },
+      onResume: () => enter('training'),
+    });
+    feed.flush();
+    run.points = feed.points;
+    return await encode(trainer, manifest, { labelTokens, examples: examples.length, last, feed });
+  } finally {
+    trainer.dispose();
+    model.dispose();
+  }
+}
+
+async function download(
+  { manifest, runtime, held, source }: ContributionParts,
+  run: RunCheckpoint,
+  signal: AbortSignal,
+  progress: ProgressReporter,
+  emit: Emit,
+) {
+  emit({ type: 'phase', phase: 'downloading' });
+  const fetchFile = httpFetchFile(signal);
+  const before = run.bytesDown;
+  const loadingShard = shardText(held.current.shard, source, fetchFile, (bytes) => (run.bytesDown += bytes));
+  // Whichever of the two fails first ends the run; the other's failure must not go unhandled.
+  loadingShard.catch(() => undefined);
+  let fetched = 0;
+  const files = await loadVerifiedFiles(
+    runtime.modelFiles(manifest),
+    { store: await openFileStore(), fetchFile, signal },
+    (state) => {
+      run.bytesDown += state.fetched - fetched;
+      fetched = state.fetched;
+      emit({ type: 'download', ...state, fetched: run.bytesDown });
+      progress.report({ phase: 'downloading', bytesDown: run.bytesDown });
+    },
+  );
+  const text = await loadingShard;
+  progress.report({ bytesDown: run.bytesDown });
+  const total = manifest.model.bytes;
+  emit({ type: 'download', done: total, total, fetched: run.bytesDown, storage: (await openFileStore()).kind });
+  run.bytesDown = Math.max(before, run.bytesDown);
+  return { ...runtime.loadModel(files), text };
+}
+
+async function shardText(
+  shard: HeldLease['current']['shard'],
+  source: DataSource,
+  fetchFile: ReturnType<typeof httpFetchFile>,
+  onFetched: (bytes: number) => void,
+): Promise<string> {
+  if (source.kind === 'own') return source.text;
+  if (!shard) throw new Error('the server leased no shard');
+  return new TextDecoder().decode(await fetchVerified(shard, fetchFile, onFetched));
+}
+
+/** A trainer that goes on from the stored step, or from the start when the stored state does not fit any more. */
+function makeTrainer(
+  { manifest, runtime }: ContributionParts,
+  run: RunCheckpoint,
+  { model, examples }: Pick<ConstructorParameters<typeof LoraTrainer>[0], 'model' | 'examples'>,
+): LoraTrainer {
+  const options = { model, examples, spec: manifest.adapter, layout: manifest.layout, settings: manifest.training };
+  const resume: TrainerCheckpoint | null = run.trainer;
+  if (resume) {
+    try {
+      return new runtime.LoraTrainer({ ...options, resume });
+    } catch (error) {
+      if (!(error instanceof runtime.TrainingError) || error.code !== 'wrong_checkpoint') throw error;
+      run.trainer = null;
+      run.points = new Float32Array();
+      run.trainingMs = 0;
+    }
+  }
+  return new runtime.LoraTrainer(options);
+}
+
+async function encode(
+  trainer: LoraTrainer,
+  manifest: Manifest,
+  facts: { labelTokens: number; examples: number; last: StepReport | null; feed: StepFeed },
+): Promise<TrainedDelta> {
+  const bytes = encodeDelta(await trainer.delta(), manifest.upload.codec);
+  return {
+    bytes,
+    sha256: await sha256Hex(bytes),
+    labelTokens: facts.labelTokens,
+    examples: facts.examples,
+    steps: trainer.totalSteps,
+    localLoss: facts.last?.loss ?? facts.feed.points.at(-1) ?? 0,
+    tokensPerSecond: facts.feed.tokensPerSecond ?? 0,
+  };
+}
+
+async function upload(
+  { manifest, identity, held, socket, control }: ContributionParts,
+  run: RunCheckpoint,
+  trained: TrainedDelta,
+  emit: Emit,
+): Promise<void> {
+  emit({ type: 'phase', phase: 'uploading' });
+  const { bytes, ...facts } = trained;
+  const begin = async (): Promise<UploadBegin> => {
+    const { leaseId } = held.current;
+    // The server knows an upload by its contribution id and lease together.
+    if (run.leaseId !== leaseId) Object.assign(run, { leaseId, contributionId: crypto.randomUUID() });
+    const { contributionId, trainingMs, bytesDown } = run;
+    const signed = {
+      campaignId: manifest.id,
+      contributionId,
+      leaseId,
+      sha256: facts.sha256,
+      layoutHash: run.layoutHash,
+      labelTokens: facts.labelTokens,
+    };
+    return {
+      ...facts,
+      leaseId,
+      contributionId,
+      bytes: bytes.byteLength,
+      codec: manifest.upload.codec,
+      layoutHash: run.layoutHash,
+      bytesDown,
+      trainingMs: Math.round(trainingMs),
+      signature: await signContribution(identity.keys, signed),
+    };
+  };
+  const { chunkBytes, window } = manifest.upload;
+  const receipt = await uploadDelta(
+    { bytes, chunkBytes, window, begin },
+    {
+      request: async (name, body) => {
+        try {
+          return await socket.request(name, body);
+        } catch (error) {
+          held.noteFailure(error);
+          throw error;
+        }
+      },
+      ready: () => held.ready(),
+      wait: (ms) => control.rest(ms),
+    },
+    (done) => emit({ type: 'upload', done, total: bytes.byteLength }),
+  );
+  emit({ type: 'accepted', sequence: receipt.sequence });
+  emit({ type: 'phase', phase: 'merging' });
+}
+
+/** Keeps the run. A full disk costs the ability to resume, not the run. */
+async function keep(run: RunCheckpoint, held: HeldLease, emit: Emit): Promise<void> {
+  run.leaseId = held.current.leaseId;
+  run.savedAt = Date.now();
+  try {
+    await saveCheckpoint(run);
+    emit({ type: 'saved', at: run.savedAt });
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The worker's entry: hears commands, runs one session at a time, says what happens. All training of the page is here.
+ * A Web Lock per campaign keeps a second tab from training the same lease; it is freed when this worker ends.
+ */
+import { parseRecords, RecordsError } from '@oneround/fl-core';
+import * as z from 'zod';
+import type { TrainerCommand, TrainerEvent } from './messages.ts';
+import { RunControl } from './run-control.ts';
+import { runFailure, TrainingElsewhere } from './run-failure.ts';
+import { runSession } from './session.ts';
+
+/** What this file uses of a dedicated worker's scope (the DOM library describes a window's). */
+interface WorkerScope {
+  postMessage(message: TrainerEvent, transfer?: Transferable[]): void;
+  addEventListener(type: 'message', listener: (event: MessageEvent<TrainerCommand>) => void): void;
+}
+
+/** A tab that was closed or reloaded a moment ago may still hold the lock. */
+const LOCK_PATIENCE_MS = 2_000;
+
+// The policy that pages are served under forbids evaluation, which zod would probe for.
+z.config({ jitless: true });
+
+const scope = self as unknown as WorkerScope;
+let control: RunControl | null = null;
+
+scope.addEventListener('message', ({ data: command }) => {
+  switch (command.type) {
+    case 'inspect':
+      return emit(inspect(command.text));
+    case 'start':
+      return void start(command);
+    case 'duty':
+      return control?.setDuty(command.duty);
+    case 'pause':
+      return control?.pause(command.when);
+    case 'resume':
+      return control?.resume();
+    case 'stop':
+      return control?.stop();
+    case 'checkpoint':
+      return control?.askForSave();
+  }
+});
+
+async function start(command: Extract<TrainerCommand, { type: 'start' }>): Promise<void> {
+  if (control) return;
+  const run = new RunControl(command.duty);
+  control = run;
+  try {
+    await exclusively(command.campaignId, () => runSession(command, run, emit));
+    emit({ type: 'phase', phase: 'merged' });
+  } catch (error) {
+    if (run.stopped.aborted) emit({ type: 'phase', phase: 'stopped' });
+    else {
+      console.error(error);
+      emit({ type: 'failed', failure: runFailure(error) });
+    }
+  } finally {
+    control = null;
+  }
+}
+
+/** Runs `body` while no other tab of this browser trains for the campaign. */
+async function exclusively(campaignId: string, body: () => Promise<void>): Promise<void> {
+  let began = false;
+  try {
+    await navigator.locks.request(
+      `oneround:trainer:${campaignId}`,
+      { signal: AbortSignal.timeout(LOCK_PATIENCE_MS) },
+      () => {
+        began = true;
+        return body();
+      },
+    );
+  } catch (error) {
+    if (began) throw error;
+    throw new TrainingElsewhere();
+  }
+}
+
+function inspect(text: string): TrainerEvent {
+  try {
+    return { type: 'inspected', records: parseRecords(text).length, error: null };
+  } catch (error) {
+    if (!(error instanceof RecordsError)) throw error;
+    return { type: 'inspected', records: 0, error: error.message };
+  }
+}
+
+function emit(event: TrainerEvent): void {
+  if (event.type === 'steps') scope.postMessage(event, [event.points.buffer as ArrayBuffer]);
+  else scope.postMessage(event);
+}

@@ -1,0 +1,62 @@
+/** One word for what happens now, always with the reason. */
+import { formatBytes } from '../format/quantity.ts';
+import { t } from '../text/t.ts';
+import { powerLevels } from '../trainer/duty-cycle.ts';
+import { currentStep, stepShare } from './run-steps.tsx';
+import { stepsDone, type RunState } from './run-state.ts';
+import { useTrainer } from './trainer-store.ts';
+
+export function RunPhase({ run }: { run: RunState }) {
+  const power = useTrainer((store) => store.power);
+  const gpuFailed = useTrainer((store) => store.gpuFailed);
+  const reason = gpuFailed && run.phase === 'training' ? t('backend.afterGpuFailure') : phaseReason(run, power);
+  const step = currentStep(run);
+  const share = step === 4 ? 1 : stepShare(run, step);
+  return (
+    <div className="flex min-w-0 flex-1 basis-64 flex-col gap-2">
+      <p>
+        <span role="status" className="font-semibold" data-testid="phase" data-phase={run.phase}>
+          {t(`phase.${run.phase}`)}
+        </span>
+        {reason ? <span className="numbers text-sm text-muted"> · {reason}</span> : null}
+      </p>
+      <progress
+        className="bar"
+        data-testid="progress"
+        aria-label={t('steps.label')}
+        max={1}
+        {...(share !== null && { value: share })}
+      />
+    </div>
+  );
+}
+
+function phaseReason(run: RunState, power: keyof typeof powerLevels): string | null {
+  switch (run.phase) {
+    case 'downloading':
+      return run.download
+        ? t('reason.downloading', { done: formatBytes(run.download.done), total: formatBytes(run.download.total) })
+        : null;
+    case 'training': {
+      if (run.pauseAtEpoch) return t('reason.pauseAtEpoch');
+      if (!run.figures) {
+        const step = stepsDone(run);
+        return step > 0 ? t('reason.resumed', { step }) : t('reason.compiling');
+      }
+      const rest = Math.round((1 - powerLevels[power]) * 100);
+      return rest > 0 ? t('reason.eco', { rest, power: t(`power.${power}`) }) : null;
+    }
+    case 'paused':
+      return t('reason.paused');
+    case 'uploading':
+      return run.upload
+        ? t('reason.uploading', { done: formatBytes(run.upload.done), total: formatBytes(run.upload.total) })
+        : null;
+    case 'merging':
+      return run.sequence === null ? null : t('reason.merging', { sequence: run.sequence });
+    case 'stopped':
+      return t('reason.stopped');
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,111 @@
+/** A run as the page sees it: a pure function of the trainer's events. */
+import type { BackendName } from '@oneround/lora/training';
+import type { DownloadProgress } from '../trainer/verified-files.ts';
+import type { RunFailure, StepFigures, TrainerEvent, TrainerPhase } from '../trainer/messages.ts';
+
+export interface RunState {
+  phase: TrainerPhase | 'idle';
+  /** What the trainer said about the phase. */
+  reason: string | null;
+  backend: { name: BackendName; device: string; fallbackReason?: string } | null;
+  lease: { shardIndex: number | null; examples: number | null; resumedAtStep: number } | null;
+  download: DownloadProgress | null;
+  dropped: number;
+  figures: StepFigures | null;
+  /** Loss of each step; `steps[i]` belongs to `losses[i]`. */
+  points: { steps: number[]; losses: number[] };
+  savedAt: number | null;
+  upload: { done: number; total: number } | null;
+  connected: boolean;
+  /** Place of the contribution in the ledger. */
+  sequence: number | null;
+  outcome: { version: number; before: number | null; after: number | null } | null;
+  failure: RunFailure | null;
+  /** Asked for, not reached yet. */
+  pauseAtEpoch: boolean;
+}
+
+/** Before anything happened. */
+export const idleRun: RunState = {
+  phase: 'idle',
+  reason: null,
+  backend: null,
+  lease: null,
+  download: null,
+  dropped: 0,
+  figures: null,
+  points: { steps: [], losses: [] },
+  savedAt: null,
+  upload: null,
+  connected: true,
+  sequence: null,
+  outcome: null,
+  failure: null,
+  pauseAtEpoch: false,
+};
+
+/** The state after an event of the trainer. */
+export function reduceRun(state: RunState, event: TrainerEvent): RunState {
+  switch (event.type) {
+    case 'inspected':
+      return state;
+    case 'phase':
+      return {
+        ...state,
+        phase: event.phase,
+        reason: event.reason ?? null,
+        pauseAtEpoch: state.pauseAtEpoch && event.phase === 'training',
+      };
+    case 'backend': {
+      const { type: _, ...backend } = event;
+      return { ...state, backend };
+    }
+    case 'lease': {
+      const { type: _, ...lease } = event;
+      // Whatever was on the chart belongs to the run before; a resumed run sends its points again.
+      return { ...state, lease, figures: null, points: { steps: [], losses: [] }, dropped: 0, upload: null };
+    }
+    case 'download': {
+      const { type: _, ...download } = event;
+      return { ...state, download };
+    }
+    case 'dropped':
+      return { ...state, dropped: event.records };
+    case 'steps':
+      return { ...state, figures: event.figures, points: extended(state.points, event.points) };
+    case 'saved':
+      return { ...state, savedAt: event.at };
+    case 'upload':
+      return { ...state, upload: { done: event.done, total: event.total } };
+    case 'connection':
+      return { ...state, connected: event.connected };
+    case 'accepted':
+      return { ...state, sequence: event.sequence };
+    case 'scored': {
+      const { type: _, ...outcome } = event;
+      return { ...state, outcome };
+    }
+    case 'failed':
+      return { ...state, phase: 'failed', failure: event.failure };
+  }
+}
+
+function extended(points: RunState['points'], added: Float32Array): RunState['points'] {
+  const steps = [...points.steps];
+  const losses = [...points.losses];
+  for (let i = 0; i + 1 < added.length; i += 2) {
+    steps.push(added[i]!);
+    losses.push(added[i + 1]!);
+  }
+  return { steps, losses };
+}
+
+/** Steps done, also right after a reload, before the first new one. */
+export function stepsDone(state: RunState): number {
+  return state.figures?.step ?? state.lease?.resumedAtStep ?? 0;
+}
+
+/** Whether a worker is busy with the run. */
+export function isRunning({ phase }: RunState): boolean {
+  return !['idle', 'merged', 'stopped', 'failed'].includes(phase);
+}

@@ -1,0 +1,102 @@
+/** Before the button: cost, consent, choices - and the button. */
+import { useQuery } from '@tanstack/react-query';
+import type { Manifest } from '@oneround/fl-core';
+import { Play } from 'lucide-react';
+import { useEffect, useEffectEvent, useState } from 'react';
+import { formatDuration } from '../format/quantity.ts';
+import { t } from '../text/t.ts';
+import { deleteCheckpoint, loadCheckpointSummary, type CheckpointSummary } from '../trainer/checkpoint-store.ts';
+import type { DataSource } from '../trainer/messages.ts';
+import { CostPanel } from './cost-panel.tsx';
+import { DataChoice } from './data-choice.tsx';
+import { detectBackend } from './detect-backend.ts';
+import { PowerChoice } from './power-choice.tsx';
+import { PrivacyPanel } from './privacy-panel.tsx';
+import type { RunOptions } from './run-options.ts';
+import { useStoredModel } from './stored-model.ts';
+import { StoredModelRow } from './stored-model-row.tsx';
+import { useTrainer } from './trainer-store.ts';
+import { BackendLine } from './backend-line.tsx';
+
+/** A run that was interrupted this recently goes on by itself; an older one is offered. */
+const RESUME_UNASKED_MS = 5 * 60_000;
+
+export function StartView({ manifest, options }: { manifest: Manifest; options: RunOptions }) {
+  const [source, setSource] = useState<DataSource | null>({ kind: 'shard' });
+  const { start, setPower } = useTrainer.getState();
+  const checkpoint = useQuery({
+    queryKey: ['checkpoint', manifest.id],
+    queryFn: () => loadCheckpointSummary(manifest.id),
+    staleTime: 0,
+    gcTime: 0,
+  });
+  const backend = useQuery({ queryKey: ['backend', options.backend], queryFn: () => detectBackend(options.backend) });
+  const { stored, clear } = useStoredModel(manifest, 'start');
+  const begin = (chosen: DataSource) => start({ campaignId: manifest.id, source: chosen, backend: options.backend });
+
+  const beginUnasked = useEffectEvent((summary: CheckpointSummary | null) => {
+    const interrupted = summary && !summary.paused && Date.now() - summary.savedAt < RESUME_UNASKED_MS;
+    if (interrupted || options.auto) begin({ kind: 'shard' });
+  });
+  useEffect(() => setPower(options.power), [options.power, setPower]);
+  useEffect(() => {
+    if (checkpoint.data !== undefined) beginUnasked(checkpoint.data);
+  }, [checkpoint.data]);
+
+  const unfinished = checkpoint.data ?? null;
+  const startOver = async () => {
+    await deleteCheckpoint(manifest.id);
+    await checkpoint.refetch();
+  };
+  return (
+    <>
+      <CostPanel manifest={manifest} stored={stored} backend={backend.data ?? null} />
+      <div className="grid gap-4 md:grid-cols-2">
+        <PrivacyPanel manifest={manifest} />
+        <div className="card flex flex-col gap-5 p-5">
+          <BackendLine detected={backend.data ?? null} />
+          {unfinished ? null : <DataChoice manifest={manifest} onChoose={setSource} />}
+          <PowerChoice />
+        </div>
+      </div>
+      <div className="flex flex-col items-start gap-3">
+        {unfinished ? (
+          <UnfinishedRun summary={unfinished} onResume={() => begin({ kind: 'shard' })} onStartOver={startOver} />
+        ) : (
+          <>
+            <button
+              type="button"
+              className="button button-primary min-h-12 w-full px-8 sm:w-auto"
+              data-testid="donate"
+              disabled={!source || checkpoint.data === undefined}
+              onClick={() => source && begin(source)}
+            >
+              <Play className="size-5" aria-hidden="true" />
+              {t('donate')}
+            </button>
+            <p className="text-sm text-muted">{t('donate.ready')}</p>
+          </>
+        )}
+        <StoredModelRow stored={stored} onDelete={clear} />
+      </div>
+    </>
+  );
+}
+
+function UnfinishedRun(props: { summary: CheckpointSummary; onResume: () => void; onStartOver: () => Promise<void> }) {
+  const { step, steps, savedAt } = props.summary;
+  return (
+    <>
+      <p>{t('donate.found', { ago: formatDuration((Date.now() - savedAt) / 1000) })}</p>
+      <div className="flex flex-wrap gap-3">
+        <button type="button" className="button button-primary" data-testid="resume" onClick={props.onResume}>
+          <Play className="size-5" aria-hidden="true" />
+          {step > 0 ? t('donate.resume', { step, steps }) : t('donate.resumeSoon')}
+        </button>
+        <button type="button" className="button" onClick={() => void props.onStartOver()}>
+          {t('donate.startOver')}
+        </button>
+      </div>
+    </>
+  );
+}

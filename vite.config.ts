@@ -1,0 +1,90 @@
+/**
+ * Builds the page (apps/web) and configures the unit tests of the whole repository.
+ *
+ * Two settings keep TFJS's threaded WASM alive in a production build (both were reproduced): the worker is an ES
+ * module, and the worker bundle is mangled but not compressed, because TFJS ships its thread script through
+ * `Function.toString()` and the compressor rewrites what that text refers to.
+ */
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const repository = fileURLToPath(new URL('.', import.meta.url));
+const server = process.env.ONEROUND_SERVER ?? 'http://localhost:8787';
+
+/** Cross-origin isolation: without it TFJS falls back to single-threaded WASM. */
+const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+const backend = {
+  '/v1': { target: server },
+  '/socket.io': { target: server, ws: true },
+};
+
+/** e2e has its own runner (Playwright). */
+const notUnitTests = ['**/node_modules/**', '**/dist/**', 'e2e/**'];
+const testTimeout = 60_000;
+
+export default defineConfig({
+  root: fileURLToPath(new URL('./apps/web', import.meta.url)),
+  plugins: [react(), tailwindcss()],
+  server: { headers: isolation, proxy: backend },
+  preview: { headers: isolation, proxy: backend },
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    target: 'es2023',
+    // The strict style-src of the served page knows no data: URL, and .wasm files must stay files.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: true,
+  },
+  worker: {
+    format: 'es',
+    rolldownOptions: {
+      output: {
+        entryFileNames: 'assets/[name]-[hash].js',
+        minify: { compress: false, mangle: true, codegen: true },
+      },
+    },
+  },
+  optimizeDeps: {
+    // Found late, these make the dev server re-optimise and reload the page in the middle of a run.
+    include: [
+      '@huggingface/tokenizers',
+      '@tensorflow/tfjs-backend-wasm',
+      '@tensorflow/tfjs-backend-webgpu',
+      '@tensorflow/tfjs-core',
+      '@tensorflow/tfjs-core/dist/register_all_gradients',
+      'socket.io-client',
+      'zod',
+    ],
+  },
+  test: {
+    projects: [
+      {
+        root: repository,
+        test: {
+          name: 'web',
+          environment: 'happy-dom',
+          include: ['apps/web/**/*.test.{ts,tsx}'],
+          exclude: notUnitTests,
+          testTimeout,
+        },
+      },
+      {
+        root: repository,
+        test: {
+          name: 'node',
+          environment: 'node',
+          include: ['{apps,packages,scripts}/**/*.test.{ts,tsx}'],
+          exclude: [...notUnitTests, 'apps/web/**'],
+          testTimeout,
+        },
+      },
+    ],
+  },
+});
