@@ -9,7 +9,7 @@ let server: ServerProcess;
 test.afterEach(() => server.dispose());
 
 test('three clients finish: one on WebGPU, one reloads and resumes, one replaces a closed tab', async ({ browser }) => {
-  server = await startServerProcess({ records: 72, shards: 3, heldOut: 40, epochs: 6, batchSize: 8, leaseMs: 5_000 });
+  server = await startServerProcess({ records: 12, shards: 3, heldOut: 26, epochs: 16, batchSize: 2, leaseMs: 5_000 });
   const campaignUrl = `${server.url}/c/e2e`;
 
   const dashboard = await (await browser.newContext()).newPage();
@@ -27,13 +27,13 @@ test('three clients finish: one on WebGPU, one reloads and resumes, one replaces
     await expect(onWebGpu.getByTestId('backend')).toContainText('WebGPU');
 
     const reloading = await (await browser.newContext()).newPage();
-    await donate(reloading, campaignUrl, 'wasm');
+    await donate(reloading, campaignUrl, 'wasm', 'eco');
     await waitForStep(reloading, 2);
     await reloading.getByTestId('pause').click();
     await expect.poll(async () => (await statusOf(reloading))?.phase).toBe('paused');
 
     const closing = await (await browser.newContext()).newPage();
-    await donate(closing, campaignUrl, 'wasm');
+    await donate(closing, campaignUrl, 'wasm', 'eco');
     await waitForStep(closing, 2);
     await closing.getByTestId('pause').click();
     await expect.poll(async () => (await statusOf(closing))?.phase).toBe('paused');

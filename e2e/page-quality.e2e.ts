@@ -12,7 +12,7 @@ let server: ServerProcess;
 test.afterEach(() => server.dispose());
 
 test('the page never blocks: total blocking time under 5 % of the training time', async ({ page }) => {
-  server = await startServerProcess({ records: 120, shards: 1, heldOut: 24, epochs: 12, batchSize: 8 });
+  server = await startServerProcess({ records: 64, shards: 1, heldOut: 26, epochs: 8, batchSize: 8 });
   await page.addInitScript(() => {
     const tasks: number[] = [];
     Object.assign(globalThis, { longTasks: tasks });
@@ -92,7 +92,7 @@ test('an unknown campaign and an absent server are said in words', async ({ page
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`axe finds nothing on any page, ${colorScheme}, and nothing scrolls sideways at 360 px`, async ({ browser }) => {
-    server = await startServerProcess({ records: 48, shards: 2, heldOut: 24, epochs: 20, batchSize: 8 });
+    server = await startServerProcess({ records: 48, shards: 2, heldOut: 24, epochs: 6, batchSize: 8 });
     const context = await browser.newContext({
       colorScheme,
       reducedMotion: 'reduce',

@@ -20,9 +20,14 @@ export async function statusOf(page: Page): Promise<PageStatus | null> {
   return page.evaluate(() => (globalThis as { oneroundStatus?: PageStatus }).oneroundStatus ?? null);
 }
 
-/** Opens the page on a backend and presses Donate. */
-export async function donate(page: Page, campaignUrl: string, backend: 'wasm' | 'webgpu'): Promise<void> {
-  await page.goto(`${campaignUrl}?backend=${backend}`);
+/** Opens the page on a backend and presses Donate. `eco` trains 30 % of the time: long enough to interrupt. */
+export async function donate(
+  page: Page,
+  campaignUrl: string,
+  backend: 'wasm' | 'webgpu',
+  power: 'full' | 'eco' = 'full',
+): Promise<void> {
+  await page.goto(`${campaignUrl}?backend=${backend}&power=${power}`);
   await page.getByTestId('donate').click();
 }
 

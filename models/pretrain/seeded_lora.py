@@ -41,7 +41,7 @@ class LoraLinear(torch.nn.Module):
         super().__init__()
         self.base, self.scale = base, scale
         self.register_buffer("A", A)
-        self.B = torch.nn.Parameter(torch.zeros(base.out_features, A.shape[0]))
+        self.B = torch.nn.Parameter(torch.zeros(base.out_features, A.shape[0], dtype=base.weight.dtype))
 
     def forward(self, x):
         return self.base(x) + self.scale * F.linear(F.linear(x, self.A), self.B)

@@ -17,11 +17,6 @@ export function followCampaign(
   /** Events that overtook the snapshot they belong to. */
   let early: CampaignEvent[] = [];
   let connection = 0;
-  const stopEvents = socket.onCampaignEvent((event) => {
-    if (!state) return void early.push(event);
-    state = applyCampaignEvent(state, event);
-    onState(state);
-  });
   const snapshot = async (asked: number) => {
     const first = await socket.request('watch', { campaignId });
     if (asked !== connection) return;
@@ -33,6 +28,11 @@ export function followCampaign(
     state = null;
     early = [];
     if (connected) void snapshot(connection).catch(onError);
+  });
+  const stopEvents = socket.onCampaignEvent((event) => {
+    if (!state) return void early.push(event);
+    state = applyCampaignEvent(state, event);
+    onState(state);
   });
   return () => {
     connection++;

@@ -63,7 +63,7 @@ function NumberTable({ title, header, rows, format }: Pick<ChartCardProps, 'titl
   return (
     // Scrollable regions must be reachable by keyboard.
     // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div className="max-h-64 overflow-auto" tabIndex={0} role="region" aria-label={title}>
+    <section className="max-h-64 overflow-auto" tabIndex={0} aria-label={title}>
       <table className="numbers w-full text-right text-sm">
         <thead className="sticky top-0 bg-surface text-xs text-muted">
           <tr>
@@ -86,6 +86,6 @@ function NumberTable({ title, header, rows, format }: Pick<ChartCardProps, 'titl
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { resolveColours, useTheme } from '../shell/theme.ts';
+import { onThemeChange, resolveColours } from '../shell/theme.ts';
 
 const tokens = ['ink', 'muted', 'line', 'surface', 'series-1', 'series-2', 'series-3', 'series-4', 'series-5'] as const;
 type Colours = Record<(typeof tokens)[number], string>;
@@ -15,11 +15,14 @@ export interface LineSeries {
   faint?: boolean;
   dots?: boolean;
   format: (value: number) => string;
+  /** On the axis, where round numbers stand; default: as they are. */
+  axis?: (value: number) => string;
 }
 
 interface LineChartProps {
   /** x values, then one array per series, all equally long. */
   data: readonly (readonly (number | null)[])[];
+  /** A constant: a new array redraws from scratch. */
   series: readonly LineSeries[];
   xLabel: string;
   /** A sentence that says what the picture shows. */
@@ -31,9 +34,11 @@ export function LineChart({ data, series, xLabel, label, height = 220 }: LineCha
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(data);
-  latest.current = data;
-  const theme = useTheme((state) => state.theme);
-  const shape = JSON.stringify([series, xLabel, height]);
+
+  useEffect(() => {
+    latest.current = data;
+    plot.current?.setData(data as uPlot.AlignedData);
+  }, [data]);
 
   useEffect(() => {
     const element = box.current;
@@ -47,22 +52,20 @@ export function LineChart({ data, series, xLabel, label, height = 220 }: LineCha
       if (entry?.isIntersecting && !plot.current) build();
     });
     const sized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
-    const system = matchMedia('(prefers-color-scheme: dark)');
-    const rebuild = () => plot.current && build();
+    const stopTheme = onThemeChange(() => plot.current && build());
     seen.observe(element);
     sized.observe(element);
-    system.addEventListener('change', rebuild);
     return () => {
       seen.disconnect();
       sized.disconnect();
-      system.removeEventListener('change', rebuild);
+      stopTheme();
       plot.current?.destroy();
       plot.current = null;
     };
-    // `shape` stands for the series: their functions are new objects at every render, their meaning is not.
-  }, [theme, shape]);
+  }, [series, xLabel, height]);
 
-  useEffect(() => plot.current?.setData(data as uPlot.AlignedData), [data]);
+  // A canvas has no alt text, so its box carries the sentence.
+  // oxlint-disable-next-line jsx-a11y/prefer-tag-over-role
   return <div ref={box} role="img" aria-label={label} style={{ minHeight: height }} className="w-full" />;
 }
 
@@ -87,7 +90,7 @@ function chartOptions(
     scales: { x: { time: false }, y: { range: paddedRange } },
     axes: [
       { ...axis, label: xLabel, labelSize: 18, labelFont: axis.font!, size: 28, incrs: wholeSteps },
-      { ...axis, size: 52, values: (_, splits) => splits.map((value) => series[0]!.format(value)) },
+      { ...axis, size: 52, values: (_, splits) => splits.map(series[0]!.axis ?? String) },
     ],
     series: [
       { label: xLabel },

@@ -17,7 +17,7 @@ export function BigNumbers({ state, summary }: { state: CampaignState; summary: 
         value={scored ? formatLoss(scored.evaluation.loss) : '–'}
         note={
           change === null ? (
-            t(scored ? 'live.noScore' : 'live.pending')
+            t(scored ? 'live.baseOnly' : 'live.pending')
           ) : (
             <span className={change <= 0 ? 'text-success' : 'text-danger'}>
               {t('live.sinceBase', { change: formatChange(change) })}

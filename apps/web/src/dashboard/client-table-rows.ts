@@ -39,7 +39,7 @@ function rowOf(client: ClientRow, contribution: Contribution | null): Participat
     device: `${client.device.backend === 'webgpu' ? 'WebGPU' : 'WASM'} · ${client.device.description}`,
     shard: client.shardIndex,
     examples: contribution?.examples ?? null,
-    steps: client.step,
+    steps: contribution?.steps ?? client.step,
     speed: client.tokensPerSecond,
     loss: contribution?.localLoss ?? client.loss,
     alone: contribution?.alone?.loss ?? null,

@@ -68,7 +68,7 @@ export function ClientTable({ state }: { state: CampaignState }) {
         <p className="py-4 text-sm text-muted">{t('live.clients.empty')}</p>
       ) : (
         // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a scrollable region must be reachable by keyboard
-        <div className="overflow-x-auto" tabIndex={0} role="region" aria-labelledby="participations">
+        <section className="overflow-x-auto" tabIndex={0} aria-labelledby="participations">
           <table className="numbers w-full text-sm max-sm:block">
             <thead className="text-xs text-muted max-sm:sr-only">
               <tr>
@@ -100,7 +100,7 @@ export function ClientTable({ state }: { state: CampaignState }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       )}
     </section>
   );

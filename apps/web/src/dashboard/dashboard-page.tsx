@@ -33,10 +33,10 @@ function Dashboard({ state, connected }: { state: CampaignState; connected: bool
     <div className="flex flex-col gap-4">
       <DashboardHeading state={state} summary={summary} />
       {connected ? null : (
-        <p role="status" className="flex items-center gap-3 text-sm text-warning">
+        <output className="flex items-center gap-3 text-sm text-warning">
           <WifiOff className="size-4 shrink-0" aria-hidden="true" />
           {t('live.offline')}
-        </p>
+        </output>
       )}
       <BigNumbers state={state} summary={summary} />
       <MergeCharts versions={state.versions} campaignId={state.campaignId} />

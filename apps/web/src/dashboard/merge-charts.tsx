@@ -8,7 +8,13 @@ import { t } from '../text/t.ts';
 
 const lossSeries: LineSeries[] = [{ label: t('live.loss'), colour: 'series-1', dots: true, format: formatLoss }];
 const accuracySeries: LineSeries[] = [
-  { label: t('live.accuracy'), colour: 'series-3', dots: true, format: formatShare },
+  {
+    label: t('live.accuracy'),
+    colour: 'series-3',
+    dots: true,
+    format: formatShare,
+    axis: (share) => `${Number((share * 100).toFixed(2))} %`,
+  },
 ];
 
 export function MergeCharts({ versions, campaignId }: { versions: readonly Version[]; campaignId: string }) {

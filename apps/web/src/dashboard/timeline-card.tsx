@@ -54,7 +54,6 @@ export function TimelineCard({ state }: { state: CampaignState }) {
 
 function LaneRow({ lane }: { lane: Lane }) {
   const { client, bars, end } = lane;
-  const percent = (share: number) => `${(share * 100).toFixed(3)}%`;
   const label = t('live.timeline.lane', {
     client: client.clientId,
     phase: t(`client.${client.phase}`),
@@ -92,4 +91,8 @@ function LaneRow({ lane }: { lane: Lane }) {
       </svg>
     </li>
   );
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(3)}%`;
 }

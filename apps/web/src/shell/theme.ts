@@ -38,6 +38,17 @@ function apply(theme: Theme): void {
   }
 }
 
+/** Calls `listener` when the colours change, by choice or by the system. Returns how to unsubscribe. */
+export function onThemeChange(listener: () => void): () => void {
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  system.addEventListener('change', listener);
+  const stopChoice = useTheme.subscribe(listener);
+  return () => {
+    system.removeEventListener('change', listener);
+    stopChoice();
+  };
+}
+
 /** The colours of the tokens `names` as the browser resolves them now, for what is drawn on a canvas. */
 export function resolveColours<Name extends string>(names: readonly Name[]): Record<Name, string> {
   const probe = document.createElement('span');

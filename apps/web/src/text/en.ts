@@ -64,7 +64,7 @@ export const en = {
   'privacy.leaves':
     'Leaves: one vector of {values} numbers (the change to the adapter), its size in training tokens, your training loss and speed, the kind of device, and a random public key made in this browser.',
   'privacy.stays':
-    'Stays: every text you train on, the trained weights, the private key. A file of your own is read here and never sent.',
+    'Stays: every text you train on and the private key. A file of your own is read here and never sent.',
   'privacy.hint': 'An adapter can hint at the text it was trained on. Do not train on secrets.',
 
   'backend.checking': 'Looking for a GPU …',
@@ -80,7 +80,7 @@ export const en = {
   'data.shard': 'A shard of the campaign',
   'data.shard.note': 'about {examples} examples, {size}',
   'data.own': 'A file of my own',
-  'data.own.note': 'JSON Lines: {"prompt": "…", "answer": "…"} on each line. It stays on this device.',
+  'data.own.note': 'JSON Lines: an object with "prompt" and "answer" on each line. It stays on this device.',
   'data.own.choose': 'Choose a file',
   'data.own.reading': 'Reading {name} …',
   'data.own.ready': '{name}: {records} examples. Nothing of it is sent.',
@@ -179,7 +179,7 @@ export const en = {
   'storage.deleted': 'The stored model was deleted.',
 
   'result.merged': 'Merged as contribution #{sequence}',
-  'result.loss': 'held-out loss {before} → {after}',
+  'result.mergedLoss': 'Merged as contribution #{sequence}: held-out loss {before} → {after}',
   'result.scoring': 'Its held-out loss is being measured …',
   'result.better': 'The shared adapter got better by {change} nats per token on text that no volunteer has.',
   'result.worse':
@@ -226,7 +226,7 @@ export const en = {
   'live.contributions': 'Contributions',
   'live.contributions.help': 'Adapter deltas in the ledger. Each was sent once and folded at once.',
   'live.pending': 'being scored',
-  'live.noScore': 'not scored yet',
+  'live.baseOnly': 'the base model; nothing is merged yet',
   'live.chart.loss': 'Held-out loss after each merge',
   'live.chart.accuracy': 'Exact answers after each merge',
   'live.chart.loss.label': 'Line chart: held-out loss is {first} for the base model and {last} after merge {version}.',

@@ -84,7 +84,6 @@ async function openCache(): Promise<FileStore | null> {
     if (error instanceof DOMException) return null;
     throw error;
   }
-  const urlOf = (sha256: string) => new URL(`/v1/files/${sha256}`, location.origin).href;
   return {
     kind: 'cache',
     async read(sha256) {
@@ -108,6 +107,11 @@ async function openCache(): Promise<FileStore | null> {
       await caches.delete(CACHE);
     },
   };
+}
+
+/** The Cache API knows requests, so a file is kept under the address that it came from. */
+function urlOf(sha256: string): string {
+  return new URL(`/v1/files/${sha256}`, location.origin).href;
 }
 
 /** A store that forgets at the end of the visit. */

@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { formatBytes, formatCount } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
 import type { DataSource } from '../trainer/messages.ts';
-import { useTrainer } from './trainer-store.ts';
+import { inspectRecords } from './trainer-store.ts';
 
 const LIMIT_BYTES = 50_000_000;
 
@@ -52,9 +52,7 @@ export function DataChoice({ manifest, onChoose }: DataChoiceProps) {
               onChange={(event) => void read(event.target.files?.[0])}
             />
           </label>
-          <p role="status" className={`text-sm ${file?.bad ? 'text-danger' : 'text-muted'}`}>
-            {file?.message}
-          </p>
+          <output className={`block text-sm ${file?.bad ? 'text-danger' : 'text-muted'}`}>{file?.message}</output>
         </div>
       ) : null}
     </fieldset>
@@ -64,7 +62,13 @@ export function DataChoice({ manifest, onChoose }: DataChoiceProps) {
 function Choice(props: { name: string; note: string; checked: boolean; onChoose: () => void }) {
   return (
     <label className="flex min-h-11 cursor-pointer gap-3">
-      <input type="radio" name="data" className="mt-1 size-4" checked={props.checked} onChange={props.onChoose} />
+      <input
+        type="radio"
+        name="data"
+        className="mt-1 size-4 shrink-0"
+        checked={props.checked}
+        onChange={props.onChoose}
+      />
       <span>
         {props.name}
         <span className="block text-sm text-muted">{props.note}</span>
@@ -82,7 +86,7 @@ async function checkFile(file: File, tell: (state: FileState) => void): Promise<
   }
   tell({ message: t('data.own.reading', { name }), bad: false });
   const text = await file.text();
-  const { records, error } = await useTrainer.getState().inspect(text);
+  const { records, error } = await inspectRecords(text);
   if (error !== null) {
     tell({ message: t('data.own.bad', { name, problem: error }), bad: true });
     return null;

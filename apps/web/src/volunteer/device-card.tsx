@@ -34,7 +34,7 @@ export function DeviceCard({ run, manifest }: { run: RunState; manifest: Manifes
       <dl className="flex flex-col gap-2 text-sm">
         {facts.map(({ name, value, testId }) => (
           <div key={name} className="flex justify-between gap-4">
-            <dt className="text-muted">{name}</dt>
+            <dt className="shrink-0 text-muted">{name}</dt>
             <dd className="numbers text-right" data-testid={testId}>
               {value}
             </dd>

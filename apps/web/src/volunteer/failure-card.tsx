@@ -2,26 +2,25 @@
 import { CircleAlert, Hourglass } from 'lucide-react';
 import { t } from '../text/t.ts';
 import type { RunState } from './run-state.ts';
-import { useTrainer } from './trainer-store.ts';
+import { resetRun, startRun, useTrainer } from './trainer-store.ts';
 
 export function FailureCard({ run, campaignId }: { run: RunState; campaignId: string }) {
-  const { start, reset } = useTrainer.getState();
   const request = useTrainer((store) => store.request);
-  const again = () => start(request ?? { campaignId, source: { kind: 'shard' }, backend: 'auto' });
+  const again = () => startRun(request ?? { campaignId, source: { kind: 'shard' }, backend: 'auto' });
   if (run.phase === 'waiting') {
     return (
-      <section className="card flex gap-4 p-5" data-testid="refusal" role="status">
+      <output className="card flex gap-4 p-5" data-testid="refusal">
         <Hourglass className="mt-1 size-5 shrink-0 text-warning" aria-hidden="true" />
         <div>
           <h2 className="text-base">{t('failure.waiting.title')}</h2>
           <p className="mt-1 text-muted">{run.reason}</p>
         </div>
-      </section>
+      </output>
     );
   }
   if (run.phase === 'stopped') {
     return (
-      <button type="button" className="button self-start" onClick={reset}>
+      <button type="button" className="button self-start" onClick={resetRun}>
         {t('result.again')}
       </button>
     );
@@ -40,11 +39,11 @@ export function FailureCard({ run, campaignId }: { run: RunState; campaignId: st
           </p>
         </div>
         {remedy === 'other-backend' && request ? (
-          <button type="button" className="button" onClick={() => start({ ...request, backend: 'wasm' })}>
+          <button type="button" className="button" onClick={() => startRun({ ...request, backend: 'wasm' })}>
             {t('failure.otherBackend')}
           </button>
         ) : (
-          <button type="button" className="button" onClick={remedy === 'final' ? reset : again}>
+          <button type="button" className="button" onClick={remedy === 'final' ? resetRun : again}>
             {remedy === 'busy' ? t('failure.here') : t('failure.retry')}
           </button>
         )}

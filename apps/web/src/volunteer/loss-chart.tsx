@@ -31,7 +31,7 @@ export function LossChart({ points, campaignId }: { points: RunState['points']; 
       fileName={`${campaignId}-loss.csv`}
       empty={last === undefined ? label : undefined}
     >
-      <LineChart data={data} series={series} xLabel={t('chart.step')} label={label} />
+      <LineChart data={data} series={series} xLabel={t('chart.step')} label={label} height={300} />
     </ChartCard>
   );
 }

@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'react';
 import { t } from '../text/t.ts';
 import { isRunning, stepsDone, type RunState } from './run-state.ts';
-import { useTrainer } from './trainer-store.ts';
+import { saveRun } from './trainer-store.ts';
 
 /** Has the trainer keep its state whenever the page may be about to go, and asks before a run is left. */
 export function useRunSafety(run: RunState): void {
@@ -10,13 +10,12 @@ export function useRunSafety(run: RunState): void {
   const guarded = run.phase === 'training' || run.phase === 'uploading';
   useEffect(() => {
     if (!running) return;
-    const { saveNow } = useTrainer.getState();
-    const hidden = () => document.visibilityState === 'hidden' && saveNow();
+    const hidden = () => document.visibilityState === 'hidden' && saveRun();
     document.addEventListener('visibilitychange', hidden);
-    addEventListener('pagehide', saveNow);
+    addEventListener('pagehide', saveRun);
     return () => {
       document.removeEventListener('visibilitychange', hidden);
-      removeEventListener('pagehide', saveNow);
+      removeEventListener('pagehide', saveRun);
     };
   }, [running]);
   useEffect(() => {

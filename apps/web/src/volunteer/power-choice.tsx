@@ -4,13 +4,13 @@ import { t } from '../text/t.ts';
 import { powerLevels, type PowerLevel } from '../trainer/duty-cycle.ts';
 import { useWakeLock } from './page-life.ts';
 import { isRunning } from './run-state.ts';
-import { useTrainer } from './trainer-store.ts';
+import { setPower, useTrainer } from './trainer-store.ts';
 
 const AWAKE_KEY = 'oneround:keep-awake';
 const levels = Object.keys(powerLevels) as PowerLevel[];
 
 export function PowerChoice() {
-  const { power, setPower } = useTrainer();
+  const power = useTrainer((store) => store.power);
   const note = useId();
   return (
     <div className="flex flex-col gap-4">
@@ -20,7 +20,7 @@ export function PowerChoice() {
           {levels.map((level) => (
             <label
               key={level}
-              className="relative flex min-h-11 cursor-pointer flex-col items-center justify-center border-l border-line-strong px-2 py-1 text-sm first:border-l-0 has-checked:bg-accent has-checked:font-semibold has-checked:text-on-accent has-focus-visible:outline-2 has-focus-visible:-outline-offset-4 has-focus-visible:outline-current"
+              className="relative flex min-h-11 cursor-pointer flex-col items-center justify-center border-l border-line-strong px-1 py-1 text-sm whitespace-nowrap first:border-l-0 has-checked:bg-accent has-checked:font-semibold has-checked:text-on-accent has-focus-visible:outline-2 has-focus-visible:-outline-offset-4 has-focus-visible:outline-current"
             >
               <input
                 type="radio"

@@ -1,12 +1,11 @@
 /** The numbers of the training loop. */
 import { formatCount, formatDuration, formatTokensPerSecond } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
-import { stepsDone, type RunState } from './run-state.ts';
+import { isRunning, stepsDone, type RunState } from './run-state.ts';
 
 export function RunFigures({ run, epochs }: { run: RunState; epochs: number }) {
   const { figures } = run;
-  const ended = figures !== null && figures.step === figures.steps;
-  const of = (now: number, all: number) => t('run.of', { now: formatCount(now), all: formatCount(all) });
+  const ended = !isRunning(run) || (figures !== null && figures.step === figures.steps);
   const tiles = [
     { name: t('run.epoch'), value: of(figures?.epoch ?? 0, figures?.epochs ?? epochs) },
     { name: t('run.step'), value: figures ? of(figures.step, figures.steps) : formatCount(stepsDone(run)) },
@@ -29,6 +28,10 @@ export function RunFigures({ run, epochs }: { run: RunState; epochs: number }) {
       ))}
     </dl>
   );
+}
+
+function of(now: number, all: number): string {
+  return t('run.of', { now: formatCount(now), all: formatCount(all) });
 }
 
 /** Rounded, so that it does not flicker. */

@@ -15,9 +15,9 @@ export function RunPhase({ run }: { run: RunState }) {
   return (
     <div className="flex min-w-0 flex-1 basis-64 flex-col gap-2">
       <p>
-        <span role="status" className="font-semibold" data-testid="phase" data-phase={run.phase}>
+        <output className="font-semibold" data-testid="phase" data-phase={run.phase}>
           {t(`phase.${run.phase}`)}
-        </span>
+        </output>
         {reason ? <span className="numbers text-sm text-muted"> · {reason}</span> : null}
       </p>
       <progress

@@ -17,11 +17,15 @@ export function currentStep(run: RunState): number {
 export function RunSteps({ run }: { run: RunState }) {
   const current = currentStep(run);
   return (
-    <ol className="flex flex-wrap items-center gap-x-2 gap-y-2 text-sm" aria-label={t('steps.label')}>
+    <ol className="grid grid-cols-4 gap-2 text-xs sm:flex sm:items-center sm:text-sm" aria-label={t('steps.label')}>
       {names.map((name, index) => {
         const state = index < current ? 'done' : index === current ? 'current' : 'todo';
         return (
-          <li key={name} className="flex items-center gap-2" aria-current={state === 'current' ? 'step' : undefined}>
+          <li
+            key={name}
+            className="flex flex-col items-center gap-1 text-center sm:flex-row sm:gap-2"
+            aria-current={state === 'current' ? 'step' : undefined}
+          >
             {index > 0 ? <span aria-hidden="true" className="hidden h-px w-4 bg-line-strong sm:block lg:w-10" /> : null}
             <span
               aria-hidden="true"

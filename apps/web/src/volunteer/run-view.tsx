@@ -24,10 +24,10 @@ export function RunView({ manifest, run }: { manifest: Manifest; run: RunState }
         </div>
       </section>
       {run.connected || !running ? null : (
-        <p role="status" className="flex items-center gap-3 text-sm text-warning">
+        <output className="flex items-center gap-3 text-sm text-warning">
           <WifiOff className="size-4 shrink-0" aria-hidden="true" />
           {run.phase === 'uploading' ? t('connection.lostUpload') : t('connection.lost')}
-        </p>
+        </output>
       )}
       {run.phase === 'failed' || run.phase === 'waiting' || run.phase === 'stopped' ? (
         <FailureCard run={run} campaignId={manifest.id} />

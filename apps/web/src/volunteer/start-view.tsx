@@ -10,12 +10,13 @@ import type { DataSource } from '../trainer/messages.ts';
 import { CostPanel } from './cost-panel.tsx';
 import { DataChoice } from './data-choice.tsx';
 import { detectBackend } from './detect-backend.ts';
+import { useNow } from './page-life.ts';
 import { PowerChoice } from './power-choice.tsx';
 import { PrivacyPanel } from './privacy-panel.tsx';
 import type { RunOptions } from './run-options.ts';
 import { useStoredModel } from './stored-model.ts';
 import { StoredModelRow } from './stored-model-row.tsx';
-import { useTrainer } from './trainer-store.ts';
+import { setPower, startRun } from './trainer-store.ts';
 import { BackendLine } from './backend-line.tsx';
 
 /** A run that was interrupted this recently goes on by itself; an older one is offered. */
@@ -23,7 +24,6 @@ const RESUME_UNASKED_MS = 5 * 60_000;
 
 export function StartView({ manifest, options }: { manifest: Manifest; options: RunOptions }) {
   const [source, setSource] = useState<DataSource | null>({ kind: 'shard' });
-  const { start, setPower } = useTrainer.getState();
   const checkpoint = useQuery({
     queryKey: ['checkpoint', manifest.id],
     queryFn: () => loadCheckpointSummary(manifest.id),
@@ -32,13 +32,13 @@ export function StartView({ manifest, options }: { manifest: Manifest; options: 
   });
   const backend = useQuery({ queryKey: ['backend', options.backend], queryFn: () => detectBackend(options.backend) });
   const { stored, clear } = useStoredModel(manifest, 'start');
-  const begin = (chosen: DataSource) => start({ campaignId: manifest.id, source: chosen, backend: options.backend });
+  const begin = (chosen: DataSource) => startRun({ campaignId: manifest.id, source: chosen, backend: options.backend });
 
   const beginUnasked = useEffectEvent((summary: CheckpointSummary | null) => {
     const interrupted = summary && !summary.paused && Date.now() - summary.savedAt < RESUME_UNASKED_MS;
     if (interrupted || options.auto) begin({ kind: 'shard' });
   });
-  useEffect(() => setPower(options.power), [options.power, setPower]);
+  useEffect(() => setPower(options.power), [options.power]);
   useEffect(() => {
     if (checkpoint.data !== undefined) beginUnasked(checkpoint.data);
   }, [checkpoint.data]);
@@ -85,9 +85,10 @@ export function StartView({ manifest, options }: { manifest: Manifest; options: 
 
 function UnfinishedRun(props: { summary: CheckpointSummary; onResume: () => void; onStartOver: () => Promise<void> }) {
   const { step, steps, savedAt } = props.summary;
+  const now = useNow(30_000, true);
   return (
     <>
-      <p>{t('donate.found', { ago: formatDuration((Date.now() - savedAt) / 1000) })}</p>
+      <p>{t('donate.found', { ago: formatDuration(Math.max(0, now - savedAt) / 1000) })}</p>
       <div className="flex flex-wrap gap-3">
         <button type="button" className="button button-primary" data-testid="resume" onClick={props.onResume}>
           <Play className="size-5" aria-hidden="true" />

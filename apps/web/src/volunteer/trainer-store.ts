@@ -3,9 +3,9 @@
  * dashboard. The worker is created at the press of the button (or to check a file) and ends with the run.
  */
 import { create } from 'zustand';
+import { t } from '../text/t.ts';
 import { powerLevels, type PowerLevel } from '../trainer/duty-cycle.ts';
 import type { BackendPreference, DataSource, TrainerCommand, TrainerEvent } from '../trainer/messages.ts';
-import { t } from '../text/t.ts';
 import { rememberPace } from './remembered-pace.ts';
 import { idleRun, isRunning, reduceRun, type RunState } from './run-state.ts';
 
@@ -16,104 +16,101 @@ export interface RunRequest {
   backend: BackendPreference;
 }
 
-interface TrainerStore {
+interface TrainerState {
   request: RunRequest | null;
   power: PowerLevel;
   run: RunState;
   /** Set once WebGPU failed in the middle of a run and WASM took over. */
   gpuFailed: boolean;
-  start(request: RunRequest): void;
-  setPower(power: PowerLevel): void;
-  pause(when: 'now' | 'epoch'): void;
-  resume(): void;
-  stop(): void;
-  saveNow(): void;
-  /** Back to the choices before the button. */
-  reset(): void;
-  /** Counts the records of a file, in the worker; `error` names the first bad line. */
-  inspect(text: string): Promise<{ records: number; error: string | null }>;
 }
 
+/** The trainer's state, to be read by components. */
+export const useTrainer = create<TrainerState>(() => ({
+  request: null,
+  power: 'balanced',
+  run: idleRun,
+  gpuFailed: false,
+}));
+
+const { getState, setState } = useTrainer;
 let worker: Worker | null = null;
 
-export const useTrainer = create<TrainerStore>((set, get) => {
-  const send = (command: TrainerCommand) => worker?.postMessage(command);
+/** Starts a run, or goes on with a stored one. */
+export function startRun(request: RunRequest): void {
+  setState({ gpuFailed: false });
+  begin(request);
+}
 
-  const receive = (event: TrainerEvent) => {
-    const { request, run, gpuFailed } = get();
-    if (event.type === 'failed' && event.failure.remedy === 'other-backend' && run.figures && !gpuFailed && request) {
-      // The checkpoint is safe and does not care where it is trained.
-      set({ gpuFailed: true });
-      return begin({ ...request, backend: 'wasm' });
-    }
-    const next = reduceRun(run, event);
-    set({ run: next });
-    if (request && event.type === 'steps' && next.backend) {
-      rememberPace(request.campaignId, next.backend.name, event.figures.stepMs);
-    }
-    if (!isRunning(next) && next.phase !== 'idle') endWorker();
-  };
+export function setPower(power: PowerLevel): void {
+  setState({ power });
+  send({ type: 'duty', duty: powerLevels[power] });
+}
 
-  const liveWorker = () => {
-    worker ??= openWorker(receive, (problem) => {
-      endWorker();
-      const message = t('failure.workerCrashed', { problem });
-      set(({ run }) => ({ run: reduceRun(run, { type: 'failed', failure: { message, remedy: 'retry' } }) }));
-    });
-    return worker;
-  };
+/** Pauses after this step or after this epoch. */
+export function pauseRun(when: 'now' | 'epoch'): void {
+  send({ type: 'pause', when });
+  setState(({ run }) => ({ run: { ...run, pauseAtEpoch: when === 'epoch' } }));
+}
 
-  const begin = (request: RunRequest) => {
-    endWorker();
-    set({ request, run: { ...idleRun, phase: 'starting' } });
-    const command: TrainerCommand = { type: 'start', ...request, duty: powerLevels[get().power] };
-    liveWorker().postMessage(command);
-  };
+/** Goes on, or takes a pause back that was asked for. */
+export function resumeRun(): void {
+  send({ type: 'resume' });
+  setState(({ run }) => ({ run: { ...run, pauseAtEpoch: false } }));
+}
 
-  return {
-    request: null,
-    power: 'balanced',
-    run: idleRun,
-    gpuFailed: false,
-    start(request) {
-      set({ gpuFailed: false });
-      begin(request);
-    },
-    setPower(power) {
-      set({ power });
-      send({ type: 'duty', duty: powerLevels[power] });
-    },
-    pause(when) {
-      send({ type: 'pause', when });
-      set(({ run }) => ({ run: { ...run, pauseAtEpoch: when === 'epoch' } }));
-    },
-    resume() {
-      send({ type: 'resume' });
-      set(({ run }) => ({ run: { ...run, pauseAtEpoch: false } }));
-    },
-    stop: () => send({ type: 'stop' }),
-    saveNow: () => send({ type: 'checkpoint' }),
-    reset() {
-      endWorker();
-      set({ run: idleRun, request: null });
-    },
-    inspect(text) {
-      const inspector = liveWorker();
-      return new Promise((resolve) => {
-        const hear = ({ data }: MessageEvent<TrainerEvent>) => {
-          if (data.type !== 'inspected') return;
-          inspector.removeEventListener('message', hear);
-          resolve(data);
-        };
-        inspector.addEventListener('message', hear);
-        const command: TrainerCommand = { type: 'inspect', text };
-        inspector.postMessage(command);
-      });
-    },
-  };
-});
+/** Ends the run and gives the shard back. */
+export function stopRun(): void {
+  send({ type: 'stop' });
+}
 
-function openWorker(receive: (event: TrainerEvent) => void, onCrash: (problem: string) => void): Worker {
+/** Keeps the state now: the page may be about to go. */
+export function saveRun(): void {
+  send({ type: 'checkpoint' });
+}
+
+/** Back to the choices before the button. */
+export function resetRun(): void {
+  endWorker();
+  setState({ run: idleRun, request: null });
+}
+
+/** Counts the records of a file, in the worker; `error` names the first bad line. */
+export function inspectRecords(text: string): Promise<{ records: number; error: string | null }> {
+  const inspector = (worker ??= openWorker());
+  return new Promise((resolve) => {
+    const hear = ({ data }: MessageEvent<TrainerEvent>) => {
+      if (data.type !== 'inspected') return;
+      inspector.removeEventListener('message', hear);
+      resolve(data);
+    };
+    inspector.addEventListener('message', hear);
+    send({ type: 'inspect', text });
+  });
+}
+
+function begin(request: RunRequest): void {
+  endWorker();
+  setState({ request, run: { ...idleRun, phase: 'starting' } });
+  worker = openWorker();
+  send({ type: 'start', ...request, duty: powerLevels[getState().power] });
+}
+
+function receive(event: TrainerEvent): void {
+  const { request, run, gpuFailed } = getState();
+  if (event.type === 'failed' && event.failure.remedy === 'other-backend' && run.figures && !gpuFailed && request) {
+    // The checkpoint is safe and does not care where it is trained.
+    setState({ gpuFailed: true });
+    return begin({ ...request, backend: 'wasm' });
+  }
+  const next = reduceRun(run, event);
+  setState({ run: next });
+  if (request && event.type === 'steps' && next.backend) {
+    rememberPace(request.campaignId, next.backend.name, event.figures.stepMs);
+  }
+  if (!isRunning(next) && next.phase !== 'idle') endWorker();
+}
+
+function openWorker(): Worker {
   const opened = new Worker(new URL('../trainer/trainer.worker.ts', import.meta.url), {
     type: 'module',
     name: 'trainer',
@@ -123,9 +120,15 @@ function openWorker(receive: (event: TrainerEvent) => void, onCrash: (problem: s
     if (worker === opened) receive(data);
   });
   opened.addEventListener('error', (event) => {
-    if (worker === opened) onCrash(event.message || 'its script could not be loaded');
+    if (worker !== opened) return;
+    const problem = event.message || 'its script could not be loaded';
+    receive({ type: 'failed', failure: { message: t('failure.workerCrashed', { problem }), remedy: 'retry' } });
   });
   return opened;
+}
+
+function send(command: TrainerCommand): void {
+  worker?.postMessage(command);
 }
 
 function endWorker(): void {

@@ -3,3 +3,4 @@ export { lossAndGradientOnBackend, relativeError } from './agreement.ts';
 export { byteLevelTokenizer } from './byte-level-tokenizer.ts';
 export { installNodeWebgpu } from './node-webgpu.ts';
 export { randomB, randomExamples, randomTensors, tinyConfig } from './random-models.ts';
+export { uninstallFastMatMul } from '../tensor/wasm-matmul.ts';

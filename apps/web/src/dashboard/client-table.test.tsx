@@ -1,0 +1,30 @@
+import { afterEach, expect, it } from 'vitest';
+import { clientRow, stateOf } from '../testing/campaign-states.ts';
+import { press, render } from '../testing/render.tsx';
+import { ClientTable } from './client-table.tsx';
+
+let unmount: () => Promise<void> = async () => undefined;
+afterEach(() => unmount());
+
+const clients = [
+  clientRow(1, { tokensPerSecond: 50, phase: 'training' }),
+  clientRow(2, { tokensPerSecond: 700, refusal: { code: 'norm_too_large', message: 'The delta is too long.' } }),
+];
+
+it('sorts by the column whose header is pressed and says so to screen readers', async () => {
+  const page = await render(<ClientTable state={stateOf({ clients })} />);
+  ({ unmount } = page);
+  const names = () =>
+    [...page.element.querySelectorAll('[data-testid=client-row] .id')].map((cell) => cell.textContent);
+  const speed = [...page.element.querySelectorAll('th')].find((header) => header.textContent === 'tok/s')!;
+  await press(speed.querySelector('button'));
+  await press(speed.querySelector('button'));
+  expect(speed.getAttribute('aria-sort')).toBe('descending');
+  expect(names()).toEqual(['client2', 'client1']);
+});
+
+it('shows why an upload was refused', async () => {
+  const page = await render(<ClientTable state={stateOf({ clients })} />);
+  ({ unmount } = page);
+  expect(page.element.textContent).toContain('The delta is too long.');
+});

@@ -1,0 +1,118 @@
+import { Refusal, type Lease, type ReplyOf, type RequestName, type RequestOf } from '@oneround/fl-core';
+import { describe, expect, it } from 'vitest';
+import type { CampaignSocket } from '../socket/campaign-socket.ts';
+import { HeldLease, joinCampaign, LeaseMoved } from './held-lease.ts';
+
+const lease = (index: number): Lease => ({
+  leaseId: `3b6f2a10-0000-4000-8000-00000000000${index}`,
+  clientId: 'c0ffee',
+  shard: { path: `shard-${index}`, bytes: 1, sha256: String(index).repeat(64), index, examples: 1 },
+  expiresAt: 1,
+  resumed: false,
+});
+const request = {
+  campaignId: 'c',
+  publicKey: '0'.repeat(64),
+  device: { backend: 'wasm', description: '' },
+  source: 'shard',
+} as const;
+
+class FakeSocket implements CampaignSocket {
+  connected = true;
+  joins: RequestOf<'join'>[] = [];
+  answer: () => Lease = () => lease(1);
+  refuseHeartbeat: Refusal | null = null;
+  #listeners: ((connected: boolean) => void)[] = [];
+
+  async request<Name extends RequestName>(name: Name, body: RequestOf<Name>): Promise<ReplyOf<Name>> {
+    if (name === 'join') {
+      this.joins.push(body as RequestOf<'join'>);
+      return this.answer() as ReplyOf<Name>;
+    }
+    if (name === 'heartbeat' && this.refuseHeartbeat) {
+      const refusal = this.refuseHeartbeat;
+      this.refuseHeartbeat = null;
+      throw refusal;
+    }
+    return { expiresAt: 2 } as ReplyOf<Name>;
+  }
+
+  whenConnected = async () => undefined;
+  onCampaignEvent = () => () => undefined;
+  close = () => undefined;
+
+  onConnection(listener: (connected: boolean) => void): () => void {
+    this.#listeners.push(listener);
+    if (this.connected) listener(true);
+    return () => undefined;
+  }
+
+  reconnect(): void {
+    for (const listener of this.#listeners) {
+      listener(false);
+      listener(true);
+    }
+  }
+}
+
+function held(socket: FakeSocket, heartbeatMs = 10_000) {
+  return new HeldLease(socket, request, lease(1), { heartbeatMs, signal: new AbortController().signal });
+}
+
+describe('a held lease', () => {
+  it('is asked for again on every new connection', async () => {
+    const socket = new FakeSocket();
+    const mine = held(socket);
+    expect(socket.joins).toHaveLength(0);
+    socket.reconnect();
+    await mine.ready();
+    expect(socket.joins.map((join) => join.resumeLeaseId)).toEqual([lease(1).leaseId]);
+    expect(mine.lost.aborted).toBe(false);
+    mine.release();
+  });
+
+  it('is asked for again when a heartbeat finds it expired', async () => {
+    const socket = new FakeSocket();
+    socket.refuseHeartbeat = new Refusal('lease_expired', 'gone');
+    const mine = held(socket, 5);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(socket.joins).toHaveLength(1);
+    mine.release();
+  });
+
+  it('is lost when the server gives another shard', async () => {
+    const socket = new FakeSocket();
+    socket.answer = () => lease(2);
+    const mine = held(socket);
+    socket.reconnect();
+    await expect(mine.ready()).rejects.toThrow(LeaseMoved);
+    expect((mine.lost.reason as LeaseMoved).lease.shard?.index).toBe(2);
+    mine.release();
+  });
+
+  it('is lost when the server refuses to give any', async () => {
+    const socket = new FakeSocket();
+    socket.answer = () => {
+      throw new Refusal('campaign_closed', 'closed');
+    };
+    const mine = held(socket);
+    socket.reconnect();
+    await expect(mine.ready()).rejects.toMatchObject({ code: 'campaign_closed' });
+    mine.release();
+  });
+});
+
+it('joining waits for a free shard and says why, until it is stopped', async () => {
+  const socket = new FakeSocket();
+  socket.answer = () => {
+    throw new Refusal('no_shard_free', 'come back later');
+  };
+  const stop = new AbortController();
+  const reasons: string[] = [];
+  const joining = joinCampaign(socket, request, stop.signal, (reason) => {
+    reasons.push(reason);
+    setTimeout(() => stop.abort(new Error('stopped')), 5);
+  });
+  await expect(joining).rejects.toThrow('stopped');
+  expect(reasons).toEqual(['come back later']);
+});

@@ -1,0 +1,63 @@
+import type { ReactNode } from 'react';
+import { afterEach, describe, expect, it } from 'vitest';
+import { render } from '../testing/render.tsx';
+import { FailureCard } from './failure-card.tsx';
+import { ResultCard } from './result-card.tsx';
+import { RunPhase } from './run-phase.tsx';
+import { idleRun, type RunState } from './run-state.ts';
+
+let unmount: () => Promise<void> = async () => undefined;
+afterEach(() => unmount());
+
+async function textOf(content: ReactNode): Promise<string> {
+  const page = await render(content);
+  ({ unmount } = page);
+  return page.element.textContent ?? '';
+}
+
+const merged: RunState = {
+  ...idleRun,
+  phase: 'merged',
+  sequence: 8,
+  outcome: { version: 8, before: 2.914, after: 2.847 },
+};
+
+describe('the result', () => {
+  it('names the contribution and what it did', async () => {
+    const text = await textOf(<ResultCard run={merged} campaignId="c" />);
+    expect(text).toContain('Merged as contribution #8: held-out loss 2.914 → 2.847');
+    expect(text).toContain('got better by 0.067');
+  });
+
+  it('does not hide a merge that made it worse', async () => {
+    const run = { ...merged, outcome: { version: 8, before: 2.8, after: 2.9 } };
+    expect(await textOf(<ResultCard run={run} campaignId="c" />)).toContain('+0.100');
+  });
+
+  it('shows the merge before it is scored', async () => {
+    const run = { ...merged, outcome: { version: 8, before: 2.8, after: null } };
+    expect(await textOf(<ResultCard run={run} campaignId="c" />)).toMatch(/Merged as contribution #8.*being measured/);
+  });
+});
+
+const failed = (remedy: NonNullable<RunState['failure']>['remedy']): RunState => ({
+  ...idleRun,
+  phase: 'failed',
+  failure: { message: 'The reason.', remedy },
+});
+
+describe('a failure', () => {
+  it('says the reason and offers to try again', async () => {
+    expect(await textOf(<FailureCard run={failed('retry')} campaignId="c" />)).toMatch(/The reason\..*Try again/);
+  });
+
+  it('says that another tab trains', async () => {
+    expect(await textOf(<FailureCard run={failed('busy')} campaignId="c" />)).toMatch(/another tab.*Train here/);
+  });
+});
+
+it('a phase always comes with its reason', async () => {
+  const download = { done: 5_000_000, total: 15_200_000, fetched: 5_000_000, storage: 'opfs' } as const;
+  const text = await textOf(<RunPhase run={{ ...idleRun, phase: 'downloading', download }} />);
+  expect(text).toContain('Downloading the model · 5 MB of 15.2 MB');
+});
