@@ -51,20 +51,23 @@ function requireNode() {
   stop(`oneround needs Node 20.19 or later; this is ${process.versions.node}. See https://nodejs.org/en/download`);
 }
 
-/** `npm ci`, unless the installed tree came from this very lockfile. */
+/**
+ * `npm install`, unless the installed tree came from this very lockfile. Not `npm ci`: that refuses a lockfile written
+ * behind a registry which lacks other platforms' optional packages, and has nothing to offer here besides.
+ */
 function installDependencies() {
-  const lock = fingerprint([join(root, 'package-lock.json')]);
+  const lock = () => fingerprint([join(root, 'package-lock.json')]);
   const stamp = join(root, 'node_modules', '.oneround-lock');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock()) return;
   console.log('Installing dependencies (the first time takes about two minutes: SQLite is compiled) ...');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const result = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel', 'error'], {
+  const result = spawnSync(npm, ['install', '--no-audit', '--no-fund', '--loglevel', 'error'], {
     cwd: root,
     stdio: 'inherit',
     shell: process.platform === 'win32',
   });
-  if (result.status !== 0) stop('the dependencies did not install; see above, then run `npm ci` by hand');
-  writeFileSync(stamp, lock);
+  if (result.status !== 0) stop('the dependencies did not install; see above, then run `npm install` by hand');
+  writeFileSync(stamp, lock());
 }
 
 /** `vite build`, unless the built page came from these very sources. */

@@ -36,7 +36,7 @@ export async function findBrowser() {
 
 async function playwrightsOwn() {
   const playwright = await import('playwright-core').catch((error) => {
-    // Before the first `npm ci` there is no Playwright to ask.
+    // Before the first `npm install` there is no Playwright to ask.
     if (error.code === 'ERR_MODULE_NOT_FOUND') return undefined;
     throw error;
   });

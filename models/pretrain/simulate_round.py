@@ -51,6 +51,14 @@ def evaluate(model, rows) -> tuple[float, float]:
     return total / count, exact / len(rows)
 
 
+def epoch_batches(rows, batch_size: int, seed: int) -> list[list[int]]:
+    """Row indices of an epoch's batches, as packages/lora/src/training/batches.ts: sorted by length within four batches."""
+    chunks = lambda items, size: [items[start : start + size] for start in range(0, len(items), size)]
+    random = SeededRandom(seed)
+    windows = chunks(random.shuffled(list(range(len(rows)))), 4 * batch_size)
+    return random.shuffled([b for w in windows for b in chunks(sorted(w, key=lambda i: len(rows[i][0])), batch_size)])
+
+
 def train(model, adapted, rows, settings, seed) -> tuple[list[torch.Tensor], int]:
     """A client's B tensors and the tokens it processed, padding included."""
     for module in adapted:
@@ -60,13 +68,12 @@ def train(model, adapted, rows, settings, seed) -> tuple[list[torch.Tensor], int
     total = math.ceil(len(rows) / settings["batchSize"]) * settings["epochs"]
     warmup, step, tokens = math.ceil(settings["warmupRatio"] * total), 0, 0
     for epoch in range(settings["epochs"]):
-        order = SeededRandom(seed + epoch).shuffled(list(range(len(rows))))
-        for start in range(0, len(rows), settings["batchSize"]):
+        for batch in epoch_batches(rows, settings["batchSize"], seed + epoch):
             step += 1
             progress = (step - warmup) / (total - warmup + 1)
             factor = step / warmup if step <= warmup else (1 + math.cos(math.pi * progress)) / 2
             optimizer.param_groups[0]["lr"] = settings["learningRate"] * factor
-            ids, labels = to_batch([rows[i] for i in order[start : start + settings["batchSize"]]])
+            ids, labels = to_batch([rows[i] for i in batch])
             tokens += ids.numel()
             loss = F.cross_entropy(model(ids).flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
             loss.backward()
@@ -76,18 +83,18 @@ def train(model, adapted, rows, settings, seed) -> tuple[list[torch.Tensor], int
     return [module.B.detach().clone() for module in adapted], tokens
 
 
-def partition(records, shards: int, strategy: str, seed: int) -> list[list[dict]]:
-    """`iid` as packages/fl-core/src/partition.ts; `domain` deals the shards out to domains by size."""
+def partition(records: list[dict], shards: int, strategy: str, seed: int) -> list[list[dict]]:
+    """The shards of packages/fl-core/src/partition.ts; `domain` needs at least as many shards as domains."""
     random = SeededRandom(seed)
+    deal = lambda indices, count: [[records[i] for i in sorted(indices[s::count])] for s in range(count)]
     if strategy == "iid":
-        order = random.shuffled(list(range(len(records))))
-        return [[records[i] for i in sorted(order[s::shards])] for s in range(shards)]
+        return deal(random.shuffled(list(range(len(records)))), shards)
     names = sorted({record["domain"] for record in records})
-    groups = [[record for record in records if record["domain"] == name] for name in names]
+    groups = [[i for i, record in enumerate(records) if record["domain"] == name] for name in names]
     counts = [1] * len(groups)
     for _ in range(shards - len(groups)):
         counts[max(range(len(groups)), key=lambda g: len(groups[g]) / counts[g])] += 1
-    return [random.shuffled(group)[s::count] for group, count in zip(groups, counts) for s in range(count)]
+    return [shard for group, count in zip(groups, counts) for shard in deal(random.shuffled(group), count)]
 
 
 def main() -> None:
