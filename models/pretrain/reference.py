@@ -1,4 +1,5 @@
-"""Writes models/tiny/reference.json: what Hugging Face transformers computes with the shipped model, in float64.
+"""Writes models/tiny/reference.json: what Hugging Face transformers computes with the shipped model and float64
+weights (its norms and softmax stay float32, so agreement ends near 1e-7).
 
     python reference.py ../tiny
 

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import { encodeDelta, ExactFold, SeededRandom, type CampaignState, type Lease, type Receipt } from '@oneround/fl-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -102,6 +103,7 @@ describe('a round', () => {
     seededDelta(layout.size, 5)
       .subarray(0, values.length)
       .forEach((value, i) => expect(Math.abs(values[i]! - value)).toBeLessThan(1e-6));
+    expect(response.headers.get('cache-control')).toBe('no-cache');
     const config = await fetch(`${server.url}/v1/campaigns/test/versions/latest/adapter_config.json`);
     expect(await config.json()).toMatchObject({ peft_type: 'LORA', task_type: 'CAUSAL_LM' });
   });
@@ -382,6 +384,21 @@ describe('HTTP', () => {
     }
     const unknown = await fetch(`${server.url}/v1/campaigns/nowhere`);
     expect(await unknown.json()).toMatchObject({ error: { code: 'unknown_campaign' } });
+  });
+
+  it('revalidates the manifest, and never calls a changed campaign unchanged', async () => {
+    await start();
+    const url = () => `${server.url}/v1/campaigns/test`;
+    const etag = (await fetch(url())).headers.get('etag')!;
+    expect((await fetch(url(), { headers: { 'if-none-match': etag } })).status).toBe(304);
+    await server.close();
+    const changed = JSON.parse(readFileSync(campaign.file, 'utf8')) as { training: { epochs: number } };
+    changed.training.epochs += 1;
+    writeFileSync(campaign.file, JSON.stringify(changed));
+    await start();
+    const response = await fetch(url(), { headers: { 'if-none-match': etag } });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({ training: changed.training });
   });
 
   it('sends a strict policy and cross-origin isolation with every answer', async () => {

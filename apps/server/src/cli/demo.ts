@@ -42,8 +42,9 @@ async function demo(flags: DemoFlags): Promise<void> {
   for (const line of linksOf(server)) console.log(line);
   const [campaign] = server.campaigns;
   const shards = campaign!.data.shards;
-  if (flags.volunteers > shards) throw new Error(`the campaign has ${shards} shards, so at most ${shards} volunteers`);
   try {
+    if (flags.volunteers > shards)
+      throw new Error(`the campaign has ${shards} shards: use at most that many volunteers`);
     await runDemo({
       serverUrl: server.url,
       campaignId: campaign!.id,

@@ -2,7 +2,7 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import { Refusal, sha256Schema, type CampaignState, type Manifest } from '@oneround/fl-core';
+import { Refusal, sha256HexOfText, sha256Schema, type CampaignState, type Manifest } from '@oneround/fl-core';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import * as z from 'zod';
 import { securityHeaders } from './security-headers.ts';
@@ -45,7 +45,7 @@ export async function makeHttpServer(
   app.get<{ Params: { id: string } }>('/v1/campaigns/:id', async ({ params, headers }, reply) => {
     const manifest = (await sources.manifests()).find(({ id }) => id === params.id);
     if (!manifest) throw unknownCampaign(params.id);
-    const etag = `"${manifest.layout.hash.slice(0, 16)}-${manifest.protocol}"`;
+    const etag = `"${await sha256HexOfText(JSON.stringify(manifest))}"`;
     reply.headers({ etag, 'cache-control': 'no-cache' });
     return headers['if-none-match'] === etag ? reply.code(304).send() : manifest;
   });
@@ -66,7 +66,8 @@ export async function makeHttpServer(
     const exported = await sources.exportVersion(id, version === 'latest' ? undefined : Number(version));
     const isModel = file === 'adapter_model.safetensors';
     reply.headers({
-      'cache-control': version === 'latest' ? 'no-cache' : IMMUTABLE,
+      // A version number means other bytes in another data directory, so it is asked for each time.
+      'cache-control': 'no-cache',
       'content-disposition': `attachment; filename="${file}"`,
       'x-oneround-version': exported.version,
     });

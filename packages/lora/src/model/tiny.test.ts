@@ -1,4 +1,4 @@
-/** The shipped base model against Hugging Face transformers in float64: `models/tiny/reference.json`, made by `models/pretrain/reference.py`. */
+/** The shipped base model against Hugging Face transformers with float64 weights: `models/tiny/reference.json`, made by `models/pretrain/reference.py`. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { viewTensor } from '@oneround/fl-core';
