@@ -11,6 +11,7 @@ import argparse
 import json
 import math
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -100,10 +101,13 @@ def held_out_loss(model, stream: np.ndarray, window: int, windows: int) -> float
     return total / count
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
-    """Linear warm-up, then a cosine to zero."""
+def learning_rate(step: int, steps: int, peak: float, warmup: int, decay: int | None) -> float:
+    """Linear warm-up, then a cosine to zero; with `decay`, constant but for a linear fall over the last `decay` steps
+    (warmup-stable-decay, Hu et al. 2024, arXiv 2404.06395), so that a run can be prolonged before it falls."""
     if step < warmup:
         return peak * (step + 1) / warmup
+    if decay is not None:
+        return peak * min(1.0, (steps - step) / max(1, decay))
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
@@ -117,16 +121,22 @@ def main() -> None:
     parser.add_argument("--window", type=int, default=256)
     parser.add_argument("--learning-rate", type=float, default=4e-3)
     parser.add_argument("--warmup", type=int, default=100)
+    parser.add_argument("--decay", type=int, help="steps of the final linear fall to zero; without it the fall is a cosine")
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--eval-every", type=int, default=250)
     parser.add_argument("--seed", type=int, default=1)
+    for field in fields(LlamaConfig):
+        if field.name != "max_position_embeddings":
+            flag = f"--{field.name.replace('_', '-')}"
+            parser.add_argument(flag, type=field.type, default=field.default, help="as in config.json")
     parser.add_argument("--compile", action="store_true", help="torch.compile: about 1.5 times as fast, needs a C++ compiler")
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
     model_folder, log_file, checkpoint_file = args.out / "model", args.out / "training-log.jsonl", args.out / "checkpoint.pt"
     args.out.mkdir(parents=True, exist_ok=True)
-    config = LlamaConfig(max_position_embeddings=args.window)
+    shape = {field.name: getattr(args, field.name) for field in fields(LlamaConfig) if hasattr(args, field.name)}
+    config = LlamaConfig(max_position_embeddings=args.window, **shape)
 
     tokenizer_file = model_folder / "tokenizer.json"
     if not tokenizer_file.exists():
@@ -165,7 +175,7 @@ def main() -> None:
     started, running, since = time.monotonic(), 0.0, 0
     for step in range(first_step, args.steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, args.steps, args.learning_rate, args.warmup)
+            group["lr"] = learning_rate(step, args.steps, args.learning_rate, args.warmup, args.decay)
         starts = np.random.default_rng((args.seed, step)).integers(0, len(streams["train"]) - args.window - 1, args.batch_size)
         rows = np.stack([streams["train"][s : s + args.window + 1].astype(np.int64) for s in starts])
         rows[:, 0] = BOS_ID

@@ -1,7 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { readSafetensors } from '@oneround/lora/checkpoint';
-import { encodeDelta, ExactFold, SeededRandom, type CampaignState, type Lease, type Receipt } from '@oneround/fl-core';
+import {
+  encodeDelta,
+  ExactFold,
+  SeededRandom,
+  type CampaignState,
+  type Lease,
+  type Manifest,
+  type Receipt,
+} from '@oneround/fl-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer, type ServerOptions } from './server.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
@@ -424,5 +434,27 @@ describe('one server per data directory', () => {
     await start();
     const options = { host: '127.0.0.1', port: 0, dataDir: `${campaign.dataDir}-2`, campaignFiles: ['/nowhere.json'] };
     await expect(startServer({ ...options, logLevel: 'silent' })).rejects.toThrow(/nowhere\.json/);
+  });
+});
+
+describe('stopping', () => {
+  it('waits for no silent connection, half a request or stalled download', async () => {
+    await start();
+    const { model } = (await (await fetch(`${server.url}/v1/campaigns/test`)).json()) as Manifest;
+    const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`;
+    const sent = ['', 'GET /healthz HTTP/1.1\r\nhost:', get(`/v1/files/${model.weights[0]!.sha256}`), get('/healthz')];
+    const sockets = sent.map((text) => {
+      const socket = createConnection({ host: '127.0.0.1', port: server.port })
+        .on('error', () => undefined)
+        .pause();
+      socket.write(text);
+      return socket;
+    });
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    await new Promise((wait) => setTimeout(wait, 100));
+    const began = performance.now();
+    await server.close();
+    expect(performance.now() - began).toBeLessThan(5000);
+    for (const socket of sockets) socket.destroy();
   });
 });

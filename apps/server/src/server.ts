@@ -14,7 +14,7 @@ import {
   type Evaluator,
   type EvaluatorOptions,
 } from './evaluation/index.ts';
-import { makeHttpServer } from './http/index.ts';
+import { makeHttpServer, trackConnections } from './http/index.ts';
 import { lockDataDir, thisProcess, type Ledger, type LedgerOptions } from './ledger/index.ts';
 import { answerRequests, CampaignRooms, volunteerHandlers } from './sockets/index.ts';
 import { startThread, type Thread } from './threads/thread.ts';
@@ -22,6 +22,8 @@ import { startThread, type Thread } from './threads/thread.ts';
 const SWEEP_MS = 500;
 /** A socket.io frame holds one chunk and its envelope. */
 const ENVELOPE_BYTES = 64 * 1024;
+/** How long a closing server lets answers under way finish. */
+const CLOSE_GRACE_MS = 1000;
 
 export interface ServerOptions {
   host: string;
@@ -91,6 +93,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     },
     { webRoot: options.webRoot, logger },
   );
+  const cutConnections = trackConnections(http.server);
   const io = new Server(http.server, {
     transports: ['websocket'],
     perMessageDeflate: false,
@@ -109,8 +112,10 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   await http.listen({ host: options.host, port: options.port });
   closers.push(async () => {
     rooms.close();
+    const cut = setTimeout(cutConnections, CLOSE_GRACE_MS);
     await io.close();
     await http.close();
+    clearTimeout(cut);
   });
 
   const campaigns = await ledger.manifests();

@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 import { startServer, type RunningServer } from '../server.ts';
 import { defaultCampaign, defaultDataDir, parsePort, webRoot } from './defaults.ts';
 
+const CLOSE_LIMIT_MS = 10_000;
+
 interface StartFlags {
   host: string;
   port: number;
@@ -41,11 +43,20 @@ export function linksOf({ url, campaigns }: RunningServer): string[] {
   ]);
 }
 
-/** Shuts down in order at the first Ctrl-C; a second one ends the process at once. */
+/**
+ * Shuts down in order at the first Ctrl-C; a second one ends the process at once. So does a shutdown that takes too long:
+ * what was acknowledged is on disk already, and a supervisor would kill us anyway.
+ */
 export function closeOnSignal(server: RunningServer): void {
   const stop = () => {
     process.removeListener('SIGINT', stop);
     process.removeListener('SIGTERM', stop);
+    setTimeout(() => {
+      console.error(
+        `oneround: not closed after ${CLOSE_LIMIT_MS / 1000} s; ending anyway, nothing acknowledged is lost`,
+      );
+      process.exit(1);
+    }, CLOSE_LIMIT_MS).unref();
     void server.close().then(() => process.exit(0));
   };
   process.on('SIGINT', stop);

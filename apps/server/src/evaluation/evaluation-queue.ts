@@ -37,6 +37,7 @@ export function startEvaluationQueue(options: EvaluationQueueOptions): Evaluatio
       if (stopped) return;
       again = false;
       const [subject] = await options.unevaluated();
+      if (stopped) return;
       if (subject) {
         thread ??= options.startThread();
         const values = await options.values(subject);
