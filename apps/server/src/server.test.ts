@@ -441,8 +441,9 @@ describe('stopping', () => {
   it('waits for no silent connection, half a request or stalled download', async () => {
     await start();
     const { model } = (await (await fetch(`${server.url}/v1/campaigns/test`)).json()) as Manifest;
-    const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`;
-    const sent = ['', 'GET /healthz HTTP/1.1\r\nhost:', get(`/v1/files/${model.weights[0]!.sha256}`), get('/healthz')];
+    const host = 'HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n';
+    const download = `GET /v1/files/${model.weights[0]!.sha256} ${host}`;
+    const sent = ['', 'GET /healthz HTTP/1.1\r\nhost:', download, `GET /healthz ${host}`];
     const sockets = sent.map((text) => {
       const socket = createConnection({ host: '127.0.0.1', port: server.port })
         .on('error', () => undefined)
