@@ -18,10 +18,11 @@ export const adapterSpecSchema = z.strictObject({
   rank: z.int().min(1).max(512),
   /** The update is scaled by `alpha / rank`. */
   alpha: z.number().positive().max(4096),
+  /** Names, or ends of names, of linear layers, as in PEFT. */
   targetModules: z
-    .array(z.enum(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']))
+    .array(z.string().regex(/^[A-Za-z0-9_.]{1,200}$/))
     .min(1)
-    .max(7)
+    .max(1000)
     .refine((modules) => new Set(modules).size === modules.length, 'a target module is named twice'),
   /** Seed of the published `A`. */
   seed: seedSchema,

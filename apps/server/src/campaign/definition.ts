@@ -19,7 +19,8 @@ import {
   type FileRef,
 } from '@oneround/fl-core';
 import { loraLayout } from '@oneround/lora/adapter';
-import { checkLlamaTensors, parseModelConfig, readSafetensors } from '@oneround/lora/checkpoint';
+import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/architecture';
+import { readSafetensors } from '@oneround/lora/checkpoint';
 import { encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
 import * as z from 'zod';
 import { hashBytes, type BlobStore } from '../ledger/blob-store.ts';
@@ -66,7 +67,7 @@ export async function loadCampaign(path: string, blobs: BlobStore): Promise<Camp
   const config = checked(path, () => campaignConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
   const folder = dirname(path);
   const model = loadModelFiles(resolve(folder, config.model), blobs);
-  const layout = await loraLayout(model.config, config.adapter);
+  const layout = await checked(path, () => loraLayout(model.config, config.adapter));
   const train = readRecords(resolve(folder, config.data.train));
   const heldOut = readRecords(resolve(folder, config.data.heldOut));
   const count = (records: readonly DataRecord[]) => labelTokensOf(records, config, model.tokenizer);
@@ -137,11 +138,7 @@ function loadModelFiles(folder: string, blobs: BlobStore) {
   const json = (name: string): unknown => checked(resolve(folder, name), () => JSON.parse(read(name).toString('utf8')));
   const weights = read('model.safetensors');
   const config = checked(folder, () => parseModelConfig(json('config.json')));
-  const parameters = checked(folder, () => {
-    const tensors = readSafetensors(weights);
-    checkLlamaTensors(config, tensors);
-    return [...tensors.values()].reduce((sum, tensor) => sum + tensor.values.length, 0);
-  });
+  checked(folder, () => checkTensors(config, readSafetensors(weights)));
   const files = {
     config: store('config.json', read('config.json')),
     tokenizer: store('tokenizer.json', read('tokenizer.json')),
@@ -153,7 +150,7 @@ function loadModelFiles(folder: string, blobs: BlobStore) {
   return {
     config,
     tokenizer: checked(folder, () => loadTokenizer(json('tokenizer.json'), json('tokenizer_config.json'))),
-    manifest: { name: basename(folder), parameters, ...files, bytes },
+    manifest: { name: basename(folder), parameters: parameterCount(config), ...files, bytes },
   };
 }
 

@@ -1,7 +1,8 @@
 /** Held-out evaluation of one campaign: the base model on TFJS's WASM backend, loaded once, in a thread of its own. */
 import { readFileSync } from 'node:fs';
 import { parseRecords, type EvaluationResult } from '@oneround/fl-core';
-import { parseModelConfig, readSafetensors } from '@oneround/lora/checkpoint';
+import { parseModelConfig } from '@oneround/lora/architecture';
+import { readSafetensors } from '@oneround/lora/checkpoint';
 import { encodeExamples, loadTokenizer, type EncodedExample } from '@oneround/lora/tokenizer';
 import { CausalLm, evaluate, selectBackend } from '@oneround/lora/training';
 import type { CampaignDefinition } from '../campaign/index.ts';

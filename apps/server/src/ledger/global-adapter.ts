@@ -1,7 +1,7 @@
 /** The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. */
 import { decodeDelta, ExactFold, type Version } from '@oneround/fl-core';
 import { exportPeft } from '@oneround/lora/adapter';
-import { parseModelConfig } from '@oneround/lora/checkpoint';
+import { parseModelConfig } from '@oneround/lora/architecture';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { hashBytes, type BlobStore } from './blob-store.ts';
 import type { LedgerDatabase } from './open-database.ts';

@@ -6,7 +6,8 @@ import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?u
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import type { Manifest } from '@oneround/fl-core';
-import { parseModelConfig, readSafetensors } from '@oneround/lora/checkpoint';
+import { parseModelConfig } from '@oneround/lora/architecture';
+import { readSafetensors } from '@oneround/lora/checkpoint';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm } from '@oneround/lora/training';
 

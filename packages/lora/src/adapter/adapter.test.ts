@@ -7,21 +7,27 @@ import { adaptedModules, exportPeft, loraLayout, type LoraSpec, publishedA } fro
 const config = tinyConfig();
 const spec: LoraSpec = { rank: 3, alpha: 8, targetModules: ['v_proj', 'down_proj', 'q_proj'], seed: 1 };
 
+function ranksAndScales(changes: Partial<LoraSpec>): [rank: number, scale: number][] {
+  return adaptedModules(config, { ...spec, ...changes }).map(({ rank, scale }) => [rank, scale]);
+}
+
 describe('adaptedModules', () => {
-  it('goes block by block, in the order of the target modules', () => {
+  it('goes in the order of the forward pass, whatever the order of the targets', () => {
     expect(adaptedModules(config, spec)).toEqual([
-      { name: 'model.layers.0.self_attn.v_proj', in: 24, out: 12 },
-      { name: 'model.layers.0.mlp.down_proj', in: 44, out: 24 },
-      { name: 'model.layers.0.self_attn.q_proj', in: 24, out: 24 },
-      { name: 'model.layers.1.self_attn.v_proj', in: 24, out: 12 },
-      { name: 'model.layers.1.mlp.down_proj', in: 44, out: 24 },
-      { name: 'model.layers.1.self_attn.q_proj', in: 24, out: 24 },
+      { name: 'model.layers.0.self_attn.q_proj', in: 24, out: 24, rank: 3, scale: 8 / 3 },
+      { name: 'model.layers.0.self_attn.v_proj', in: 24, out: 12, rank: 3, scale: 8 / 3 },
+      { name: 'model.layers.0.mlp.down_proj', in: 44, out: 24, rank: 3, scale: 8 / 3 },
+      { name: 'model.layers.1.self_attn.q_proj', in: 24, out: 24, rank: 3, scale: 8 / 3 },
+      { name: 'model.layers.1.self_attn.v_proj', in: 24, out: 12, rank: 3, scale: 8 / 3 },
+      { name: 'model.layers.1.mlp.down_proj', in: 44, out: 24, rank: 3, scale: 8 / 3 },
     ]);
   });
 
   it.each([
     [{ targetModules: [] }, /named once/],
-    [{ targetModules: ['q_proj', 'q_proj'] as const }, /named once/],
+    [{ targetModules: ['q_proj', 'q_proj'] }, /named once/],
+    [{ targetModules: ['q_proj', 'c_attn'] }, /c_attn is no linear layer of this llama model/],
+    [{ rankPattern: { q_proj: 0 } }, /rank/],
     [{ rank: 0 }, /rank/],
     [{ rank: 1.5 }, /rank/],
     [{ alpha: 0 }, /alpha/],
@@ -30,14 +36,32 @@ describe('adaptedModules', () => {
   });
 });
 
+describe('rank and scale', () => {
+  it('follow PEFT: the first pattern that matches the end of a name', () => {
+    const rankPattern = { 'layers.1.self_attn.v_proj': 2, v_proj: 4, '0.*_proj': 5 };
+    expect(ranksAndScales({ rankPattern, alphaPattern: { '.*0.mlp.down_proj': 10 } })).toEqual([
+      [5, 8 / 5],
+      [4, 8 / 4],
+      [5, 10 / 5],
+      [3, 8 / 3],
+      [2, 8 / 2],
+      [3, 8 / 3],
+    ]);
+  });
+
+  it('divides by the root of the rank for rsLoRA', () => {
+    expect(ranksAndScales({ useRslora: true })[0]).toEqual([3, 8 / Math.sqrt(3)]);
+  });
+});
+
 describe('loraLayout', () => {
   it('holds the B tensors under their PEFT names', async () => {
     const layout = await loraLayout(config, spec);
     expect(layout.size).toBe(3 * 2 * (12 + 24 + 24));
-    expect(layout.tensors[1]).toEqual({
+    expect(layout.tensors[2]).toEqual({
       name: 'base_model.model.model.layers.0.mlp.down_proj.lora_B.weight',
       shape: [24, 3],
-      offset: 36,
+      offset: 108,
     });
   });
 });

@@ -1,6 +1,6 @@
 /** The adapter layout of a LoRA spec: the trained `B` tensors under the names that PEFT gives them. */
 import { makeAdapterLayout, type AdapterLayout } from '@oneround/fl-core';
-import type { LlamaConfig } from '../checkpoint/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
 import { adaptedModules, type LoraSpec } from './lora-spec.ts';
 
 /** PEFT's name of one side of an adapter. */
@@ -9,11 +9,11 @@ export function peftTensorName(moduleName: string, side: 'A' | 'B'): string {
 }
 
 /** Where each trained tensor `B [out, rank]` lies in the flat vector of values, in the order of `adaptedModules`. */
-export function loraLayout(config: LlamaConfig, spec: LoraSpec): Promise<AdapterLayout> {
+export function loraLayout(config: ModelConfig, spec: LoraSpec): Promise<AdapterLayout> {
   return makeAdapterLayout(
-    adaptedModules(config, spec).map(({ name, out }) => ({
+    adaptedModules(config, spec).map(({ name, out, rank }) => ({
       name: peftTensorName(name, 'B'),
-      shape: [out, spec.rank],
+      shape: [out, rank],
     })),
   );
 }

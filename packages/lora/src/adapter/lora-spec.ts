@@ -1,19 +1,23 @@
 /**
- * LoRA (Hu et al. 2021, arXiv 2106.09685): y = x W^T + (alpha / rank) (x A^T) B^T, with W frozen.
+ * LoRA (Hu et al. 2021, arXiv 2106.09685): y = x W^T + scale (x A^T) B^T, with W frozen.
  * Here A [rank, in] is published and frozen too, and only B [out, rank] is trained, so that merging is linear.
  */
-import type { LlamaConfig } from '../checkpoint/index.ts';
+import { linearLayers, type ModelConfig } from '../architecture/index.ts';
 
-/** The linear layers of a Llama block that can be adapted, in the order of the forward pass. */
-export const targetModuleNames = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
-export type TargetModule = (typeof targetModuleNames)[number];
-
-/** How a model is adapted. The update is scaled by `alpha / rank`; `seed` gives the published `A`. */
+/** How a model is adapted, in PEFT's terms; `seed` gives the published `A`. */
 export interface LoraSpec {
   rank: number;
+  /** The update is scaled by `alpha / rank`. */
   alpha: number;
-  targetModules: readonly TargetModule[];
+  /** Names, or ends of names, of the linear layers to adapt: `q_proj`, `self_attn.q_proj`, `model.layers.0.mlp.up_proj`. */
+  targetModules: readonly string[];
   seed: number;
+  /** Other ranks for the layers whose name ends in a part that matches the key, a regular expression; the first match counts. */
+  rankPattern?: Readonly<Record<string, number>> | undefined;
+  /** Other alphas, likewise. */
+  alphaPattern?: Readonly<Record<string, number>> | undefined;
+  /** The update is scaled by `alpha / sqrt(rank)` (rsLoRA, Kalajdzievski 2023, arXiv 2312.03732). */
+  useRslora?: boolean | undefined;
 }
 
 /** One adapted linear layer; `name` as in `model.layers.0.self_attn.q_proj`. */
@@ -21,46 +25,48 @@ export interface AdaptedModule {
   name: string;
   in: number;
   out: number;
-}
-
-/** Features in and out of one kind of linear layer. */
-export function moduleShape(config: LlamaConfig, module: TargetModule): { in: number; out: number } {
-  const { hiddenSize, intermediateSize, heads, kvHeads, headDim } = config;
-  switch (module) {
-    case 'q_proj':
-      return { in: hiddenSize, out: heads * headDim };
-    case 'k_proj':
-    case 'v_proj':
-      return { in: hiddenSize, out: kvHeads * headDim };
-    case 'o_proj':
-      return { in: heads * headDim, out: hiddenSize };
-    case 'gate_proj':
-    case 'up_proj':
-      return { in: hiddenSize, out: intermediateSize };
-    case 'down_proj':
-      return { in: intermediateSize, out: hiddenSize };
-  }
-}
-
-/** The full name of one linear layer, as in the checkpoint but without `.weight`. */
-export function moduleName(layer: number, module: TargetModule): string {
-  const block = module === 'gate_proj' || module === 'up_proj' || module === 'down_proj' ? 'mlp' : 'self_attn';
-  return `model.layers.${layer}.${block}.${module}`;
+  rank: number;
+  /** What the update is multiplied with. */
+  scale: number;
 }
 
 /**
- * Every adapted layer: blocks ascending, then the order of `targetModules`. This order is the layout's and the seed's.
- * @throws RangeError for no target, a target named twice, or a rank that is not a positive whole number
+ * Every adapted layer in the order of the forward pass. This order is the layout's and the seed's.
+ * @throws RangeError for no target, a target named twice or that names no linear layer, a rank that is not a positive
+ * whole number, or an alpha that is not positive
  */
-export function adaptedModules(config: LlamaConfig, spec: LoraSpec): AdaptedModule[] {
-  const { rank, alpha, targetModules } = spec;
-  if (!Number.isInteger(rank) || rank < 1)
-    throw new RangeError(`LoRA rank must be a positive whole number, not ${rank}`);
-  if (!(Number.isFinite(alpha) && alpha > 0)) throw new RangeError(`LoRA alpha must be positive, not ${alpha}`);
+export function adaptedModules(config: ModelConfig, spec: LoraSpec): AdaptedModule[] {
+  const { targetModules } = spec;
   if (targetModules.length === 0 || new Set(targetModules).size !== targetModules.length) {
     throw new RangeError(`LoRA target modules must be named once each, got [${targetModules.join(', ')}]`);
   }
-  return Array.from({ length: config.layers }, (_, layer) =>
-    targetModules.map((module) => ({ name: moduleName(layer, module), ...moduleShape(config, module) })),
-  ).flat();
+  const layers = config.sublayers.flatMap(linearLayers);
+  const stray = targetModules.find((target) => !layers.some(({ name }) => isTarget(name, target)));
+  if (stray !== undefined) {
+    const known = [...new Set(layers.map(({ name }) => name.split('.').at(-1)))].join(', ');
+    throw new RangeError(`LoRA target module ${stray} is no linear layer of this ${config.modelType} model: ${known}`);
+  }
+  return layers
+    .filter(({ name }) => targetModules.some((target) => isTarget(name, target)))
+    .map(({ name, in: inputs, out }) => ({ name, in: inputs, out, ...rankAndScale(name, spec) }));
+}
+
+/** PEFT's rule for a list of targets: the whole name, or its end from a dot on. */
+function isTarget(name: string, target: string): boolean {
+  return name === target || name.endsWith(`.${target}`);
+}
+
+function rankAndScale(name: string, spec: LoraSpec): { rank: number; scale: number } {
+  const rank = patterned(name, spec.rankPattern) ?? spec.rank;
+  const alpha = patterned(name, spec.alphaPattern) ?? spec.alpha;
+  if (!Number.isInteger(rank) || rank < 1) {
+    throw new RangeError(`LoRA rank must be a positive whole number, not ${rank}`);
+  }
+  if (!(Number.isFinite(alpha) && alpha > 0)) throw new RangeError(`LoRA alpha must be positive, not ${alpha}`);
+  return { rank, scale: alpha / (spec.useRslora ? Math.sqrt(rank) : rank) };
+}
+
+/** PEFT's `get_pattern_key`: keys are regular expressions for the end of a name. */
+function patterned(name: string, pattern: Readonly<Record<string, number>> = {}): number | undefined {
+  return Object.entries(pattern).find(([key]) => new RegExp(`^(.*\\.)?(${key})$`).test(name))?.[1];
 }

@@ -1,6 +1,6 @@
 /** The published, frozen side of the adapter. Everyone derives the same bits from the campaign's seed. */
 import { SeededRandom } from '@oneround/fl-core';
-import type { LlamaConfig } from '../checkpoint/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
 import { adaptedModules, type LoraSpec } from './lora-spec.ts';
 
 /**
@@ -8,10 +8,10 @@ import { adaptedModules, type LoraSpec } from './lora-spec.ts';
  * Uniform on (-1/sqrt(in), 1/sqrt(in)): PEFT's default, kaiming_uniform with a = sqrt(5) (He et al. 2015). All modules
  * draw from one continuous stream, row after row.
  */
-export function publishedA(config: LlamaConfig, spec: LoraSpec): Float32Array[] {
+export function publishedA(config: ModelConfig, spec: LoraSpec): Float32Array[] {
   const random = new SeededRandom(spec.seed);
-  return adaptedModules(config, spec).map((module) => {
-    const bound = Math.sqrt(module.in);
-    return Float32Array.from({ length: spec.rank * module.in }, () => Math.fround((random.nextUnit() * 2 - 1) / bound));
+  return adaptedModules(config, spec).map(({ in: inputs, rank }) => {
+    const bound = Math.sqrt(inputs);
+    return Float32Array.from({ length: rank * inputs }, () => Math.fround((random.nextUnit() * 2 - 1) / bound));
   });
 }

@@ -1,7 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type LoraSpec, targetModuleNames } from '../adapter/index.ts';
+import type { LoraSpec } from '../adapter/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import {
+  configs,
+  everyLinear,
   lossAndGradientOnBackend,
   randomB,
   randomExamples,
@@ -12,33 +14,59 @@ import {
 import { memory, selectBackend } from '../tensor/index.ts';
 import { CausalLm } from './index.ts';
 
-const everywhere: LoraSpec = { rank: 3, alpha: 6, targetModules: targetModuleNames, seed: 9 };
+const everywhere: LoraSpec = { rank: 3, alpha: 6, targetModules: everyLinear, seed: 9 };
 const cases = [
   { name: 'grouped queries, tied head', config: tinyConfig(), spec: everywhere, lengths: [11, 5, 8] },
   {
     name: 'every head its own key, own output head',
-    config: tinyConfig({ kvHeads: 4, tieWordEmbeddings: false }),
+    config: tinyConfig({ num_key_value_heads: 4, tie_word_embeddings: false }),
     spec: everywhere,
     lengths: [16, 3],
   },
   {
-    name: 'one key head for all, odd sizes',
-    config: tinyConfig({ heads: 3, kvHeads: 1, headDim: 10, hiddenSize: 27, intermediateSize: 31, vocabSize: 53 }),
+    name: 'one key head for all, odd sizes, biases',
+    config: tinyConfig({
+      num_attention_heads: 3,
+      num_key_value_heads: 1,
+      head_dim: 10,
+      hidden_size: 27,
+      intermediate_size: 31,
+      vocab_size: 53,
+      attention_bias: true,
+      mlp_bias: true,
+    }),
     spec: everywhere,
     lengths: [13],
   },
   {
     name: 'adapters on queries and values only, three layers',
-    config: tinyConfig({ layers: 3 }),
-    spec: { ...everywhere, rank: 1, targetModules: ['v_proj', 'q_proj'] as const },
+    config: tinyConfig({ num_hidden_layers: 3 }),
+    spec: { ...everywhere, rank: 1, targetModules: ['v_proj', 'q_proj'] },
     lengths: [9, 9, 2, 17],
   },
   {
     name: 'adapters in the feed-forward half only',
     config: tinyConfig(),
-    spec: { ...everywhere, targetModules: ['down_proj', 'gate_proj', 'up_proj'] as const },
+    spec: { ...everywhere, targetModules: ['down_proj', 'gate_proj', 'up_proj'] },
     lengths: [6, 12],
   },
+  {
+    name: 'one adapted layer in the middle, of a rank and scale of its own',
+    config: tinyConfig({ num_hidden_layers: 3 }),
+    spec: {
+      ...everywhere,
+      targetModules: ['model.layers.1.mlp.gate_proj', '2.self_attn.o_proj'],
+      rankPattern: { gate_proj: 2 },
+      useRslora: true,
+    },
+    lengths: [6, 12],
+  },
+  ...Object.entries(configs).map(([name, { config, targets }]) => ({
+    name,
+    config,
+    spec: { ...everywhere, targetModules: targets },
+    lengths: [11, 4],
+  })),
 ];
 
 describe('the model on WASM', () => {

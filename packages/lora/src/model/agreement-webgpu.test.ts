@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type LoraSpec, targetModuleNames } from '../adapter/index.ts';
+import type { LoraSpec } from '../adapter/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import {
+  everyLinear,
   installNodeWebgpu,
   lossAndGradientOnBackend,
   randomB,
@@ -13,13 +14,21 @@ import {
 import { assertDeviceHealthy, selectBackend } from '../tensor/index.ts';
 import { CausalLm } from './index.ts';
 
-const everywhere: LoraSpec = { rank: 4, alpha: 6, targetModules: targetModuleNames, seed: 9 };
+const everywhere: LoraSpec = { rank: 4, alpha: 6, targetModules: everyLinear, seed: 9 };
 const cases = [
   { name: 'grouped queries, tied head', config: tinyConfig(), spec: everywhere, lengths: [11, 5] },
   {
     name: 'odd sizes, own output head, adapters on queries and values',
-    config: tinyConfig({ layers: 1, heads: 3, kvHeads: 1, hiddenSize: 27, vocabSize: 53, tieWordEmbeddings: false }),
-    spec: { ...everywhere, rank: 3, targetModules: ['q_proj', 'v_proj'] as const },
+    config: tinyConfig({
+      num_hidden_layers: 1,
+      num_attention_heads: 3,
+      num_key_value_heads: 1,
+      head_dim: 8,
+      hidden_size: 27,
+      vocab_size: 53,
+      tie_word_embeddings: false,
+    }),
+    spec: { ...everywhere, rank: 3, targetModules: ['q_proj', 'v_proj'] },
     lengths: [13],
   },
 ];

@@ -1,16 +1,15 @@
 /** A loaded base model: frozen weights on the current backend. */
-import { targetModuleNames, type TargetModule } from '../adapter/index.ts';
-import { moduleName } from '../adapter/index.ts';
-import { checkLlamaTensors, type LlamaConfig, type TensorEntry } from '../checkpoint/index.ts';
-import { dispose, tensor1d, tensor2d, tidy, transpose, type Tensor2D } from '../tensor/index.ts';
-import type { BlockWeights, LlamaWeights } from './llama.ts';
+import { checkTensors, type ModelConfig, tensorShapes } from '../architecture/index.ts';
+import type { TensorEntry } from '../checkpoint/index.ts';
+import { dispose, tensor, type Tensor } from '../tensor/index.ts';
+import { type Weights, WeightsLoader } from './weights.ts';
 
 /** A causal language model that is read and never written. Select a backend before loading; weights do not move. */
 export class CausalLm {
-  readonly config: LlamaConfig;
-  readonly weights: LlamaWeights;
+  readonly config: ModelConfig;
+  readonly weights: Weights;
 
-  private constructor(config: LlamaConfig, weights: LlamaWeights) {
+  private constructor(config: ModelConfig, weights: Weights) {
     this.config = config;
     this.weights = weights;
   }
@@ -19,35 +18,30 @@ export class CausalLm {
    * Uploads a checkpoint to the current backend.
    * @throws CheckpointError `wrong_tensors` when the tensors do not fit the config
    */
-  static load(config: LlamaConfig, tensors: Map<string, TensorEntry>): CausalLm {
-    checkLlamaTensors(config, tensors);
-    const entry = (name: string) => tensors.get(`${name}.weight`)!;
-    const vector = (name: string) => tensor1d(entry(name).values);
-    const matrix = (name: string): Tensor2D => tensor2d(entry(name).values, entry(name).shape as [number, number]);
-    /** Stored `[out, in]`, kept `[in, out]`. */
-    const linear = (name: string): Tensor2D => tidy(() => transpose(matrix(name)));
-    const blocks = Array.from({ length: config.layers }, (_, layer): BlockWeights => ({
-      inputNorm: vector(`model.layers.${layer}.input_layernorm`),
-      postAttentionNorm: vector(`model.layers.${layer}.post_attention_layernorm`),
-      linear: Object.fromEntries(targetModuleNames.map((name) => [name, linear(moduleName(layer, name))])) as Record<
-        TargetModule,
-        Tensor2D
-      >,
-    }));
-    return new CausalLm(config, {
-      embedding: matrix('model.embed_tokens'),
-      blocks,
-      finalNorm: vector('model.norm'),
-      head: config.tieWordEmbeddings ? null : linear('lm_head'),
-    });
+  static load(config: ModelConfig, tensors: ReadonlyMap<string, TensorEntry>): CausalLm {
+    const loader = new WeightsLoader(config);
+    for (const [name, { values, shape }] of checkTensors(config, tensors)) loader.add(name, tensor(values, shape));
+    return new CausalLm(config, loader.finish());
+  }
+
+  /**
+   * Loads tensor by tensor, so that no copy of the whole model need exist outside the backend.
+   * @param read gives the tensor of a canonical name (`tensorShapes`) on the current backend, in its stored shape; the
+   * model takes it over
+   */
+  static async loadFrom(config: ModelConfig, read: (name: string) => Promise<Tensor>): Promise<CausalLm> {
+    const loader = new WeightsLoader(config);
+    try {
+      for (const name of tensorShapes(config).keys()) loader.add(name, await read(name));
+      return new CausalLm(config, loader.finish());
+    } catch (error) {
+      loader.dispose();
+      throw error;
+    }
   }
 
   /** Frees the weights. */
   dispose(): void {
-    const { embedding, blocks, finalNorm, head } = this.weights;
-    dispose([embedding, finalNorm, ...(head ? [head] : [])]);
-    for (const { inputNorm, postAttentionNorm, linear } of blocks) {
-      dispose([inputNorm, postAttentionNorm, ...Object.values(linear)]);
-    }
+    dispose(Object.values(this.weights));
   }
 }

@@ -1,8 +1,9 @@
 /**
  * Rotary positions (Su et al. 2021, arXiv 2104.09864) in Hugging Face's convention: channel i of the first half of a
- * head turns with channel i of the second half, by the angle t * theta^(-2i/C).
+ * head turns with channel i of the second half, by the angle t * frequency(i).
  * Shapes: B rows of T positions, H heads of C channels.
  */
+import { type Rotary, rotaryFrequencies } from '../architecture/index.ts';
 import { add, concat, mul, slice, sub, tensor4d, type Tensor4D } from '../tensor/index.ts';
 
 /** Cosines and sines, each `[1, T, 1, C/2]`. */
@@ -11,12 +12,13 @@ export interface RotaryTables {
   sin: Tensor4D;
 }
 
-/** The tables for T positions, computed on the host in double precision. The caller disposes them. */
-export function rotaryTables(positions: number, headDim: number, theta: number): RotaryTables {
-  const half = headDim / 2;
+/** The tables for T positions from `first` on, computed on the host in double precision. The caller disposes them. */
+export function rotaryTables(rotary: Rotary, first: number, positions: number): RotaryTables {
+  const frequencies = rotaryFrequencies(rotary);
+  const half = frequencies.length;
   const angles = Float64Array.from(
     { length: positions * half },
-    (_, i) => Math.floor(i / half) * theta ** (-(i % half) / half),
+    (_, i) => (first + Math.floor(i / half)) * frequencies[i % half]!,
   );
   const shape: [number, number, number, number] = [1, positions, 1, half];
   return {

@@ -1,10 +1,11 @@
 /**
  * The end of the model, on scored positions only: final norm, head, cross-entropy. Answers are short and prompts are not
  * scored, so picking the rows first removes most of the head's cost, and no `[M, V]` tensor ever exists.
- * Shapes: M positions in the batch, S of them scored, D hidden, V vocabulary.
+ * Shapes: M positions in the batch, S of them scored, D hidden, V the padded vocabulary.
  */
-import type { LlamaConfig } from '../checkpoint/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
 import {
+  add,
   cast,
   concat,
   exp,
@@ -15,13 +16,19 @@ import {
   neg,
   oneHot,
   reshape,
+  square,
   sub,
   sum,
+  tanh,
+  tensor1d,
   zeros,
 } from '../tensor/index.ts';
 import type { Tensor, Tensor1D, Tensor2D } from '../tensor/index.ts';
-import type { LlamaWeights } from './llama.ts';
-import { rmsNorm, rmsNormBackward } from './rms-norm.ts';
+import { norm, normBackward } from './norm.ts';
+import { headName, paddedVocabulary, tableWeights, type Weights } from './weights.ts';
+
+/** The logit of a token that only pads the vocabulary. Finite, and its probability is zero. */
+const NO_TOKEN = -1e9;
 
 /** Which positions are scored, against what, and with which weight. S may include padding of weight 0. */
 export interface ScoredPositions {
@@ -35,9 +42,10 @@ export interface ScoredPositions {
   rowOfPosition: Tensor1D;
 }
 
-/** Logits `[S, V]` at the given positions of `hidden [M, D]`. */
-export function logitsAt(config: LlamaConfig, weights: LlamaWeights, hidden: Tensor2D, position: Tensor1D): Tensor2D {
-  return headOf(weights, rmsNorm(gather(hidden, position), weights.finalNorm, config.rmsNormEps).y);
+/** Logits `[S, V]` at the given positions of `hidden [M, D]`; a token beyond the real vocabulary has probability zero. */
+export function logitsAt(config: ModelConfig, weights: Weights, hidden: Tensor2D, position: Tensor1D): Tensor2D {
+  const { y } = norm(weights, config.finalNorm, gather(hidden, position));
+  return withoutPadding(config, cappedLogits(config, weights, y));
 }
 
 /** The negative log-likelihood of each row's label in nats, `[S]`. */
@@ -47,27 +55,37 @@ export function labelLosses(logits: Tensor2D, label: Tensor1D): Tensor1D {
 
 /** The weighted loss (a scalar, nats) and its gradient for `hidden`, `[M, D]`. Gradient of the logits: softmax - label. */
 export function scoredLoss(
-  config: LlamaConfig,
-  weights: LlamaWeights,
+  config: ModelConfig,
+  weights: Weights,
   hidden: Tensor2D,
   { position, label, weight, rowOfPosition }: ScoredPositions,
 ): { loss: Tensor; dHidden: Tensor2D } {
   const picked: Tensor2D = gather(hidden, position);
-  const { y, inverse } = rmsNorm(picked, weights.finalNorm, config.rmsNormEps);
-  const logProbabilities: Tensor2D = logSoftmax(headOf(weights, y));
+  const { y, statistics } = norm(weights, config.finalNorm, picked);
+  const capped = cappedLogits(config, weights, y);
+  const logProbabilities: Tensor2D = logSoftmax(withoutPadding(config, capped));
   const share: Tensor2D = reshape(weight, [-1, 1]);
-  const hot = mul(hotLabels(label, config.vocabSize), share);
-  const dLogits: Tensor2D = sub(mul(exp(logProbabilities), share), hot);
-  const dNormed: Tensor2D = weights.head
-    ? matMul(dLogits, weights.head, false, true)
-    : matMul(dLogits, weights.embedding);
-  const dPicked = rmsNormBackward(dNormed, picked, weights.finalNorm, inverse);
+  const hot = mul(hotLabels(label, capped.shape[1]), share);
+  const dCapped: Tensor2D = sub(mul(exp(logProbabilities), share), hot);
+  const { logitSoftCap: cap } = config;
+  const dLogits: Tensor2D = cap === null ? dCapped : mul(dCapped, sub(1, square(mul(capped, 1 / cap))));
+  const dNormed: Tensor2D = matMul(dLogits, tableWeights(weights, headName(config)));
+  const dPicked = normBackward(weights, config.finalNorm, dNormed, picked, statistics);
   const withZeroRow: Tensor2D = concat([dPicked, zeros([1, config.hiddenSize])], 0);
   return { loss: neg(sum(mul(logProbabilities, hot))), dHidden: gather(withZeroRow, rowOfPosition) };
 }
 
-function headOf({ head, embedding }: LlamaWeights, y: Tensor2D): Tensor2D {
-  return head ? matMul(y, head) : matMul(y, embedding, false, true);
+/** `y [S, D]` to `[S, V]`, bent by c tanh(logit / c) where the model has a soft cap. */
+function cappedLogits(config: ModelConfig, weights: Weights, y: Tensor2D): Tensor2D {
+  const logits: Tensor2D = matMul(y, tableWeights(weights, headName(config)), false, true);
+  const { logitSoftCap: cap } = config;
+  return cap === null ? logits : mul(tanh(mul(logits, 1 / cap)), cap);
+}
+
+function withoutPadding(config: ModelConfig, logits: Tensor2D): Tensor2D {
+  const padded = paddedVocabulary(config);
+  if (padded === config.vocabSize) return logits;
+  return add(logits, tensor1d(new Float32Array(padded).fill(NO_TOKEN, config.vocabSize)));
 }
 
 /** `[S, V]` f32: one at each row's label. Cast afterwards: asked for f32, the WASM kernel of TFJS 4.22 writes integers. */

@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseModelConfig, readSafetensors } from '../checkpoint/index.ts';
+import { parseModelConfig } from '../architecture/index.ts';
+import { readSafetensors } from '../checkpoint/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import { installNodeWebgpu } from '../testing/index.ts';
 import { type EncodedExample, loadTokenizer } from '../tokenizer/index.ts';

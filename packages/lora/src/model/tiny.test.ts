@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { viewTensor } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
 import { loraLayout, peftTensorName, publishedA, type LoraSpec } from '../adapter/index.ts';
-import { checkLlamaTensors, parseModelConfig, readSafetensors } from '../checkpoint/index.ts';
+import { checkTensors, parseModelConfig } from '../architecture/index.ts';
+import { readSafetensors } from '../checkpoint/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import { installNodeWebgpu, lossAndGradientOnBackend, relativeError } from '../testing/index.ts';
 import { loadTokenizer, type EncodedExample } from '../tokenizer/index.ts';
@@ -35,7 +36,7 @@ const exampleOf = (ids: readonly number[]): EncodedExample => ({
 
 describe('models/tiny', () => {
   it('has the tensors of its config', () => {
-    expect(() => checkLlamaTensors(config, tensors)).not.toThrow();
+    expect(() => checkTensors(config, tensors)).not.toThrow();
   });
 
   it.each(reference.texts)('tokenises $text as the Python tokenizer does', ({ text, ids }) => {

@@ -1,2 +1,8 @@
 /** reference: the model in plain loops and double precision, independent of TFJS. For tests and benches only. */
-export { referenceLoss, type ReferenceAdapter, type ReferenceModel, type ReferenceResult } from './llama-f64.ts';
+export {
+  referenceLogits,
+  referenceLoss,
+  type ReferenceAdapter,
+  type ReferenceModel,
+  type ReferenceResult,
+} from './decoder-f64.ts';

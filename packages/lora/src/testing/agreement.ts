@@ -1,7 +1,7 @@
 /** The comparison that every backend must pass: loss and LoRA gradient of TFJS against the f64 reference. */
 import type { LoraSpec } from '../adapter/index.ts';
-import { type CausalLm, LoraAdapter, makeGeometry } from '../model/index.ts';
-import { dispose, tensor1d } from '../tensor/index.ts';
+import { type CausalLm, disposeGeometry, embed, forward, logitsAt, LoraAdapter, makeGeometry } from '../model/index.ts';
+import { dispose, slice, tensor1d, tidy } from '../tensor/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
 import { disposeBatch, makeBatch } from '../training/batch.ts';
 import { lossAndGradient } from '../training/loss-and-gradient.ts';
@@ -12,17 +12,45 @@ export async function lossAndGradientOnBackend(
   spec: LoraSpec,
   values: Float32Array,
   examples: readonly EncodedExample[],
+  a?: readonly Float32Array[],
 ): Promise<{ loss: number; gradient: Float32Array }> {
-  const adapter = new LoraAdapter(model.config, spec);
+  const adapter = new LoraAdapter(model.config, spec, a);
   const batch = makeBatch(examples);
   const geometry = makeGeometry(model.config, batch.rows, batch.positions);
   const flat = tensor1d(values.slice());
   const result = lossAndGradient(model, adapter, flat, batch, geometry);
   const [loss, gradient] = await Promise.all([result.loss.data(), result.gradient.data()]);
-  dispose([result.loss, result.gradient, flat, geometry.mask, geometry.rotary.cos, geometry.rotary.sin]);
+  dispose([result.loss, result.gradient, flat]);
+  disposeGeometry(geometry);
   disposeBatch(batch);
   adapter.dispose();
   return { loss: loss[0]!, gradient: Float32Array.from(gradient) };
+}
+
+/** Logits of every position, `[B, T, V]`, on the current backend; all rows have the same length. */
+export async function logitsOnBackend(
+  { config, weights }: CausalLm,
+  adapter: { spec: LoraSpec; values: Float32Array; a: readonly Float32Array[] } | null,
+  examples: readonly EncodedExample[],
+): Promise<Float32Array> {
+  const positions = examples[0]!.ids.length;
+  const geometry = makeGeometry(config, examples.length, positions);
+  const lora = adapter && new LoraAdapter(config, adapter.spec, adapter.a);
+  const logits = tidy(() => {
+    const pass = { weights, adapter: lora?.modules(tensor1d(adapter!.values)) ?? {}, geometry };
+    const ids = tensor1d(Int32Array.from(examples.flatMap((row) => [...row.ids])), 'int32');
+    const hidden = forward(config, pass, embed(config, weights, ids, geometry));
+    const everywhere = tensor1d(
+      Int32Array.from({ length: ids.size }, (_, i) => i),
+      'int32',
+    );
+    return slice(logitsAt(config, weights, hidden, everywhere), [0, 0], [-1, config.vocabSize]);
+  });
+  const values = await logits.data();
+  logits.dispose();
+  lora?.dispose();
+  disposeGeometry(geometry);
+  return Float32Array.from(values);
 }
 
 /** Length of the difference over the length of the reference: 0 is equality, 1 is unrelated. */

@@ -1,6 +1,6 @@
 /** testing: what the package's tests share - small random models, WebGPU in Node, and the comparison with the reference. */
-export { lossAndGradientOnBackend, relativeError } from './agreement.ts';
+export { logitsOnBackend, lossAndGradientOnBackend, relativeError } from './agreement.ts';
 export { byteLevelTokenizer } from './byte-level-tokenizer.ts';
 export { installNodeWebgpu } from './node-webgpu.ts';
-export { randomB, randomExamples, randomTensors, tinyConfig } from './random-models.ts';
+export { configs, everyLinear, randomB, randomExamples, randomTensors, tinyConfig } from './random-models.ts';
 export { uninstallFastMatMul } from '../tensor/wasm-matmul.ts';

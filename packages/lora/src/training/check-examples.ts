@@ -1,5 +1,5 @@
 /** Rows are checked before they meet a GPU: there an index out of range reads zeros and says nothing. */
-import type { LlamaConfig } from '../checkpoint/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
 import { NOT_SCORED, type EncodedExample } from '../tokenizer/index.ts';
 import { TrainingError } from './training-error.ts';
 
@@ -7,7 +7,7 @@ import { TrainingError } from './training-error.ts';
  * @throws TrainingError `no_examples` for none, `too_long` for a row beyond the model's positions, `wrong_shape` for a
  *   token outside the vocabulary, a row of no tokens, or labels that do not match
  */
-export function checkExamples(config: LlamaConfig, examples: readonly EncodedExample[]): void {
+export function checkExamples(config: ModelConfig, examples: readonly EncodedExample[]): void {
   if (examples.length === 0) {
     throw new TrainingError(
       'no_examples',

@@ -1,15 +1,7 @@
 /** How well a model, with or without an adapter, predicts the answers of held-out examples. */
 import type { AdapterLayout } from '@oneround/fl-core';
 import type { LoraSpec } from '../adapter/index.ts';
-import {
-  type CausalLm,
-  embed,
-  forward,
-  labelLosses,
-  type LayerAdapter,
-  LoraAdapter,
-  logitsAt,
-} from '../model/index.ts';
+import { type Adapter, type CausalLm, embed, forward, labelLosses, LoraAdapter, logitsAt } from '../model/index.ts';
 import { argMax, assertDeviceHealthy, dispose, tensor1d, tidy, type Tensor1D } from '../tensor/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
 import { type Batch, disposeBatch, makeBatch } from './batch.ts';
@@ -23,6 +15,8 @@ export interface AdapterValues {
   spec: LoraSpec;
   layout: AdapterLayout;
   values: Float32Array;
+  /** The frozen A of each module, `[R, I]`; published from the spec's seed unless given. */
+  a?: readonly Float32Array[] | undefined;
 }
 
 export interface DomainEvaluation {
@@ -66,7 +60,7 @@ export async function evaluate(
   try {
     for (const indices of batchesByLength(examples, options.batchSize ?? 16)) {
       const rows = indices.map((index) => examples[index]!);
-      scores.push(...(await scoreBatch(model, uploaded.layers, rows, geometries)));
+      scores.push(...(await scoreBatch(model, uploaded.modules, rows, geometries)));
       await options.onBatch?.(scores.length, examples.length);
     }
   } finally {
@@ -77,16 +71,16 @@ export async function evaluate(
 }
 
 /**
- * An adapter on the device, as a function that gives its layers inside a tidy; none without adapter.
+ * An adapter on the device, as a function that gives its modules inside a tidy; none without adapter.
  * @throws TrainingError `wrong_shape` when the values do not fill the layout or the layout is another adapter's
  */
 export function uploadAdapter(
   model: CausalLm,
   adapter: AdapterValues | null,
-): { layers: () => LayerAdapter[]; dispose: () => void } {
-  if (!adapter) return { layers: () => [], dispose: () => undefined };
-  const { spec, layout, values } = adapter;
-  const lora = new LoraAdapter(model.config, spec);
+): { modules: () => Adapter; dispose: () => void } {
+  if (!adapter) return { modules: () => ({}), dispose: () => undefined };
+  const { spec, layout, values, a } = adapter;
+  const lora = new LoraAdapter(model.config, spec, a);
   if (values.length !== layout.size || lora.size !== layout.size) {
     lora.dispose();
     throw new TrainingError(
@@ -96,7 +90,7 @@ export function uploadAdapter(
   }
   const flat = tensor1d(values.slice());
   return {
-    layers: () => lora.layers(flat),
+    modules: () => lora.modules(flat),
     dispose: () => {
       flat.dispose();
       lora.dispose();
@@ -106,12 +100,12 @@ export function uploadAdapter(
 
 async function scoreBatch(
   model: CausalLm,
-  layers: () => LayerAdapter[],
+  modules: () => Adapter,
   rows: readonly EncodedExample[],
   geometries: GeometryCache,
 ): Promise<ExampleScore[]> {
   const batch = makeBatch(rows);
-  const { losses, best } = predict(model, layers, batch, geometries);
+  const { losses, best } = predict(model, modules, batch, geometries);
   try {
     const [lossOf, bestOf] = await Promise.all([losses.data(), best.data()]);
     assertDeviceHealthy();
@@ -132,13 +126,14 @@ async function scoreBatch(
 
 function predict(
   { config, weights }: CausalLm,
-  layers: () => LayerAdapter[],
+  modules: () => Adapter,
   { rows, positions, ids, scored }: Batch,
   geometries: GeometryCache,
 ): { losses: Tensor1D; best: Tensor1D } {
   const geometry = geometries.get(rows, positions);
   return tidy(() => {
-    const hidden = forward(config, weights, layers(), embed(weights, ids), geometry);
+    const pass = { weights, adapter: modules(), geometry };
+    const hidden = forward(config, pass, embed(config, weights, ids, geometry));
     const logits = logitsAt(config, weights, hidden, scored.position);
     return { losses: labelLosses(logits, scored.label), best: argMax(logits, 1) as Tensor1D };
   });

@@ -25,7 +25,7 @@ export async function generate(
   try {
     const end = Math.min(model.config.maxPositions, promptIds.length + options.maxNewTokens);
     while (ids.length < end) {
-      const token = await nextToken(model, uploaded.layers, ids, geometries);
+      const token = await nextToken(model, uploaded.modules, ids, geometries);
       if (token === options.eosId) break;
       ids.push(token);
     }
@@ -38,7 +38,7 @@ export async function generate(
 
 async function nextToken(
   { config, weights }: CausalLm,
-  layers: ReturnType<typeof uploadAdapter>['layers'],
+  modules: ReturnType<typeof uploadAdapter>['modules'],
   ids: readonly number[],
   geometries: GeometryCache,
 ): Promise<number> {
@@ -47,7 +47,8 @@ async function nextToken(
   const best = tidy(() => {
     const padded = new Int32Array(positions);
     padded.set(ids);
-    const hidden = forward(config, weights, layers(), embed(weights, tensor1d(padded, 'int32')), geometry);
+    const pass = { weights, adapter: modules(), geometry };
+    const hidden = forward(config, pass, embed(config, weights, tensor1d(padded, 'int32'), geometry));
     return argMax(logitsAt(config, weights, hidden, tensor1d([ids.length - 1], 'int32')), 1);
   });
   try {

@@ -1,14 +1,13 @@
 /** Rotary tables and causal masks per batch shape. Batch lengths are multiples of 8, so there are few of them. */
-import type { LlamaConfig } from '../checkpoint/index.ts';
-import { type Geometry, makeGeometry } from '../model/index.ts';
-import { dispose } from '../tensor/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
+import { disposeGeometry, type Geometry, makeGeometry } from '../model/index.ts';
 
 /** Makes each number of positions' tensors once and keeps them until `dispose`. */
 export class GeometryCache {
-  readonly #config: LlamaConfig;
+  readonly #config: ModelConfig;
   readonly #byPositions = new Map<number, Geometry>();
 
-  constructor(config: LlamaConfig) {
+  constructor(config: ModelConfig) {
     this.#config = config;
   }
 
@@ -23,7 +22,7 @@ export class GeometryCache {
   }
 
   dispose(): void {
-    for (const { rotary, mask } of this.#byPositions.values()) dispose([rotary.cos, rotary.sin, mask]);
+    for (const geometry of this.#byPositions.values()) disposeGeometry(geometry);
     this.#byPositions.clear();
   }
 }

@@ -5,7 +5,7 @@ import { loraLayout, type LoraSpec } from '../adapter/index.ts';
 import { installNodeWebgpu, randomExamples, randomTensors, relativeError, tinyConfig } from '../testing/index.ts';
 import { type BackendName, CausalLm, LoraTrainer, selectBackend } from './index.ts';
 
-const config = tinyConfig({ layers: 1 });
+const config = tinyConfig({ num_hidden_layers: 1 });
 const tensors = randomTensors(config, 31);
 const spec: LoraSpec = { rank: 4, alpha: 8, targetModules: ['q_proj', 'down_proj'], seed: 2 };
 const examples = randomExamples(config, [9, 4, 7], 41);

@@ -19,8 +19,8 @@ export function lossAndGradient(
   geometry: Geometry,
 ): { loss: Tensor; gradient: Tensor1D } {
   return tidy(() => {
-    const layers = adapter.layers(values);
-    const { out, backward } = forwardForTraining(config, weights, layers, embed(weights, batch.ids), geometry);
+    const pass = { weights, adapter: adapter.modules(values), geometry };
+    const { out, backward } = forwardForTraining(config, pass, embed(config, weights, batch.ids, geometry));
     const { loss, dHidden } = tidy(() => scoredLoss(config, weights, out, batch.scored));
     return { loss, gradient: adapter.flatten(backward(dHidden)) };
   });

@@ -63,7 +63,7 @@ export function settingsHash(
   const { epochs, batchSize, maxTokens, learningRate, warmupRatio, weightDecay, clipNorm, seed } = settings;
   const numbers = [epochs, batchSize, maxTokens, learningRate, warmupRatio, weightDecay, clipNorm, seed];
   const lengths = examples.map(({ ids }) => ids.length);
-  const text = [layout.hash, spec.rank, spec.alpha, spec.seed, ...numbers, ...lengths].join(' ');
+  const text = [layout.hash, JSON.stringify(spec), ...numbers, ...lengths].join(' ');
   let hash = 0xcbf29ce484222325n;
   for (const byte of new TextEncoder().encode(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
   return hash.toString(16).padStart(16, '0');

@@ -1,20 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { LoraSpec } from '../adapter/index.ts';
 import { referenceLoss } from './index.ts';
-import { randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
+import { configs, everyLinear, randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
 
-const spec: LoraSpec = {
-  rank: 2,
-  alpha: 3,
-  targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
-  seed: 5,
-};
+const everywhere: LoraSpec = { rank: 2, alpha: 3, targetModules: everyLinear, seed: 5 };
 
 describe('f64 reference', () => {
   it.each([
-    { name: 'grouped queries, tied head', config: tinyConfig() },
-    { name: 'one key head for all, own head', config: tinyConfig({ kvHeads: 1, tieWordEmbeddings: false }) },
-  ])('its gradient is the slope of its loss: $name', ({ config }) => {
+    { name: 'grouped queries, tied head', config: tinyConfig(), targets: everyLinear },
+    {
+      name: 'one key head for all, own head',
+      config: tinyConfig({ num_key_value_heads: 1, tie_word_embeddings: false }),
+      targets: everyLinear,
+    },
+    ...Object.entries(configs).map(([name, { config, targets }]) => ({ name, config, targets })),
+  ])('its gradient is the slope of its loss: $name', ({ config, targets }) => {
+    const spec = { ...everywhere, targetModules: targets };
     const model = { config, tensors: randomTensors(config, 11) };
     const values = Float64Array.from(randomB(config, spec, 12));
     const examples = randomExamples(config, [7, 4], 13);
