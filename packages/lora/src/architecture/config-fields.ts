@@ -91,7 +91,16 @@ function rotaryScaling(parameters: Rope): Rotary['scaling'] {
 const bookkeeping = new Set([
   ...['_name_or_path', 'architectures', 'transformers_version', 'torch_dtype', 'dtype', 'use_cache', 'is_llama_config'],
   ...['initializer_range', 'attention_dropout', 'pretraining_tp', 'transformers.js_config', 'task_specific_params'],
-  ...['bos_token_id', 'eos_token_id', 'pad_token_id', 'unk_token_id', 'id2label', 'label2id', 'problem_type'],
+  ...[
+    'bos_token_id',
+    'eos_token_id',
+    'pad_token_id',
+    'unk_token_id',
+    'id2label',
+    'label2id',
+    '_num_labels',
+    'problem_type',
+  ],
   ...['attn_implementation', '_attn_implementation', 'return_dict', 'output_hidden_states', 'output_attentions'],
   ...['is_encoder_decoder', 'chunk_size_feed_forward', 'cache_implementation', 'auto_map', 'hidden_dropout'],
   ...['max_window_layers', 'unsloth_fixed', 'unsloth_version', 'mlp_dropout'],

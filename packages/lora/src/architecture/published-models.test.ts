@@ -1,0 +1,217 @@
+/** The fields of well-known models' `config.json`, and the number of parameters that each is known to have. */
+import { describe, expect, it } from 'vitest';
+import { parameterCount, parseModelConfig } from './index.ts';
+
+const common = { bos_token_id: 1, eos_token_id: 2, initializer_range: 0.02, use_cache: true, torch_dtype: 'bfloat16' };
+const llama = { ...common, hidden_act: 'silu', attention_bias: false, attention_dropout: 0, pretraining_tp: 1 };
+const qwen = {
+  ...common,
+  hidden_act: 'silu',
+  attention_dropout: 0,
+  max_window_layers: 24,
+  rms_norm_eps: 1e-6,
+  rope_theta: 1e6,
+  tie_word_embeddings: true,
+  use_sliding_window: false,
+  vocab_size: 151936,
+};
+const gemma = {
+  ...common,
+  attention_bias: false,
+  attention_dropout: 0,
+  head_dim: 256,
+  hidden_activation: 'gelu_pytorch_tanh',
+  pad_token_id: 0,
+  rms_norm_eps: 1e-6,
+  rope_theta: 10000,
+};
+const sizes = (hidden: number, intermediate: number, layers: number, heads: number, kvHeads: number) => ({
+  hidden_size: hidden,
+  intermediate_size: intermediate,
+  num_hidden_layers: layers,
+  num_attention_heads: heads,
+  num_key_value_heads: kvHeads,
+});
+
+const published: [name: string, parameters: number, config: object][] = [
+  [
+    'SmolLM2-135M',
+    134_515_008,
+    {
+      ...llama,
+      ...sizes(576, 1536, 30, 9, 3),
+      model_type: 'llama',
+      is_llama_config: true,
+      max_position_embeddings: 8192,
+      rms_norm_eps: 1e-5,
+      rope_interleaved: false,
+      rope_scaling: null,
+      rope_theta: 100000,
+      tie_word_embeddings: true,
+      vocab_size: 49152,
+    },
+  ],
+  [
+    'TinyLlama-1.1B',
+    1_100_048_384,
+    {
+      ...llama,
+      ...sizes(2048, 5632, 22, 32, 4),
+      model_type: 'llama',
+      max_position_embeddings: 2048,
+      rms_norm_eps: 1e-5,
+      rope_scaling: null,
+      tie_word_embeddings: false,
+      vocab_size: 32000,
+    },
+  ],
+  [
+    'Llama-3.2-1B',
+    1_235_814_400,
+    {
+      ...llama,
+      ...sizes(2048, 8192, 16, 32, 8),
+      model_type: 'llama',
+      head_dim: 64,
+      max_position_embeddings: 131072,
+      mlp_bias: false,
+      rms_norm_eps: 1e-5,
+      rope_scaling: {
+        factor: 32,
+        high_freq_factor: 4,
+        low_freq_factor: 1,
+        original_max_position_embeddings: 8192,
+        rope_type: 'llama3',
+      },
+      rope_theta: 500000,
+      tie_word_embeddings: true,
+      vocab_size: 128256,
+    },
+  ],
+  [
+    'Mistral-7B-v0.1',
+    7_241_732_096,
+    {
+      ...common,
+      ...sizes(4096, 14336, 32, 32, 8),
+      model_type: 'mistral',
+      hidden_act: 'silu',
+      max_position_embeddings: 32768,
+      rms_norm_eps: 1e-5,
+      rope_theta: 10000,
+      sliding_window: 4096,
+      tie_word_embeddings: false,
+      vocab_size: 32000,
+    },
+  ],
+  [
+    'Qwen2.5-0.5B',
+    494_032_768,
+    {
+      ...qwen,
+      ...sizes(896, 4864, 24, 14, 2),
+      model_type: 'qwen2',
+      max_position_embeddings: 32768,
+      sliding_window: 32768,
+      use_mrope: false,
+    },
+  ],
+  [
+    'Qwen3-0.6B',
+    596_049_920,
+    {
+      ...qwen,
+      ...sizes(1024, 3072, 28, 16, 8),
+      model_type: 'qwen3',
+      attention_bias: false,
+      head_dim: 128,
+      max_position_embeddings: 40960,
+      rope_scaling: null,
+      sliding_window: null,
+    },
+  ],
+  [
+    'gemma-2b',
+    2_506_172_416,
+    {
+      ...gemma,
+      ...sizes(2048, 16384, 18, 8, 1),
+      model_type: 'gemma',
+      hidden_act: 'gelu',
+      hidden_activation: null,
+      max_position_embeddings: 8192,
+      rope_scaling: null,
+      vocab_size: 256000,
+    },
+  ],
+  [
+    'gemma-2-2b',
+    2_614_341_888,
+    {
+      ...gemma,
+      ...sizes(2304, 9216, 26, 8, 4),
+      model_type: 'gemma2',
+      attn_logit_softcapping: 50,
+      cache_implementation: 'hybrid',
+      final_logit_softcapping: 30,
+      hidden_act: 'gelu_pytorch_tanh',
+      max_position_embeddings: 8192,
+      query_pre_attn_scalar: 256,
+      sliding_window: 4096,
+      vocab_size: 256000,
+    },
+  ],
+  [
+    'gemma-3-1b',
+    999_885_952,
+    {
+      ...gemma,
+      ...sizes(1152, 6912, 26, 4, 1),
+      model_type: 'gemma3_text',
+      attn_logit_softcapping: null,
+      cache_implementation: 'hybrid',
+      final_logit_softcapping: null,
+      max_position_embeddings: 32768,
+      query_pre_attn_scalar: 256,
+      rope_local_base_freq: 10000,
+      rope_scaling: null,
+      rope_theta: 1000000,
+      sliding_window: 512,
+      sliding_window_pattern: 6,
+      vocab_size: 262144,
+    },
+  ],
+  [
+    'gpt2',
+    124_439_808,
+    {
+      model_type: 'gpt2',
+      activation_function: 'gelu_new',
+      attn_pdrop: 0.1,
+      bos_token_id: 50256,
+      embd_pdrop: 0.1,
+      eos_token_id: 50256,
+      initializer_range: 0.02,
+      layer_norm_epsilon: 1e-5,
+      n_ctx: 1024,
+      n_embd: 768,
+      n_head: 12,
+      n_layer: 12,
+      n_positions: 1024,
+      resid_pdrop: 0.1,
+      summary_activation: null,
+      summary_first_dropout: 0.1,
+      summary_proj_to_labels: true,
+      summary_type: 'cls_index',
+      summary_use_proj: true,
+      task_specific_params: { 'text-generation': { do_sample: true, max_length: 50 } },
+      vocab_size: 50257,
+    },
+  ],
+];
+
+describe('published models', () => {
+  it.each(published)('%s has %i parameters', (_, parameters, config) => {
+    expect(parameterCount(parseModelConfig(config))).toBe(parameters);
+  });
+});
