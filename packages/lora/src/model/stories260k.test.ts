@@ -43,6 +43,24 @@ describe.skipIf(!isPresent)(`stories260K (${isPresent ? 'found' : `skipped: not 
     expect(Math.abs(loss * labelTokens - 54.404)).toBeLessThan(1e-3);
   });
 
+  it.each([
+    ['tinystories_sample', 1.5245],
+    ['books_valid', 3.162],
+    ['tinyshakespeare', 4.605],
+  ])('costs %s in nats a token: %f', { timeout: 60_000 }, async (name, nats) => {
+    await selectBackend('wasm');
+    const ids = files.tokenizer.encode(readFileSync(`${folder}../../text/${name}.txt`, 'utf8').slice(0, 60_000));
+    const windows = Array.from({ length: 40 }, (_, i): EncodedExample => {
+      const labels = Int32Array.from(ids.slice(255 * i, 255 * (i + 1)));
+      return { ids: Int32Array.from([1, ...labels.slice(0, -1)]), labels, domain: 'text' };
+    });
+    const model = CausalLm.load(files.config, files.tensors);
+    const { loss, labelTokens } = await evaluate(model, null, windows);
+    model.dispose();
+    expect(labelTokens).toBe(40 * 255);
+    expect(Math.abs(loss / nats - 1)).toBeLessThan(0.005);
+  });
+
   it('begins an English story', async () => {
     await selectBackend('wasm');
     const model = CausalLm.load(files.config, files.tensors);
