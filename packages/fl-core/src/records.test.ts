@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRecords, renderRecord } from './records.ts';
+import { type DataRecord, encodeRecords, parseRecords, renderRecord } from './records.ts';
 
 describe('parseRecords', () => {
   it('reads JSON Lines, with blank lines and Windows line ends', () => {
@@ -18,8 +18,40 @@ describe('parseRecords', () => {
     expect(() => parseRecords(' \n ')).toThrow(/no record/);
   });
 
+  it('reads conversations and texts, and says what is wrong with one in its own words', () => {
+    const chat = '{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","content":""}]}';
+    expect(parseRecords(`${chat}\n{"text":"Once"}`)).toEqual([
+      {
+        id: '',
+        domain: 'own',
+        messages: [
+          { role: 'user', content: 'Hi' },
+          { role: 'assistant', content: '' },
+        ],
+      },
+      { id: '', domain: 'own', text: 'Once', continues: false },
+    ]);
+    expect(() => parseRecords('{"messages":[]}')).toThrow(/line 1: messages/);
+    expect(() => parseRecords('{"messages":[{"role":"tool","content":""}]}')).toThrow(/line 1: messages.0.role/);
+    expect(() => parseRecords('{"text":"t","prompt":"p"}')).toThrow(/line 1: record: .*prompt/);
+  });
+
   it('keeps a __proto__ key out', () => {
     expect(() => parseRecords('{"prompt":"p","answer":"a","__proto__":{"x":1}}')).toThrow(/line 1/);
+  });
+});
+
+describe('encodeRecords', () => {
+  it('writes what parseRecords reads, with the same bytes for the same records', () => {
+    const records: DataRecord[] = [
+      { answer: 'a', prompt: 'p\n"', domain: 'd', id: 'x' },
+      { id: '', domain: 'own', messages: [{ role: 'assistant', content: 'ü' }] },
+      { id: '', domain: 'own', text: 't', continues: true },
+    ];
+    const bytes = encodeRecords(records);
+    const read = parseRecords(new TextDecoder().decode(bytes));
+    expect(read).toEqual(records);
+    expect(encodeRecords(read)).toEqual(bytes);
   });
 });
 

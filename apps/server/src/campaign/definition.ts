@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import {
   campaignConfigSchema,
-  dataRecordSchema,
   encodedDeltaBytes,
+  encodeRecords,
   fileRefSchema,
   manifestSchema,
   parseRecords,
@@ -192,11 +192,6 @@ function labelTokensOf(
   tokenizer: ReturnType<typeof loadTokenizer>,
 ): number {
   return encodeExamples(tokenizer, records, data.template, training.maxTokens).labelTokens;
-}
-
-function encodeRecords(records: readonly DataRecord[]): Uint8Array {
-  const rows = records.map((record) => `${JSON.stringify(dataRecordSchema.parse(record))}\n`);
-  return new TextEncoder().encode(rows.join(''));
 }
 
 function checked<Value>(path: string, read: () => Value): Value {

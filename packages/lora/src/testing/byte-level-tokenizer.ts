@@ -9,7 +9,8 @@ function byteCharacters(): string[] {
   });
 }
 
-const specialToken = (content: string, id: number) => ({
+/** An entry of `added_tokens`. */
+export const specialToken = (content: string, id: number) => ({
   id,
   content,
   single_word: false,
@@ -51,6 +52,7 @@ export function byteLevelTokenizer(merges: readonly `${string} ${string}`[]): {
     tokenizerConfigJson: {
       bos_token: '<s>',
       eos_token: { content: '</s>' },
+      add_bos_token: true,
       tokenizer_class: 'PreTrainedTokenizerFast',
     },
   };

@@ -1,5 +1,6 @@
 /** testing: what the package's tests share - small random models, WebGPU in Node, and the comparison with the reference. */
 export { logitsOnBackend, lossAndGradientOnBackend, relativeError } from './agreement.ts';
+export { byteFallbackTokenizer } from './byte-fallback-tokenizer.ts';
 export { byteLevelTokenizer } from './byte-level-tokenizer.ts';
 export { installNodeWebgpu } from './node-webgpu.ts';
 export { configs, everyLinear, randomB, randomExamples, randomTensors, tinyConfig } from './random-models.ts';
