@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import type { Manifest } from '@oneround/fl-core';
 import { pino, type Logger } from 'pino';
 import { Server } from 'socket.io';
-import { CHUNK_BYTES } from './campaign/index.ts';
+import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
 import {
   startEvaluationQueue,
   type EvaluationQueue,
@@ -70,6 +70,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
+/** Rows that were left out are worth a warning; how the rest was read is not. */
+function tellDataSet(logger: Logger, dataSet: DataSetReport): void {
+  const { withoutAnswer, tooLong, shortened } = dataSet;
+  if (withoutAnswer + tooLong + shortened > 0)
+    logger.warn(dataSet, 'data set read; parts of it will not be trained on');
+  else logger.info(dataSet, 'data set read');
+}
+
 interface Running {
   dataDir: string;
   logger: Logger;
@@ -82,7 +90,9 @@ interface Running {
 async function run(options: ServerOptions, running: Running): Promise<RunningServer> {
   const { dataDir, logger, ledgerThread, closers, close } = running;
   const ledger = ledgerThread.call;
-  for (const file of options.campaignFiles) await ledger.addCampaign(resolve(file));
+  for (const file of options.campaignFiles) {
+    for (const dataSet of await ledger.addCampaign(resolve(file))) tellDataSet(logger, dataSet);
+  }
 
   const http = await makeHttpServer(
     {

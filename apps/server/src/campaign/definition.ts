@@ -2,7 +2,7 @@
  * From an organiser's `campaign.json` to what the server runs: the public manifest, the data shards, the held-out set.
  * Everything a client may fetch becomes a content-addressed blob; the held-out set becomes one that is never listed.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import {
   campaignConfigSchema,
@@ -10,7 +10,6 @@ import {
   encodeRecords,
   fileRefSchema,
   manifestSchema,
-  parseRecords,
   partitionRecords,
   PROTOCOL_VERSION,
   weightScaleFor,
@@ -21,9 +20,11 @@ import {
 import { loraLayout } from '@oneround/lora/adapter';
 import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
-import { encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
+import { parseDataSet, type DataSet } from '@oneround/lora/data-set';
+import { encodeExamples, loadTokenizer, withChatTemplate, type EncodedExamples } from '@oneround/lora/tokenizer';
 import * as z from 'zod';
 import { hashBytes, type BlobStore } from '../ledger/blob-store.ts';
+import { reportOf, type DataSetReport } from './data-set-report.ts';
 
 /** Base-model weights are cut into consecutive files of this size. */
 const MODEL_SHARD_BYTES = 4 * 2 ** 20;
@@ -61,18 +62,33 @@ export class CampaignFileError extends Error {
 
 /**
  * Reads and checks a campaign file with its model and data, and stores their blobs.
+ * @returns the campaign, and how its training and held-out data were read
  * @throws CampaignFileError naming the file at fault
  */
-export async function loadCampaign(path: string, blobs: BlobStore): Promise<CampaignDefinition> {
+export async function loadCampaign(
+  path: string,
+  blobs: BlobStore,
+): Promise<{ definition: CampaignDefinition; dataSets: DataSetReport[] }> {
   const config = checked(path, () => campaignConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
   const folder = dirname(path);
   const model = loadModelFiles(resolve(folder, config.model), blobs);
   const layout = await checked(path, () => loraLayout(model.config, config.adapter));
-  const train = readRecords(resolve(folder, config.data.train));
-  const heldOut = readRecords(resolve(folder, config.data.heldOut));
-  const count = (records: readonly DataRecord[]) => labelTokensOf(records, config, model.tokenizer);
-  const shards = makeShards(train, config, blobs, count);
-  if (count(heldOut) === 0) throw new CampaignFileError(config.data.heldOut, 'no record fits into training.maxTokens');
+  const trainSet = readDataSet(resolve(folder, config.data.train));
+  const heldOutSet = readDataSet(resolve(folder, config.data.heldOut));
+  const { records: train } = trainSet;
+  const { records: heldOut } = heldOutSet;
+  const encode = (records: readonly DataRecord[]) =>
+    encodeExamples(model.tokenizer, records, config.data.template, config.training.maxTokens);
+  const encodedShards: EncodedExamples[] = [];
+  const shards = makeShards(train, config, blobs, (records) => {
+    const encoded = checked(config.data.train, () => encode(records));
+    encodedShards.push(encoded);
+    return encoded.labelTokens;
+  });
+  const encodedHeldOut = checked(config.data.heldOut, () => encode(heldOut));
+  if (encodedHeldOut.labelTokens === 0) {
+    throw new CampaignFileError(config.data.heldOut, 'no record fits into training.maxTokens');
+  }
   const totalTokens = shards.reduce((sum, shard) => sum + shard.labelTokens, 0);
   const manifest = manifestSchema.parse({
     protocol: PROTOCOL_VERSION,
@@ -102,12 +118,17 @@ export async function loadCampaign(path: string, blobs: BlobStore): Promise<Camp
     // With the norm in it, no sum of accepted deltas can leave the range of exact sums.
     weightScale: weightScaleFor(totalTokens * OWN_DATA_ROOM * Math.max(1, config.upload.maxNorm)),
   });
-  return {
+  const definition = {
     manifest,
     shards,
     heldOutSha256: blobs.put(encodeRecords(heldOut)),
     weightsBytes: model.manifest.weights.reduce((sum, file) => sum + file.bytes, 0),
   };
+  const dataSets = [
+    reportOf(config.data.train, trainSet, encodedShards),
+    reportOf(config.data.heldOut, heldOutSet, [encodedHeldOut]),
+  ];
+  return { definition, dataSets };
 }
 
 /** SHA-256 of all that decides a campaign's arithmetic; its name and description may be reworded. */
@@ -139,17 +160,20 @@ function loadModelFiles(folder: string, blobs: BlobStore) {
   const weights = read('model.safetensors');
   const config = checked(folder, () => parseModelConfig(json('config.json')));
   checked(folder, () => checkTensors(config, readSafetensors(weights)));
+  const tokenizerConfig = tokenizerConfigOf(folder);
   const files = {
     config: store('config.json', read('config.json')),
     tokenizer: store('tokenizer.json', read('tokenizer.json')),
-    tokenizerConfig: store('tokenizer_config.json', read('tokenizer_config.json')),
+    tokenizerConfig: store('tokenizer_config.json', tokenizerConfig),
     weights: cut(weights).map((part, index) => store(`model.safetensors.${index}`, part)),
   };
   const { weights: parts, ...single } = files;
   const bytes = [...parts, ...Object.values(single)].reduce((sum, file) => sum + file.bytes, 0);
   return {
     config,
-    tokenizer: checked(folder, () => loadTokenizer(json('tokenizer.json'), json('tokenizer_config.json'))),
+    tokenizer: checked(folder, () =>
+      loadTokenizer(json('tokenizer.json'), JSON.parse(Buffer.from(tokenizerConfig).toString('utf8'))),
+    ),
     manifest: { name: basename(folder), parameters: parameterCount(config), ...files, bytes },
   };
 }
@@ -162,8 +186,19 @@ function cut(bytes: Uint8Array): Uint8Array[] {
   return parts;
 }
 
-function readRecords(path: string): DataRecord[] {
-  return checked(path, () => parseRecords(readFileSync(path, 'utf8')));
+/** The bytes of `tokenizer_config.json`, with the chat template in it where that is a file of its own. */
+function tokenizerConfigOf(folder: string): Uint8Array {
+  const [config, template] = ['tokenizer_config.json', 'chat_template.jinja'].map((name) => resolve(folder, name));
+  const bytes = checked(config!, () => readFileSync(config!));
+  if (!existsSync(template!)) return bytes;
+  const merged = checked(config!, () =>
+    withChatTemplate(JSON.parse(bytes.toString('utf8')), readFileSync(template!, 'utf8')),
+  );
+  return new TextEncoder().encode(JSON.stringify(merged));
+}
+
+function readDataSet(path: string): DataSet {
+  return checked(path, () => parseDataSet(readFileSync(path), basename(path)));
 }
 
 function makeShards(
@@ -186,19 +221,16 @@ function makeShards(
   });
 }
 
-function labelTokensOf(
-  records: readonly DataRecord[],
-  { data, training }: CampaignConfig,
-  tokenizer: ReturnType<typeof loadTokenizer>,
-): number {
-  return encodeExamples(tokenizer, records, data.template, training.maxTokens).labelTokens;
-}
-
 function checked<Value>(path: string, read: () => Value): Value {
   try {
     return read();
   } catch (error) {
     if (error instanceof CampaignFileError) throw error;
-    throw new CampaignFileError(path, error instanceof z.ZodError ? z.prettifyError(error) : String(error));
+    throw new CampaignFileError(path, problemOf(error));
   }
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error);
+  return error instanceof Error ? error.message : String(error);
 }

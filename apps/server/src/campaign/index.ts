@@ -1,2 +1,3 @@
 /** Campaigns as files: reading an organiser's folder and storing what clients will fetch. */
+export type { DataSetReport } from './data-set-report.ts';
 export * from './definition.ts';

@@ -23,6 +23,7 @@ import {
   campaignDefinitionSchema,
   definitionHash,
   loadCampaign,
+  type DataSetReport,
   servedFiles,
   type CampaignDefinition,
 } from '../campaign/index.ts';
@@ -76,10 +77,11 @@ export class Ledger {
 
   /**
    * Serves a campaign file: a new campaign is stored; a known one must be the same, or still without contribution.
+   * @returns how the campaign's data files were read
    * @throws CampaignFileError for a bad file; Error when the file no longer fits what was contributed under its id
    */
-  async addCampaign(path: string): Promise<Manifest> {
-    const definition = await loadCampaign(path, this.#blobs);
+  async addCampaign(path: string): Promise<DataSetReport[]> {
+    const { definition, dataSets } = await loadCampaign(path, this.#blobs);
     const { id } = definition.manifest;
     const hash = definitionHash(definition);
     const stored = await this.#db
@@ -99,7 +101,7 @@ export class Ledger {
       await transaction.insertInto('files').values(files).execute();
     });
     await this.#open(definition);
-    return definition.manifest;
+    return dataSets;
   }
 
   /** The manifests of all campaigns served. */

@@ -1,0 +1,85 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseRecords } from '@oneround/fl-core';
+import { loadTokenizer } from '@oneround/lora/tokenizer';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BlobStore } from '../ledger/blob-store.ts';
+import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { CampaignFileError, loadCampaign } from './index.ts';
+
+const tiny = resolve(import.meta.dirname, '../../../../models/tiny');
+const template = { prompt: '{prompt}', answer: ' {answer}' };
+const alpaca = `instruction,input,output,category
+Add.,"2
+2",4,sums
+Say nothing.,,,words
+Greet.,,Hello,words
+Recite.,,${'word '.repeat(100)},words
+`;
+const chats = [1, 2].map((n) => ({
+  conversations: [
+    { from: 'human', value: 'Hi' },
+    { from: 'gpt', value: 'Hello' },
+    { from: 'human', value: 'Again' },
+    { from: 'gpt', value: 'word '.repeat(n * 50) },
+  ],
+}));
+
+let campaign: TestCampaign;
+let blobs: BlobStore;
+
+/** A campaign on these files, in the folder of the test. */
+function writeCampaign(files: Record<string, string>, data: { train: string; heldOut: string }, model = tiny): string {
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(campaign.folder, name), content);
+  const config = JSON.parse(readFileSync(campaign.file, 'utf8')) as object;
+  const partition = { shards: 2, partition: 'domain', partitionSeed: 1, template };
+  writeFileSync(campaign.file, JSON.stringify({ ...config, model, data: { ...data, ...partition } }));
+  return campaign.file;
+}
+
+beforeEach(() => {
+  campaign = makeTestCampaign();
+  blobs = new BlobStore(campaign.dataDir, {});
+});
+
+afterEach(() => campaign.remove());
+
+describe('loadCampaign', () => {
+  it('reads data sets of any known format, and says what it leaves out', async () => {
+    const files = { 'train.csv': alpaca, 'heldout.json': JSON.stringify(chats) };
+    const { definition, dataSets } = await loadCampaign(
+      writeCampaign(files, { train: 'train.csv', heldOut: 'heldout.json' }),
+      blobs,
+    );
+    const nothing = { withoutAnswer: 0, tooLong: 0, shortened: 0, ignoredFields: [] };
+    expect(dataSets).toEqual([
+      { ...nothing, path: 'train.csv', format: 'alpaca', examples: 3, withoutAnswer: 1, tooLong: 1 },
+      { ...nothing, path: 'heldout.json', format: 'sharegpt', examples: 2, shortened: 2 },
+    ]);
+    expect(definition.manifest.data).toMatchObject({ shards: 2, domains: ['sums', 'words'], heldOutExamples: 2 });
+    const shards = definition.shards.map(({ sha256 }) => parseRecords(readFileSync(blobs.path(sha256), 'utf8')));
+    expect(shards.map((records) => records.map(({ domain }) => domain))).toEqual([['sums'], ['words', 'words']]);
+    expect(shards[0]).toEqual([{ id: '', domain: 'sums', prompt: 'Add.\n\n2\n2', answer: '4' }]);
+  });
+
+  it('names the file and the line at fault', async () => {
+    const data = { train: 'train.csv', heldOut: 'heldout.jsonl' };
+    const load = () => loadCampaign(writeCampaign({ 'train.csv': `${alpaca}too,few\n` }, data), blobs);
+    await expect(load).rejects.toThrow(CampaignFileError);
+    await expect(load).rejects.toThrow(/train\.csv: line 7: 2 fields where the header names 4/);
+  });
+
+  it("serves the model's chat_template.jinja within its tokenizer_config.json", async () => {
+    const model = join(campaign.folder, 'model');
+    cpSync(tiny, model, { recursive: true });
+    writeFileSync(join(model, 'chat_template.jinja'), '{{ messages[0].content }} by template');
+    const data = { train: 'train.jsonl', heldOut: 'heldout.jsonl' };
+    const { definition } = await loadCampaign(writeCampaign({}, data, model), blobs);
+    const served = definition.manifest.model.tokenizerConfig;
+    const bytes = readFileSync(blobs.path(served.sha256));
+    expect(bytes.byteLength).toBe(served.bytes);
+    const json = (name: string): unknown => JSON.parse(readFileSync(join(model, name), 'utf8'));
+    const { chat } = loadTokenizer(json('tokenizer.json'), JSON.parse(bytes.toString('utf8')));
+    expect(chat.render([{ role: 'user', content: 'Hi' }], false)).toBe('Hi by template');
+  });
+});
