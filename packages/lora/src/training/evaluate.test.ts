@@ -5,7 +5,7 @@ import { referenceLoss } from '../reference/index.ts';
 import { randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
 import { memory } from '../tensor/index.ts';
 import { NOT_SCORED } from '../tokenizer/index.ts';
-import { CausalLm, evaluate, generate, selectBackend } from './index.ts';
+import { CausalLm, evaluate, generate, logLikelihoods, selectBackend } from './index.ts';
 
 const config = tinyConfig();
 const tensors = randomTensors(config, 31);
@@ -44,6 +44,17 @@ describe('evaluate', () => {
   it('an adapter of zeros is the base model', async () => {
     const values = new Float32Array(layout.size);
     expect(await evaluate(model, { spec, layout, values }, rows)).toEqual(await evaluate(model, null, rows));
+  });
+
+  it('gives the log-likelihood of each example, in their order', async () => {
+    const values = randomB(config, spec, 8);
+    const found = await logLikelihoods(model, { spec, layout, values }, rows, { batchSize: 3 });
+    const expected = rows.map((row) => {
+      const labels = row.labels.filter((label) => label !== NOT_SCORED).length;
+      return -referenceLoss({ config, tensors }, { spec, values }, [row]).loss * labels;
+    });
+    expect(found).toHaveLength(rows.length);
+    found.forEach((value, index) => expect(value).toBeCloseTo(expected[index]!, 4));
   });
 
   it('calls an example right only when every label is the most likely token', async () => {

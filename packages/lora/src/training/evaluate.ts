@@ -41,33 +41,63 @@ interface ExampleScore {
   exact: boolean;
 }
 
+export interface EvaluationOptions {
+  /** Rows a batch, 16 unless told. */
+  batchSize?: number;
+  /** Called after every batch with the number of examples done; awaited, so it may pause or throw. */
+  onBatch?: (done: number, total: number) => void | Promise<void>;
+}
+
 /**
  * Scores every example once.
- * @param options.batchSize rows a batch, 16 unless told
- * @param options.onBatch called after every batch with the number of examples done; awaited, so it may pause or throw
  * @throws TrainingError `no_examples`, `too_long`, `wrong_shape` or `not_finite`; BackendError `device_failed`
  */
 export async function evaluate(
   model: CausalLm,
   adapter: AdapterValues | null,
   examples: readonly EncodedExample[],
-  options: { batchSize?: number; onBatch?: (done: number, total: number) => void | Promise<void> } = {},
+  options: EvaluationOptions = {},
 ): Promise<Evaluation> {
+  return summarise(await scoreExamples(model, adapter, examples, options));
+}
+
+/**
+ * The summed log-probability of each example's labels, in nats, in the order of the examples.
+ * @throws as `evaluate` does, but for `not_finite`: a value may be NaN
+ */
+export async function logLikelihoods(
+  model: CausalLm,
+  adapter: AdapterValues | null,
+  examples: readonly EncodedExample[],
+  options: EvaluationOptions = {},
+): Promise<number[]> {
+  const scores = await scoreExamples(model, adapter, examples, options);
+  return scores.map(({ loss }) => -loss);
+}
+
+/** In the order of the examples. */
+async function scoreExamples(
+  model: CausalLm,
+  adapter: AdapterValues | null,
+  examples: readonly EncodedExample[],
+  options: EvaluationOptions,
+): Promise<ExampleScore[]> {
   checkExamples(model.config, examples);
   const geometries = new GeometryCache(model.config);
   const uploaded = uploadAdapter(model, adapter);
-  const scores: ExampleScore[] = [];
+  const scores = new Map<number, ExampleScore>();
   try {
     for (const indices of batchesByLength(examples, options.batchSize ?? 16)) {
       const rows = indices.map((index) => examples[index]!);
-      scores.push(...(await scoreBatch(model, uploaded.modules, rows, geometries)));
-      await options.onBatch?.(scores.length, examples.length);
+      const found = await scoreBatch(model, uploaded.modules, rows, geometries);
+      indices.forEach((index, row) => scores.set(index, found[row]!));
+      await options.onBatch?.(scores.size, examples.length);
     }
   } finally {
     uploaded.dispose();
     geometries.dispose();
   }
-  return summarise(scores);
+  return examples.map((_, index) => scores.get(index)!);
 }
 
 /**

@@ -11,7 +11,7 @@ export {
   type BackendOptions,
   selectBackend,
 } from '../tensor/index.ts';
-export { type AdapterValues, type DomainEvaluation, evaluate, type Evaluation } from './evaluate.ts';
+export { type AdapterValues, type DomainEvaluation, evaluate, type Evaluation, logLikelihoods } from './evaluate.ts';
 export { generate } from './generate.ts';
 export { LoraTrainer, type LoraTrainerOptions } from './lora-trainer.ts';
 export type { StepReport, TrainerCheckpoint, TrainingSettings } from './settings.ts';
