@@ -54,10 +54,12 @@ export default defineConfig({
   optimizeDeps: {
     // Found late, these make the dev server re-optimise and reload the page in the middle of a run.
     include: [
+      '@huggingface/jinja',
       '@huggingface/tokenizers',
       '@tensorflow/tfjs-backend-wasm',
       '@tensorflow/tfjs-backend-webgpu',
       '@tensorflow/tfjs-core',
+      'papaparse',
       'socket.io-client',
       'zod',
     ],

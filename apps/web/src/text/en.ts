@@ -80,12 +80,24 @@ export const en = {
   'data.shard': 'A shard of the campaign',
   'data.shard.note': 'about {examples} examples, {size}',
   'data.own': 'A file of my own',
-  'data.own.note': 'JSON Lines: an object with "prompt" and "answer" on each line. It stays on this device.',
+  'data.own.note':
+    'Questions with answers, conversations or plain text, as JSON Lines, JSON, CSV or TXT. It stays on this device.',
   'data.own.choose': 'Choose a file',
   'data.own.reading': 'Reading {name} …',
-  'data.own.ready': '{name}: {records} examples. Nothing of it is sent.',
+  'data.own.ready': '{name} was read as {format}: {examples} examples. Nothing of it is sent.',
+  'data.own.readyOne': '{name} was read as {format}: one example. Nothing of it is sent.',
+  'data.own.withoutAnswer': 'Rows with nothing to learn, left out: {rows}.',
+  'data.own.ignored': 'Fields that are not used: {fields}.',
   'data.own.bad': '{name} cannot be used: {problem}',
-  'data.own.tooLarge': '{name} has {size}; the limit is 50 MB.',
+  'data.own.tooLarge': 'it is larger than {limit} MiB',
+  'data.own.gone': 'the file was changed or moved since it was chosen; choose it again',
+  'data.format.messages': 'conversations (messages)',
+  'data.format.sharegpt': 'conversations (ShareGPT)',
+  'data.format.alpaca': 'instructions (Alpaca)',
+  'data.format.dolly': 'instructions (Dolly)',
+  'data.format.prompt-completion': 'prompts with completions',
+  'data.format.gsm8k': 'questions with answers (GSM8K)',
+  'data.format.text': 'running text',
 
   'power.title': 'Power',
   'power.eco': 'Eco',
@@ -157,6 +169,7 @@ export const en = {
   'run.down': 'Received',
   'run.up': 'Sent',
   'run.dropped': '{records} examples are too long for this campaign and were left out.',
+  'run.shortened': '{records} conversations are too long for this campaign and were cut after a whole answer.',
   'connection.lost': 'Connection lost. Training goes on; the server is asked again by itself.',
   'connection.lostUpload': 'Connection lost. The upload goes on where it was once the server answers.',
 
@@ -192,6 +205,7 @@ export const en = {
   'failure.busy':
     'This campaign is being trained in another tab of this browser. Go on there, or close that tab and press “Train here”.',
   'failure.records': 'The data cannot be read: {problem}.',
+  'failure.chatTemplate': 'The data does not fit this model. {problem}',
   'failure.unexpected':
     'Something went wrong on this device: {problem}. What was trained is kept where possible; try again.',
   'failure.waiting.title': 'No shard is free',

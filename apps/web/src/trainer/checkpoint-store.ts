@@ -1,10 +1,10 @@
 /**
  * What a reload needs to go on: adapter, optimiser, step, lease and - once trained - the encoded delta.
  * One checkpoint per campaign, in IndexedDB. The big part and its short description are separate entries, so that the
- * page can offer "resume" without reading megabytes.
+ * page can offer "resume" without reading megabytes; so is a file of the volunteer's own, which is written once a run.
  */
 import type { TrainerCheckpoint } from '@oneround/lora/training';
-import { createStore, delMany, get, setMany } from 'idb-keyval';
+import { createStore, delMany, get, set, setMany } from 'idb-keyval';
 import type { DataSource } from './messages.ts';
 
 const store = createStore('oneround-checkpoints', 'checkpoints');
@@ -42,6 +42,9 @@ export interface RunCheckpoint {
   savedAt: number;
 }
 
+/** The checkpoint without the file, which has an entry of its own. */
+type StoredRun = Omit<RunCheckpoint, 'source'> & { source: DataSource['kind'] };
+
 /** What the page shows before anything is loaded. */
 export interface CheckpointSummary {
   step: number;
@@ -59,20 +62,33 @@ export async function saveCheckpoint(checkpoint: RunCheckpoint): Promise<void> {
     steps,
     paused,
     savedAt,
-    ownFile: source.kind === 'own' ? source.fileName : null,
+    ownFile: source.kind === 'own' ? source.file.name : null,
   };
+  const run: StoredRun = { ...checkpoint, source: source.kind };
   await setMany(
     [
-      [runKey(campaignId), checkpoint],
+      [runKey(campaignId), run],
       [summaryKey(campaignId), summary],
     ],
     store,
   );
 }
 
-/** The stored run of a campaign, or null. */
+/**
+ * Keeps the file that a run trains on, for its checkpoints.
+ * @throws DOMException when the device is full
+ */
+export async function saveOwnFile(campaignId: string, file: File): Promise<void> {
+  await set(fileKey(campaignId), file, store);
+}
+
+/** The stored run of a campaign, or null; null also when the file it trains on could not be kept. */
 export async function loadCheckpoint(campaignId: string): Promise<RunCheckpoint | null> {
-  return (await get<RunCheckpoint>(runKey(campaignId), store)) ?? null;
+  const run = await get<StoredRun>(runKey(campaignId), store);
+  if (!run) return null;
+  if (run.source === 'shard') return { ...run, source: { kind: 'shard' } };
+  const file = await get<File>(fileKey(campaignId), store);
+  return file ? { ...run, source: { kind: 'own', file } } : null;
 }
 
 /** The description of the stored run, or null. */
@@ -82,8 +98,9 @@ export async function loadCheckpointSummary(campaignId: string): Promise<Checkpo
 
 /** Forgets the run: contributed, given back, or of no use any more. */
 export async function deleteCheckpoint(campaignId: string): Promise<void> {
-  await delMany([runKey(campaignId), summaryKey(campaignId)], store);
+  await delMany([runKey(campaignId), summaryKey(campaignId), fileKey(campaignId)], store);
 }
 
 const runKey = (campaignId: string) => `run:${campaignId}`;
+const fileKey = (campaignId: string) => `file:${campaignId}`;
 const summaryKey = (campaignId: string) => `summary:${campaignId}`;

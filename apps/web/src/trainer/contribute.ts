@@ -4,18 +4,26 @@ import {
   parseRecords,
   sha256Hex,
   signContribution,
+  type DataRecord,
   type Manifest,
   type UploadBegin,
 } from '@oneround/fl-core';
 import type { LoraTrainer, StepReport, TrainerCheckpoint } from '@oneround/lora/training';
 import type { CampaignSocket } from '../socket/campaign-socket.ts';
-import { deleteCheckpoint, saveCheckpoint, type RunCheckpoint, type TrainedDelta } from './checkpoint-store.ts';
+import {
+  deleteCheckpoint,
+  saveCheckpoint,
+  saveOwnFile,
+  type RunCheckpoint,
+  type TrainedDelta,
+} from './checkpoint-store.ts';
 import { fetchVerified, loadVerifiedFiles } from './verified-files.ts';
 import { httpFetchFile } from './fetch-file.ts';
 import { openFileStore } from './file-store.ts';
 import type { HeldLease } from './held-lease.ts';
 import type { Identity } from './identity.ts';
 import type { DataSource } from './messages.ts';
+import { readOwnFile } from './own-file.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import type { RunControl } from './run-control.ts';
 import type { Emit } from './session.ts';
@@ -66,6 +74,7 @@ export async function contribute(parts: ContributionParts, emit: Emit): Promise<
     savedAt: Date.now(),
   };
   try {
+    if (!stored && source.kind === 'own') await unlessFull(() => saveOwnFile(manifest.id, source.file));
     run.trained ??= await train(parts, run, signal, progress, emit);
     await keep(run, held, emit);
     progress.report({ phase: 'uploading', step: run.steps, steps: run.steps });
@@ -86,15 +95,15 @@ async function train(
   emit: Emit,
 ): Promise<TrainedDelta> {
   const { manifest, runtime, control, held } = parts;
-  const { model, tokenizer, text } = await download(parts, run, signal, progress, emit);
+  const { model, tokenizer, records } = await download(parts, run, signal, progress, emit);
   emit({ type: 'phase', phase: 'preparing' });
-  const { examples, dropped, labelTokens } = runtime.encodeExamples(
+  const { examples, dropped, shortened, labelTokens } = runtime.encodeExamples(
     tokenizer,
-    parseRecords(text),
+    records,
     manifest.data.template,
     manifest.training.maxTokens,
   );
-  if (dropped > 0) emit({ type: 'dropped', records: dropped });
+  if (dropped + shortened > 0) emit({ type: 'dropped', records: dropped, shortened });
   const trainer = makeTrainer(parts, run, { model, examples });
   run.steps = trainer.totalSteps;
   const feed = new StepFeed(run.points, emit);
@@ -144,9 +153,9 @@ async function download(
   emit({ type: 'phase', phase: 'downloading' });
   const fetchFile = httpFetchFile(signal);
   const before = run.bytesDown;
-  const loadingShard = shardText(held.current.shard, source, fetchFile, (bytes) => (run.bytesDown += bytes));
+  const loadingRecords = recordsOf(held.current.shard, source, fetchFile, (bytes) => (run.bytesDown += bytes));
   // Whichever of the two fails first ends the run; the other's failure must not go unhandled.
-  loadingShard.catch(() => undefined);
+  loadingRecords.catch(() => undefined);
   let fetched = 0;
   const files = await loadVerifiedFiles(
     runtime.modelFiles(manifest),
@@ -158,23 +167,23 @@ async function download(
       progress.report({ phase: 'downloading', bytesDown: run.bytesDown });
     },
   );
-  const text = await loadingShard;
+  const records = await loadingRecords;
   progress.report({ bytesDown: run.bytesDown });
   const total = manifest.model.bytes;
   emit({ type: 'download', done: total, total, fetched: run.bytesDown, storage: (await openFileStore()).kind });
   run.bytesDown = Math.max(before, run.bytesDown);
-  return { ...runtime.loadModel(files), text };
+  return { ...runtime.loadModel(files), records };
 }
 
-async function shardText(
+async function recordsOf(
   shard: HeldLease['current']['shard'],
   source: DataSource,
   fetchFile: ReturnType<typeof httpFetchFile>,
   onFetched: (bytes: number) => void,
-): Promise<string> {
-  if (source.kind === 'own') return source.text;
+): Promise<DataRecord[]> {
+  if (source.kind === 'own') return (await readOwnFile(source.file)).records;
   if (!shard) throw new Error('the server leased no shard');
-  return new TextDecoder().decode(await fetchVerified(shard, fetchFile, onFetched));
+  return parseRecords(new TextDecoder().decode(await fetchVerified(shard, fetchFile, onFetched)));
 }
 
 /** A trainer that goes on from the stored step, or from the start when the stored state does not fit any more. */
@@ -269,13 +278,20 @@ async function upload(
   emit({ type: 'phase', phase: 'merging' });
 }
 
-/** Keeps the run. A full disk costs the ability to resume, not the run. */
+/** Keeps the run. */
 async function keep(run: RunCheckpoint, held: HeldLease, emit: Emit): Promise<void> {
   run.leaseId = held.current.leaseId;
   run.savedAt = Date.now();
-  try {
+  await unlessFull(async () => {
     await saveCheckpoint(run);
     emit({ type: 'saved', at: run.savedAt });
+  });
+}
+
+/** A full disk costs the ability to resume, not the run. */
+async function unlessFull(save: () => Promise<void>): Promise<void> {
+  try {
+    await save();
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
   }

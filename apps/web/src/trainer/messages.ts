@@ -2,18 +2,24 @@
  * Everything that passes between the page and its trainer worker: one union each way, told apart by `type`.
  * Numbers come batched (a few messages a second), so that a fast model never floods the page.
  */
+import type { DataSetFormat } from '@oneround/lora/data-set';
 import type { BackendName } from '@oneround/lora/training';
 import type { StorageKind } from './file-store.ts';
 
 /** `auto` takes WebGPU when it is there and is not a program, else WASM. */
 export type BackendPreference = 'auto' | BackendName;
 
-/** What to train on. A file of the volunteer's own is text that never leaves the device. */
-export type DataSource = { kind: 'shard' } | { kind: 'own'; fileName: string; text: string };
+/** What to train on. A file of the volunteer's own never leaves the device; the worker reads it. */
+export type DataSource = { kind: 'shard' } | { kind: 'own'; file: File };
+
+/** What a file of the volunteer's own holds, or why it cannot be used. */
+export type Inspection =
+  | { ok: true; format: DataSetFormat; examples: number; rowsWithoutAnswer: number; ignoredFields: string[] }
+  | { ok: false; problem: string };
 
 /** Page to worker. */
 export type TrainerCommand =
-  | { type: 'inspect'; text: string }
+  | { type: 'inspect'; request: number; file: File }
   | { type: 'start'; campaignId: string; source: DataSource; backend: BackendPreference; duty: number }
   | { type: 'duty'; duty: number }
   | { type: 'pause'; when: 'now' | 'epoch' }
@@ -61,12 +67,13 @@ export interface StepFigures {
 
 /** Worker to page. */
 export type TrainerEvent =
-  | { type: 'inspected'; records: number; error: string | null }
+  | { type: 'inspected'; request: number; inspection: Inspection }
   | { type: 'phase'; phase: Exclude<TrainerPhase, 'failed'>; reason?: string }
   | { type: 'backend'; name: BackendName; device: string; fallbackReason?: string }
   | { type: 'lease'; shardIndex: number | null; examples: number | null; resumedAtStep: number }
   | { type: 'download'; done: number; total: number; fetched: number; storage: StorageKind }
-  | { type: 'dropped'; records: number }
+  /** Examples that are too long for the campaign: left out, or without their last turns. */
+  | { type: 'dropped'; records: number; shortened: number }
   /** `points` holds (step, loss) pairs since the last message. */
   | { type: 'steps'; figures: StepFigures; points: Float32Array }
   | { type: 'saved'; at: number }

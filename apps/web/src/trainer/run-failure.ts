@@ -1,8 +1,10 @@
 /** Turns whatever ended a run into a sentence and a remedy. */
 import { Refusal, RecordsError, type RefusalCode } from '@oneround/fl-core';
+import { DataSetError } from '@oneround/lora/data-set';
 import { ServerUnavailable, UnknownCampaign } from '../campaign/api.ts';
 import { t } from '../text/t.ts';
 import type { RunFailure } from './messages.ts';
+import { FileGone } from './own-file.ts';
 
 /** Refusals that would come again however often one tries. */
 const finalRefusals: ReadonlySet<RefusalCode> = new Set([
@@ -35,8 +37,11 @@ export function runFailure(error: unknown): RunFailure {
   if (error instanceof TrainingElsewhere) return { message: error.message, remedy: 'busy' };
   if (error instanceof UnknownCampaign) return { message: error.message, remedy: 'final' };
   if (error instanceof ServerUnavailable) return { message: error.message, remedy: 'retry' };
-  if (error instanceof RecordsError) {
+  if (error instanceof RecordsError || error instanceof DataSetError || error instanceof FileGone) {
     return { message: t('failure.records', { problem: error.message }), remedy: 'final' };
+  }
+  if (isCoded(error, 'ChatTemplateError')) {
+    return { message: t('failure.chatTemplate', { problem: error.message }), remedy: 'final' };
   }
   if (isCoded(error, 'BackendError')) {
     return { message: error.message, remedy: error.code === 'wasm_failed' ? 'retry' : 'other-backend' };

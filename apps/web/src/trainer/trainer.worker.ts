@@ -2,9 +2,9 @@
  * The worker's entry: hears commands, runs one session at a time, says what happens. All training of the page is here.
  * A Web Lock per campaign keeps a second tab from training the same lease; it is freed when this worker ends.
  */
-import { parseRecords, RecordsError } from '@oneround/fl-core';
 import * as z from 'zod';
 import type { TrainerCommand, TrainerEvent } from './messages.ts';
+import { inspectOwnFile } from './own-file.ts';
 import { RunControl } from './run-control.ts';
 import { runFailure, TrainingElsewhere } from './run-failure.ts';
 import { runSession } from './session.ts';
@@ -27,7 +27,7 @@ let control: RunControl | null = null;
 scope.addEventListener('message', ({ data: command }) => {
   switch (command.type) {
     case 'inspect':
-      return emit(inspect(command.text));
+      return void inspect(command);
     case 'start':
       return void start(command);
     case 'duty':
@@ -79,13 +79,8 @@ async function exclusively(campaignId: string, body: () => Promise<void>): Promi
   }
 }
 
-function inspect(text: string): TrainerEvent {
-  try {
-    return { type: 'inspected', records: parseRecords(text).length, error: null };
-  } catch (error) {
-    if (!(error instanceof RecordsError)) throw error;
-    return { type: 'inspected', records: 0, error: error.message };
-  }
+async function inspect({ request, file }: Extract<TrainerCommand, { type: 'inspect' }>): Promise<void> {
+  emit({ type: 'inspected', request, inspection: await inspectOwnFile(file) });
 }
 
 function emit(event: TrainerEvent): void {

@@ -1,12 +1,14 @@
 /** A shard of the campaign, or a file of the volunteer's own that is checked here and never sent. */
 import type { Manifest } from '@oneround/fl-core';
-import { useState } from 'react';
+import type { DATA_SET_ENDINGS } from '@oneround/lora/data-set';
+import { useRef, useState } from 'react';
 import { formatBytes, formatCount } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
-import type { DataSource } from '../trainer/messages.ts';
-import { inspectRecords } from './trainer-store.ts';
+import type { DataSource, Inspection } from '../trainer/messages.ts';
+import { inspectFile } from './trainer-store.ts';
 
-const LIMIT_BYTES = 50_000_000;
+/** Named again, not imported: the reader of data sets is the worker's, and need not be in the page. */
+const ENDINGS = ['.jsonl', '.ndjson', '.json', '.csv', '.tsv', '.txt', '.md'] satisfies [...typeof DATA_SET_ENDINGS];
 
 interface DataChoiceProps {
   manifest: Manifest;
@@ -14,22 +16,32 @@ interface DataChoiceProps {
   onChoose: (source: DataSource | null) => void;
 }
 
-type FileState = { message: string; bad: boolean } | null;
+interface FileState {
+  message: string;
+  bad: boolean;
+  notes: string[];
+}
 
 export function DataChoice({ manifest, onChoose }: DataChoiceProps) {
   const [kind, setKind] = useState<DataSource['kind']>('shard');
-  const [file, setFile] = useState<FileState>(null);
+  const [file, setFile] = useState<FileState | null>(null);
   const { meanShardExamples, meanShardBytes } = manifest.data;
+  const latest = useRef<File | null>(null);
   const choose = (next: DataSource['kind']) => {
+    latest.current = null;
     setKind(next);
     setFile(null);
     onChoose(next === 'shard' ? { kind: 'shard' } : null);
   };
   const read = async (picked: File | undefined) => {
     if (!picked) return;
+    latest.current = picked;
     onChoose(null);
-    const checked = await checkFile(picked, setFile);
-    if (checked) onChoose(checked);
+    setFile({ message: t('data.own.reading', { name: picked.name }), bad: false, notes: [] });
+    const inspection = await inspectFile(picked);
+    if (latest.current !== picked) return;
+    setFile(fileState(picked.name, inspection));
+    if (inspection.ok) onChoose({ kind: 'own', file: picked });
   };
   return (
     <fieldset className="flex flex-col gap-2">
@@ -47,12 +59,19 @@ export function DataChoice({ manifest, onChoose }: DataChoiceProps) {
             <span className="sr-only">{t('data.own.choose')}</span>
             <input
               type="file"
-              accept=".jsonl,.ndjson,.json,.txt"
+              accept={ENDINGS.join(',')}
               className="w-full text-sm file:mr-3 file:min-h-9 file:rounded-lg file:border file:border-line-strong file:bg-surface file:px-3 file:font-semibold file:text-ink"
               onChange={(event) => void read(event.target.files?.[0])}
             />
           </label>
-          <output className={`block text-sm ${file?.bad ? 'text-danger' : 'text-muted'}`}>{file?.message}</output>
+          <output className={`block text-sm ${file?.bad ? 'text-danger' : 'text-muted'}`} data-testid="own-file">
+            {file?.message}
+            {file?.notes.map((note) => (
+              <span key={note} className="block text-warning">
+                {note}
+              </span>
+            ))}
+          </output>
         </div>
       ) : null}
     </fieldset>
@@ -77,20 +96,23 @@ function Choice(props: { name: string; note: string; checked: boolean; onChoose:
   );
 }
 
-/** Reads the file and has the worker count its records. Null when it cannot be used; `tell` says why. */
-async function checkFile(file: File, tell: (state: FileState) => void): Promise<DataSource | null> {
-  const { name, size } = file;
-  if (size > LIMIT_BYTES) {
-    tell({ message: t('data.own.tooLarge', { name, size: formatBytes(size) }), bad: true });
-    return null;
+/** What the worker found in the file, in sentences. */
+function fileState(name: string, inspection: Inspection): FileState {
+  if (!inspection.ok) {
+    return { bad: true, message: t('data.own.bad', { name, problem: inspection.problem }), notes: [] };
   }
-  tell({ message: t('data.own.reading', { name }), bad: false });
-  const text = await file.text();
-  const { records, error } = await inspectRecords(text);
-  if (error !== null) {
-    tell({ message: t('data.own.bad', { name, problem: error }), bad: true });
-    return null;
-  }
-  tell({ message: t('data.own.ready', { name, records: formatCount(records) }), bad: false });
-  return { kind: 'own', fileName: name, text };
+  const { examples, rowsWithoutAnswer, ignoredFields } = inspection;
+  const format = t(`data.format.${inspection.format}`);
+  const message =
+    examples === 1
+      ? t('data.own.readyOne', { name, format })
+      : t('data.own.ready', { name, format, examples: formatCount(examples) });
+  return {
+    bad: false,
+    message,
+    notes: [
+      ...(rowsWithoutAnswer > 0 ? [t('data.own.withoutAnswer', { rows: formatCount(rowsWithoutAnswer) })] : []),
+      ...(ignoredFields.length > 0 ? [t('data.own.ignored', { fields: ignoredFields.join(', ') })] : []),
+    ],
+  };
 }

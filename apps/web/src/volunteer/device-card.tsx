@@ -43,6 +43,9 @@ export function DeviceCard({ run, manifest }: { run: RunState; manifest: Manifes
       </dl>
       {backend?.fallbackReason ? <p className="text-xs text-muted">{backend.fallbackReason}</p> : null}
       {run.dropped > 0 ? <p className="text-xs text-warning">{t('run.dropped', { records: run.dropped })}</p> : null}
+      {run.shortened > 0 ? (
+        <p className="text-xs text-warning">{t('run.shortened', { records: run.shortened })}</p>
+      ) : null}
       {running ? (
         <>
           <PowerChoice />

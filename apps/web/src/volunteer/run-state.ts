@@ -10,7 +10,9 @@ export interface RunState {
   backend: { name: BackendName; device: string; fallbackReason?: string } | null;
   lease: { shardIndex: number | null; examples: number | null; resumedAtStep: number } | null;
   download: DownloadProgress | null;
+  /** Examples that are too long: left out, or without their last turns. */
   dropped: number;
+  shortened: number;
   figures: StepFigures | null;
   /** Loss of each step; `steps[i]` belongs to `losses[i]`. */
   points: { steps: number[]; losses: number[] };
@@ -33,6 +35,7 @@ export const idleRun: RunState = {
   lease: null,
   download: null,
   dropped: 0,
+  shortened: 0,
   figures: null,
   points: { steps: [], losses: [] },
   savedAt: null,
@@ -63,14 +66,15 @@ export function reduceRun(state: RunState, event: TrainerEvent): RunState {
     case 'lease': {
       const { type: _, ...lease } = event;
       // Whatever was on the chart belongs to the run before; a resumed run sends its points again.
-      return { ...state, lease, figures: null, points: { steps: [], losses: [] }, dropped: 0, upload: null };
+      const fresh = { figures: null, points: { steps: [], losses: [] }, dropped: 0, shortened: 0, upload: null };
+      return { ...state, lease, ...fresh };
     }
     case 'download': {
       const { type: _, ...download } = event;
       return { ...state, download };
     }
     case 'dropped':
-      return { ...state, dropped: event.records };
+      return { ...state, dropped: event.records, shortened: event.shortened };
     case 'steps':
       return { ...state, figures: event.figures, points: extended(state.points, event.points) };
     case 'saved':

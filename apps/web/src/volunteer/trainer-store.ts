@@ -5,7 +5,7 @@
 import { create } from 'zustand';
 import { t } from '../text/t.ts';
 import { powerLevels, type PowerLevel } from '../trainer/duty-cycle.ts';
-import type { BackendPreference, DataSource, TrainerCommand, TrainerEvent } from '../trainer/messages.ts';
+import type { BackendPreference, DataSource, Inspection, TrainerCommand, TrainerEvent } from '../trainer/messages.ts';
 import { rememberPace } from './remembered-pace.ts';
 import { idleRun, isRunning, reduceRun, type RunState } from './run-state.ts';
 
@@ -34,6 +34,7 @@ export const useTrainer = create<TrainerState>(() => ({
 
 const { getState, setState } = useTrainer;
 let worker: Worker | null = null;
+let inspections = 0;
 
 /** Starts a run, or goes on with a stored one. */
 export function startRun(request: RunRequest): void {
@@ -74,17 +75,18 @@ export function resetRun(): void {
   setState({ run: idleRun, request: null });
 }
 
-/** Counts the records of a file, in the worker; `error` names the first bad line. */
-export function inspectRecords(text: string): Promise<{ records: number; error: string | null }> {
+/** Reads a file of the volunteer's own, in the worker, and says what it holds. */
+export function inspectFile(file: File): Promise<Inspection> {
   const inspector = (worker ??= openWorker());
+  const request = ++inspections;
   return new Promise((resolve) => {
     const hear = ({ data }: MessageEvent<TrainerEvent>) => {
-      if (data.type !== 'inspected') return;
+      if (data.type !== 'inspected' || data.request !== request) return;
       inspector.removeEventListener('message', hear);
-      resolve(data);
+      resolve(data.inspection);
     };
     inspector.addEventListener('message', hear);
-    send({ type: 'inspect', text });
+    send({ type: 'inspect', request, file });
   });
 }
 
