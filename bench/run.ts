@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { benchFold } from './fold.ts';
 import { benchMergeLatency } from './merge-latency.ts';
+import { benchText } from './text.ts';
 import { benchTraffic } from './traffic.ts';
 import { benchTrainingStep } from './training-step.ts';
 
@@ -9,6 +10,7 @@ const benches: Record<string, () => Promise<void> | void> = {
   'training-step': benchTrainingStep,
   fold: benchFold,
   'merge-latency': benchMergeLatency,
+  text: benchText,
   traffic: benchTraffic,
 };
 
