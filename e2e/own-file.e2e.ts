@@ -13,7 +13,7 @@ const row = (n: number) => `"Say ""${n}"",\ntwice.",,${n} ${n},web`;
 const good = [header, ...Array.from({ length: 8 }, (_, n) => row(n)), 'Nothing.,,,web'].join('\n');
 
 test('a file of one’s own is read, trained on, and stays here', async ({ page }) => {
-  server = await startServerProcess({ records: 24, shards: 3, heldOut: 24, epochs: 8, batchSize: 4 });
+  server = await startServerProcess({ records: 12, shards: 3, heldOut: 24, epochs: 8, batchSize: 4 });
   const sent: string[] = [];
   page.on('request', (request) => sent.push(request.postData() ?? ''));
   page.on('websocket', (socket) => socket.on('framesent', ({ payload }) => sent.push(payload.toString())));
@@ -46,7 +46,8 @@ test('a file of one’s own is read, trained on, and stays here', async ({ page 
   await waitForMerge(page);
 
   const [contribution] = (await server.state()).contributions;
-  expect(contribution).toMatchObject({ shardIndex: null, examples: 8 });
+  // Eight answers of five tokens: more than the campaign has, so they weigh as much as all of it.
+  expect(contribution).toMatchObject({ shardIndex: null, examples: 8, labelTokens: 36 });
   expect(sent.length).toBeGreaterThan(5);
   expect(sent.filter((text) => text.includes('twice'))).toEqual([]);
 });

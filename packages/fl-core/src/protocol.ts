@@ -56,6 +56,8 @@ export const leaseSchema = z.strictObject({
   clientId: z.string(),
   /** Null when the volunteer brings data of their own. */
   shard: leasedShardSchema.nullable(),
+  /** The most label tokens that the contribution may weigh; own data, however large, weighs no more than all shards. */
+  maxLabelTokens: z.int().positive(),
   expiresAt: epochMs,
   /** True when this is the lease asked for in `resumeLeaseId`. */
   resumed: z.boolean(),

@@ -7,7 +7,7 @@ import { decodeDelta, deltaNorm, Refusal, verifyContribution, type Receipt, type
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { asStorageFull, hashBytes, type BlobStore } from './blob-store.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
-import type { LeaseBook } from './leases.ts';
+import { maxLabelTokens, type LeaseBook } from './leases.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 /** What intake needs of a campaign. */
@@ -160,10 +160,10 @@ export class Intake {
     if (message.layoutHash !== manifest.layout.hash) {
       throw new Refusal('wrong_layout', 'The delta was trained for another adapter layout; reload the page.');
     }
-    const shard = shardIndex === null ? null : shards[shardIndex]!;
-    const largest = shards.reduce((sum, { labelTokens }) => sum + labelTokens, 0);
-    if (shard ? message.labelTokens !== shard.labelTokens : message.labelTokens > largest) {
-      const allowed = shard ? `exactly ${shard.labelTokens}` : `at most ${largest}`;
+    const most = maxLabelTokens(shards, shardIndex);
+    const isOwnData = shardIndex === null;
+    if (isOwnData ? message.labelTokens > most : message.labelTokens !== most) {
+      const allowed = `${isOwnData ? 'at most' : 'exactly'} ${most}`;
       throw new Refusal('bad_weight', `The weight claims ${message.labelTokens} label tokens; ${allowed} are allowed.`);
     }
     const { contributionId, leaseId, sha256, layoutHash, labelTokens } = message;

@@ -266,7 +266,14 @@ function leaseOf(row: LeaseRow, client: ClientRow, { shards }: CampaignDefinitio
       index: shard.index,
       examples: shard.examples,
     },
+    maxLabelTokens: maxLabelTokens(shards, row.shard_index),
     expiresAt: row.expires_at,
     resumed,
   };
+}
+
+/** What a contribution on this shard weighs, or may weigh at most when its data is the volunteer's own (null). */
+export function maxLabelTokens(shards: readonly DataShard[], shardIndex: number | null): number {
+  if (shardIndex !== null) return shards[shardIndex]!.labelTokens;
+  return shards.reduce((sum, { labelTokens }) => sum + labelTokens, 0);
 }

@@ -136,7 +136,9 @@ async function train(
     });
     feed.flush();
     run.points = feed.points;
-    return await encode(trainer, manifest, { labelTokens, examples: examples.length, last, feed });
+    // A shard's weight is the server's own count; a file of one's own weighs no more than the campaign allows.
+    const weight = parts.source.kind === 'own' ? Math.min(labelTokens, held.current.maxLabelTokens) : labelTokens;
+    return await encode(trainer, manifest, { labelTokens: weight, examples: examples.length, last, feed });
   } finally {
     trainer.dispose();
     model.dispose();

@@ -7,6 +7,7 @@ const lease = (index: number): Lease => ({
   leaseId: `3b6f2a10-0000-4000-8000-00000000000${index}`,
   clientId: 'c0ffee',
   shard: { path: `shard-${index}`, bytes: 1, sha256: String(index).repeat(64), index, examples: 1 },
+  maxLabelTokens: 1,
   expiresAt: 1,
   resumed: false,
 });
