@@ -139,6 +139,7 @@ export const en = {
   'reason.pauseAtEpoch': 'pausing after this epoch',
   'reason.stopped': 'the shard was given back',
   'reason.resumed': 'from step {step}, where it was',
+  'reason.preparing': '{done} of {total} examples are tokens',
   'reason.downloading': '{done} of {total}',
   'reason.uploading': '{done} of {total}',
   'reason.compiling': 'the first step takes longer: the device compiles its kernels',

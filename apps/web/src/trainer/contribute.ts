@@ -29,6 +29,7 @@ import type { RunControl } from './run-control.ts';
 import type { Emit } from './session.ts';
 import { StepFeed } from './step-feed.ts';
 import { trainToEnd } from './training-loop.ts';
+import { t } from '../text/t.ts';
 import { uploadDelta } from './upload.ts';
 
 type Runtime = typeof import('./training-runtime.ts');
@@ -96,12 +97,19 @@ async function train(
 ): Promise<TrainedDelta> {
   const { manifest, runtime, control, held } = parts;
   const { model, tokenizer, records } = await download(parts, run, signal, progress, emit);
+  const { data, training } = manifest;
   emit({ type: 'phase', phase: 'preparing' });
-  const { examples, dropped, shortened, labelTokens } = runtime.encodeExamples(
+  const { examples, dropped, shortened, labelTokens } = await runtime.encodeExamplesInSlices(
     tokenizer,
     records,
-    manifest.data.template,
-    manifest.training.maxTokens,
+    data.template,
+    training.maxTokens,
+    // A large file takes minutes: the lease needs its heartbeat and the volunteer an answer meanwhile.
+    async (done) => {
+      emit({ type: 'phase', phase: 'preparing', reason: t('reason.preparing', { done, total: records.length }) });
+      await control.rest(1);
+      signal.throwIfAborted();
+    },
   );
   if (dropped + shortened > 0) emit({ type: 'dropped', records: dropped, shortened });
   const trainer = makeTrainer(parts, run, { model, examples });

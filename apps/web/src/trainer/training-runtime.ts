@@ -11,7 +11,7 @@ import { readSafetensors } from '@oneround/lora/checkpoint';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm } from '@oneround/lora/training';
 
-export { encodeExamples } from '@oneround/lora/tokenizer';
+export { encodeExamplesInSlices } from '@oneround/lora/tokenizer';
 export { LoraTrainer, selectBackend, TrainingError } from '@oneround/lora/training';
 
 /** Where TFJS finds its three builds. */

@@ -37,6 +37,8 @@ function phaseReason(run: RunState, power: keyof typeof powerLevels): string | n
       return run.download
         ? t('reason.downloading', { done: formatBytes(run.download.done), total: formatBytes(run.download.total) })
         : null;
+    case 'preparing':
+      return run.reason;
     case 'training': {
       if (run.pauseAtEpoch) return t('reason.pauseAtEpoch');
       if (!run.figures) {

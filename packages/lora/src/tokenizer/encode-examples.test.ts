@@ -1,8 +1,15 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DataRecord } from '@oneround/fl-core';
 import { byteFallbackTokenizer, byteLevelTokenizer } from '../testing/index.ts';
-import { ChatTemplateError, encodeExamples, loadTokenizer, NOT_SCORED, type EncodedExample } from './index.ts';
+import {
+  ChatTemplateError,
+  encodeExamples,
+  encodeExamplesInSlices,
+  loadTokenizer,
+  NOT_SCORED,
+  type EncodedExample,
+} from './index.ts';
 
 const { tokenizerJson, tokenizerConfigJson } = byteLevelTokenizer(['h e', 'l l']);
 const tokenizer = loadTokenizer(tokenizerJson, tokenizerConfigJson);
@@ -125,5 +132,32 @@ describe('running text', () => {
     const config = { ...tokenizerConfigJson, add_bos_token: false };
     const bare = loadTokenizer(tokenizerJson, config);
     expect(encodeExamples(bare, [text('h', true)], template, 10)).toMatchObject({ dropped: 1, examples: [] });
+  });
+});
+
+describe('encodeExamplesInSlices', () => {
+  const records = Array.from({ length: 10 }, (_, n) => text(`hello ${n}`));
+
+  beforeEach(() => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 60));
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it('makes the same rows, and pauses after 200 ms of work', async () => {
+    const done: number[] = [];
+    const sliced = await encodeExamplesInSlices(tokenizer, records, template, 50, async (records) => {
+      done.push(records);
+    });
+    expect(sliced).toEqual(encode(records, 50));
+    expect(done).toEqual([4, 8]);
+  });
+
+  it('ends when the pause does not go on', async () => {
+    const stopped = new Error('stopped');
+    const encoding = encodeExamplesInSlices(tokenizer, records, template, 50, () => Promise.reject(stopped));
+    await expect(encoding).rejects.toBe(stopped);
   });
 });

@@ -14,6 +14,8 @@ import type { TextTokenizer } from './text-tokenizer.ts';
 /** The label of a position whose next token is not scored: the prompt, and padding. */
 export const NOT_SCORED = -100;
 
+const SLICE_MS = 200;
+
 /** One row of training data. T counts the tokens fed to the model, without the last one, which is only predicted. */
 export interface EncodedExample {
   /** `[T]` token ids. */
@@ -53,6 +55,41 @@ export function encodeExamples(
   template: RecordTemplate,
   maxTokens: number,
 ): EncodedExamples {
+  const steps = encodingSteps(tokenizer, records, template, maxTokens);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/**
+ * `encodeExamples` for a thread with other duties: awaits `pause`, told how many records are done, every 200 ms.
+ * Throws also what `pause` throws.
+ */
+export async function encodeExamplesInSlices(
+  tokenizer: TextTokenizer,
+  records: readonly DataRecord[],
+  template: RecordTemplate,
+  maxTokens: number,
+  pause: (done: number) => Promise<void>,
+): Promise<EncodedExamples> {
+  const steps = encodingSteps(tokenizer, records, template, maxTokens);
+  for (let began = performance.now(); ;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    if (performance.now() - began < SLICE_MS) continue;
+    await pause(step.value);
+    began = performance.now();
+  }
+}
+
+/** Yields after each record how many are done. */
+function* encodingSteps(
+  tokenizer: TextTokenizer,
+  records: readonly DataRecord[],
+  template: RecordTemplate,
+  maxTokens: number,
+): Generator<number, EncodedExamples> {
   const encoded: EncodedExamples = { examples: [], dropped: 0, shortened: 0, labelTokens: 0 };
   for (const [index, record] of records.entries()) {
     const rows = rowsOf(tokenizer, record, template, maxTokens, index);
@@ -64,6 +101,7 @@ export function encodeExamples(
       encoded.examples.push(example);
       encoded.labelTokens += scoredIn(example.labels);
     }
+    yield index + 1;
   }
   return encoded;
 }
