@@ -396,6 +396,27 @@ describe('HTTP', () => {
     expect(await unknown.json()).toMatchObject({ error: { code: 'unknown_campaign' } });
   });
 
+  it('serves any range of a file, so that a broken download goes on where it was', async () => {
+    await start();
+    const { model } = (await (await fetch(`${server.url}/v1/campaigns/test`)).json()) as Manifest;
+    const { sha256, bytes } = model.weights[0]!;
+    const get = (headers: Record<string, string>) => fetch(`${server.url}/v1/files/${sha256}`, { headers });
+    const whole = new Uint8Array(await (await get({})).arrayBuffer());
+    const rest = await get({ range: 'bytes=1000-', 'if-range': `"${sha256}"` });
+    expect(rest.status).toBe(206);
+    expect(rest.headers.get('content-range')).toBe(`bytes 1000-${bytes - 1}/${bytes}`);
+    expect(rest.headers.get('etag')).toBe(`"${sha256}"`);
+    expect(new Uint8Array(await rest.arrayBuffer())).toEqual(whole.subarray(1000));
+    const middle = await get({ range: 'bytes=5-9' });
+    expect(new Uint8Array(await middle.arrayBuffer())).toEqual(whole.subarray(5, 10));
+    // A range of some other content is of no use: the whole file comes.
+    const other = await get({ range: 'bytes=1000-', 'if-range': `"${'0'.repeat(64)}"` });
+    expect([other.status, (await other.arrayBuffer()).byteLength]).toEqual([200, bytes]);
+    const beyond = await get({ range: `bytes=${bytes}-` });
+    expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${bytes}`]);
+    expect(await beyond.json()).toMatchObject({ error: { message: expect.any(String) } });
+  });
+
   it('revalidates the manifest, and never calls a changed campaign unchanged', async () => {
     await start();
     const url = () => `${server.url}/v1/campaigns/test`;

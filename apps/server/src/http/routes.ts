@@ -1,6 +1,7 @@
 /** The HTTP side: manifests, content-addressed files, versions as PEFT files, and the page. Nothing here takes a body. */
-import { createReadStream, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { send } from '@fastify/send';
 import fastifyStatic from '@fastify/static';
 import { Refusal, sha256HexOfText, sha256Schema, type CampaignState, type Manifest } from '@oneround/fl-core';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
@@ -56,8 +57,7 @@ export async function makeHttpServer(
   app.get<{ Params: { sha256: string } }>('/v1/files/:sha256', async ({ params }, reply) => {
     const file = sha256Schema.safeParse(params.sha256).success ? await sources.servedFile(params.sha256) : null;
     if (!file) return sendError(reply, 404, 'unknown_file', 'This server has no such file.');
-    reply.headers({ 'cache-control': IMMUTABLE, 'content-length': file.bytes, etag: `"${params.sha256}"` });
-    return reply.type('application/octet-stream').send(createReadStream(file.path));
+    return sendContentAddressed(reply, file.path, params.sha256);
   });
   app.get('/v1/campaigns/:id/versions/:version/:file', async ({ params: rawParams }, reply) => {
     const params = versionParams.safeParse(rawParams);
@@ -83,6 +83,29 @@ export async function makeHttpServer(
     return sendError(reply, 404, 'not_found', `There is nothing at ${request.url.split('?')[0]}.`);
   });
   return app;
+}
+
+/** A whole file or a range of it (RFC 9110, section 14). */
+async function sendContentAddressed(reply: FastifyReply, path: string, sha256: string): Promise<FastifyReply> {
+  const etag = `"${sha256}"`;
+  const { raw } = reply.request;
+  // Named by its content, a file never changes; `send` would compare with a tag made from the time of writing.
+  if (raw.headers['if-range'] === etag) delete raw.headers['if-range'];
+  const file = await send(raw, basename(path), {
+    root: dirname(path),
+    etag: false,
+    lastModified: false,
+    cacheControl: false,
+    contentType: false,
+  });
+  if (file.type === 'error') {
+    file.stream.destroy();
+    if (file.statusCode === 416) reply.headers({ 'content-range': file.headers['Content-Range'] });
+    const message = file.statusCode === 416 ? 'The file ends before this range.' : 'The file could not be read.';
+    return sendError(reply, file.statusCode, 'unreadable_file', message);
+  }
+  reply.code(file.statusCode).headers({ ...file.headers, 'cache-control': IMMUTABLE, etag });
+  return reply.type('application/octet-stream').send(file.stream);
 }
 
 async function servePage(app: FastifyInstance, webRoot: string): Promise<void> {
