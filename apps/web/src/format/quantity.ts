@@ -17,6 +17,11 @@ export function formatBytes(bytes: number): string {
   return `${oneDigit.format(bytes / 1e9)} GB`;
 }
 
+/** `4.1 MB/s`. */
+export function formatByteRate(bytesPerSecond: number): string {
+  return `${formatBytes(bytesPerSecond)}/s`;
+}
+
 /** `under 1 s`, `42 s`, `2 min 10 s`, `1 h 5 min`. */
 export function formatDuration(seconds: number): string {
   if (seconds < 1) return 'under 1 s';
@@ -25,6 +30,11 @@ export function formatDuration(seconds: number): string {
   if (total < 3600) return joined(Math.floor(total / 60), 'min', total % 60, 's');
   const minutes = Math.round(total / 60);
   return joined(Math.floor(minutes / 60), 'h', minutes % 60, 'min');
+}
+
+/** A duration still to come: in steps of 10 s from a minute on, so that it does not flicker. */
+export function formatTimeLeft(seconds: number): string {
+  return formatDuration(seconds > 60 ? Math.round(seconds / 10) * 10 : seconds);
 }
 
 function joined(large: number, largeUnit: string, small: number, smallUnit: string): string {

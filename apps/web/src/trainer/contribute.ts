@@ -9,6 +9,14 @@ import {
   type UploadBegin,
 } from '@oneround/fl-core';
 import type { LoraTrainer, StepReport, TrainerCheckpoint } from '@oneround/lora/training';
+import {
+  DownloadMeter,
+  fetchVerified,
+  httpFetchFile,
+  openFileStore,
+  VerifiedFiles,
+  type FetchFile,
+} from '../model-files/index.ts';
 import type { CampaignSocket } from '../socket/campaign-socket.ts';
 import {
   deleteCheckpoint,
@@ -17,9 +25,6 @@ import {
   type RunCheckpoint,
   type TrainedDelta,
 } from './checkpoint-store.ts';
-import { fetchVerified, loadVerifiedFiles } from './verified-files.ts';
-import { httpFetchFile } from './fetch-file.ts';
-import { openFileStore } from './file-store.ts';
 import type { HeldLease } from './held-lease.ts';
 import type { Identity } from './identity.ts';
 import type { DataSource } from './messages.ts';
@@ -98,7 +103,6 @@ async function train(
   const { manifest, runtime, control, held } = parts;
   const { model, tokenizer, records } = await download(parts, run, signal, progress, emit);
   const { data, training } = manifest;
-  emit({ type: 'phase', phase: 'preparing' });
   const { examples, dropped, shortened, labelTokens } = await runtime.encodeExamplesInSlices(
     tokenizer,
     records,
@@ -162,38 +166,36 @@ async function download(
 ) {
   emit({ type: 'phase', phase: 'downloading' });
   const fetchFile = httpFetchFile(signal);
-  const before = run.bytesDown;
   const loadingRecords = recordsOf(held.current.shard, source, fetchFile, (bytes) => (run.bytesDown += bytes));
   // Whichever of the two fails first ends the run; the other's failure must not go unhandled.
   loadingRecords.catch(() => undefined);
-  let fetched = 0;
-  const files = await loadVerifiedFiles(
-    runtime.modelFiles(manifest),
-    { store: await openFileStore(), fetchFile, signal },
-    (state) => {
-      run.bytesDown += state.fetched - fetched;
-      fetched = state.fetched;
-      emit({ type: 'download', ...state, fetched: run.bytesDown });
-      progress.report({ phase: 'downloading', bytesDown: run.bytesDown });
-    },
-  );
+  const files = new VerifiedFiles({ store: await openFileStore(), fetchFile, signal });
+  const meter = new DownloadMeter((state) => {
+    emit({ type: 'download', ...state, fetched: run.bytesDown });
+    progress.report({ phase: 'downloading', bytesDown: run.bytesDown });
+  });
+  const state = await files.download(runtime.modelFiles(manifest), (now, fetched) => {
+    run.bytesDown += fetched;
+    meter.report(now);
+  });
   const records = await loadingRecords;
-  progress.report({ bytesDown: run.bytesDown });
-  const total = manifest.model.bytes;
-  emit({ type: 'download', done: total, total, fetched: run.bytesDown, storage: (await openFileStore()).kind });
-  run.bytesDown = Math.max(before, run.bytesDown);
-  return { ...runtime.loadModel(files), records };
+  // Once more, with the bytes of the data.
+  meter.report(state);
+  emit({ type: 'phase', phase: 'preparing' });
+  return { ...(await runtime.loadModel(manifest, (file) => files.read(file))), records };
 }
 
 async function recordsOf(
   shard: HeldLease['current']['shard'],
   source: DataSource,
-  fetchFile: ReturnType<typeof httpFetchFile>,
+  fetchFile: FetchFile,
   onFetched: (bytes: number) => void,
 ): Promise<DataRecord[]> {
   if (source.kind === 'own') return (await readOwnFile(source.file)).records;
   if (!shard) throw new Error('the server leased no shard');
-  return parseRecords(new TextDecoder().decode(await fetchVerified(shard, fetchFile, onFetched)));
+  const bytes = await fetchVerified(shard, fetchFile);
+  onFetched(bytes.byteLength);
+  return parseRecords(new TextDecoder().decode(bytes));
 }
 
 /** A trainer that goes on from the stored step, or from the start when the stored state does not fit any more. */

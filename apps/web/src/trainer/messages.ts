@@ -4,7 +4,7 @@
  */
 import type { DataSetFormat } from '@oneround/lora/data-set';
 import type { BackendName } from '@oneround/lora/training';
-import type { StorageKind } from './file-store.ts';
+import type { MeasuredDownload } from '../model-files/index.ts';
 
 /** `auto` takes WebGPU when it is there and is not a program, else WASM. */
 export type BackendPreference = 'auto' | BackendName;
@@ -71,7 +71,7 @@ export type TrainerEvent =
   | { type: 'phase'; phase: Exclude<TrainerPhase, 'failed'>; reason?: string }
   | { type: 'backend'; name: BackendName; device: string; fallbackReason?: string }
   | { type: 'lease'; shardIndex: number | null; examples: number | null; resumedAtStep: number }
-  | { type: 'download'; done: number; total: number; fetched: number; storage: StorageKind }
+  | ({ type: 'download' } & MeasuredDownload)
   /** Examples that are too long for the campaign: left out, or without their last turns. */
   | { type: 'dropped'; records: number; shortened: number }
   /** `points` holds (step, loss) pairs since the last message. */

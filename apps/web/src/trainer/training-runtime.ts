@@ -5,11 +5,12 @@
 import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
-import type { Manifest } from '@oneround/fl-core';
+import type { FileRef, Manifest } from '@oneround/fl-core';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm } from '@oneround/lora/training';
+import { StoredBytes, type ReadFile } from '../model-files/index.ts';
 
 export { encodeExamplesInSlices } from '@oneround/lora/tokenizer';
 export { LoraTrainer, selectBackend, TrainingError } from '@oneround/lora/training';
@@ -21,31 +22,21 @@ export const wasmPaths = {
   'tfjs-backend-wasm-threaded-simd.wasm': wasmThreadedUrl,
 };
 
-/** The files of a manifest's model, in the order in which `loadModel` takes them. */
+/** The files of a manifest's model. */
 export function modelFiles({ model }: Manifest) {
   return [model.config, model.tokenizer, model.tokenizerConfig, ...model.weights];
 }
 
-/** The tokeniser and the model, from the bytes of `modelFiles`, on the backend in use. */
-export function loadModel(files: readonly Uint8Array<ArrayBuffer>[]): { tokenizer: TextTokenizer; model: CausalLm } {
-  const [config, tokenizer, tokenizerConfig, ...weights] = files;
-  const tensors = readSafetensors(joined(weights));
+/** The tokeniser and the model, on the backend in use. `read` gives the checked bytes of a file. */
+export async function loadModel(
+  { model }: Manifest,
+  read: ReadFile,
+): Promise<{ tokenizer: TextTokenizer; model: CausalLm }> {
+  const json = async (file: FileRef): Promise<unknown> => JSON.parse(new TextDecoder().decode(await read(file)));
+  const config = parseModelConfig(await json(model.config));
+  const weights = new StoredBytes(model.weights, read);
   return {
-    tokenizer: loadTokenizer(json(tokenizer!), json(tokenizerConfig!)),
-    model: CausalLm.load(parseModelConfig(json(config!)), tensors),
+    tokenizer: loadTokenizer(await json(model.tokenizer), await json(model.tokenizerConfig)),
+    model: CausalLm.load(config, readSafetensors(await weights.readRange(0, weights.bytes))),
   };
-}
-
-function json(bytes: Uint8Array): unknown {
-  return JSON.parse(new TextDecoder().decode(bytes));
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
 }

@@ -13,7 +13,7 @@ export function DeviceCard({ run, manifest }: { run: RunState; manifest: Manifes
   const { backend, lease, savedAt, download, upload } = run;
   const running = isRunning(run);
   const now = useNow(1000, running && savedAt !== null);
-  const { stored, clear } = useStoredModel(manifest, run.phase);
+  const { stored, remove } = useStoredModel(manifest, run.phase);
   const facts = [
     { name: t('run.backend'), value: backend ? backendName(backend.name, backend.device) : '–', testId: 'backend' },
     { name: t('run.shard'), value: shardText(lease) },
@@ -23,7 +23,8 @@ export function DeviceCard({ run, manifest }: { run: RunState; manifest: Manifes
         ? t('run.saved.ago', { ago: formatDuration(Math.max(0, now - savedAt) / 1000) })
         : t('run.saved.none'),
     },
-    { name: t('run.down'), value: receivedText(download) },
+    ...(running ? [{ name: t('run.kept'), value: keptText(download), testId: 'storage' }] : []),
+    { name: t('run.down'), value: download ? formatBytes(download.fetched) : '–' },
     { name: t('run.up'), value: formatBytes(upload?.done ?? 0) },
   ];
   return (
@@ -52,7 +53,7 @@ export function DeviceCard({ run, manifest }: { run: RunState; manifest: Manifes
           <p className="text-xs text-muted">{t('run.keepVisible')}</p>
         </>
       ) : (
-        <StoredModelRow stored={stored} onDelete={clear} />
+        <StoredModelRow stored={stored} onDelete={remove} />
       )}
     </section>
   );
@@ -64,7 +65,7 @@ function shardText(lease: RunState['lease']): string {
   return t('run.shard.value', { index: lease.shardIndex, examples: formatCount(lease.examples ?? 0) });
 }
 
-function receivedText(download: RunState['download']): string {
+function keptText(download: RunState['download']): string {
   if (!download) return '–';
-  return `${formatBytes(download.fetched)}, ${t(`storage.${download.storage}`)}`;
+  return download.unkept > 0 ? t('storage.partly') : t(`storage.${download.storage}`);
 }

@@ -1,5 +1,5 @@
 /** The numbers of the training loop. */
-import { formatCount, formatDuration, formatTokensPerSecond } from '../format/quantity.ts';
+import { formatCount, formatTimeLeft, formatTokensPerSecond } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
 import { isRunning, stepsDone, type RunState } from './run-state.ts';
 
@@ -34,8 +34,6 @@ function of(now: number, all: number): string {
   return t('run.of', { now: formatCount(now), all: formatCount(all) });
 }
 
-/** Rounded, so that it does not flicker. */
 function eta(seconds: number | null): string {
-  if (seconds === null) return t('run.measuring');
-  return formatDuration(seconds > 60 ? Math.round(seconds / 10) * 10 : seconds);
+  return seconds === null ? t('run.measuring') : formatTimeLeft(seconds);
 }

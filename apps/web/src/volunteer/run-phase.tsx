@@ -1,5 +1,6 @@
 /** One word for what happens now, always with the reason. */
-import { formatBytes } from '../format/quantity.ts';
+import { formatByteRate, formatBytes, formatTimeLeft } from '../format/quantity.ts';
+import type { MeasuredDownload } from '../model-files/index.ts';
 import { t } from '../text/t.ts';
 import { powerLevels } from '../trainer/duty-cycle.ts';
 import { currentStep, stepShare } from './run-steps.tsx';
@@ -10,6 +11,7 @@ export function RunPhase({ run }: { run: RunState }) {
   const power = useTrainer((store) => store.power);
   const gpuFailed = useTrainer((store) => store.gpuFailed);
   const reason = gpuFailed && run.phase === 'training' ? t('backend.afterGpuFailure') : phaseReason(run, power);
+  const isBroken = run.phase === 'downloading' && run.download?.interrupted === true;
   const step = currentStep(run);
   const share = step === 4 ? 1 : stepShare(run, step);
   return (
@@ -18,7 +20,9 @@ export function RunPhase({ run }: { run: RunState }) {
         <output className="font-semibold" data-testid="phase" data-phase={run.phase}>
           {t(`phase.${run.phase}`)}
         </output>
-        {reason ? <span className="numbers text-sm text-muted"> · {reason}</span> : null}
+        {reason ? (
+          <span className={`numbers text-sm ${isBroken ? 'text-warning' : 'text-muted'}`}> · {reason}</span>
+        ) : null}
       </p>
       <progress
         className="bar"
@@ -34,9 +38,7 @@ export function RunPhase({ run }: { run: RunState }) {
 function phaseReason(run: RunState, power: keyof typeof powerLevels): string | null {
   switch (run.phase) {
     case 'downloading':
-      return run.download
-        ? t('reason.downloading', { done: formatBytes(run.download.done), total: formatBytes(run.download.total) })
-        : null;
+      return run.download ? downloadText(run.download) : null;
     case 'preparing':
       return run.reason;
     case 'training': {
@@ -61,4 +63,12 @@ function phaseReason(run: RunState, power: keyof typeof powerLevels): string | n
     default:
       return null;
   }
+}
+
+function downloadText({ done, total, interrupted, bytesPerSecond, secondsLeft }: MeasuredDownload): string {
+  const amount = { done: formatBytes(done), total: formatBytes(total) };
+  if (interrupted) return t('reason.interrupted', amount);
+  if (!bytesPerSecond || secondsLeft === null) return t('reason.downloading', amount);
+  const pace = { rate: formatByteRate(bytesPerSecond), left: formatTimeLeft(secondsLeft) };
+  return t('reason.downloadingPace', { ...amount, ...pace });
 }

@@ -20,7 +20,11 @@ const story: TrainerEvent[] = [
   { type: 'backend', name: 'wasm', device: 'SIMD, 1 thread', fallbackReason: 'no GPU' },
   { type: 'lease', shardIndex: 2, examples: 40, resumedAtStep: 0 },
   { type: 'phase', phase: 'downloading' },
-  { type: 'download', done: 50, total: 100, fetched: 50, storage: 'opfs' },
+  {
+    type: 'download',
+    ...{ done: 50, total: 100, fetched: 50, storage: 'opfs', unkept: 0, interrupted: false },
+    ...{ bytesPerSecond: 25, secondsLeft: 2 },
+  },
   { type: 'phase', phase: 'training' },
   { type: 'steps', figures, points: Float32Array.of(1, 2, 2, 1.5) },
   { type: 'phase', phase: 'uploading' },

@@ -1,6 +1,6 @@
 /** A run as the page sees it: a pure function of the trainer's events. */
 import type { BackendName } from '@oneround/lora/training';
-import type { DownloadProgress } from '../trainer/verified-files.ts';
+import type { MeasuredDownload } from '../model-files/index.ts';
 import type { RunFailure, StepFigures, TrainerEvent, TrainerPhase } from '../trainer/messages.ts';
 
 export interface RunState {
@@ -9,7 +9,7 @@ export interface RunState {
   reason: string | null;
   backend: { name: BackendName; device: string; fallbackReason?: string } | null;
   lease: { shardIndex: number | null; examples: number | null; resumedAtStep: number } | null;
-  download: DownloadProgress | null;
+  download: MeasuredDownload | null;
   /** Examples that are too long: left out, or without their last turns. */
   dropped: number;
   shortened: number;

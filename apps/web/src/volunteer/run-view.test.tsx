@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { MeasuredDownload } from '../model-files/index.ts';
 import { render } from '../testing/render.tsx';
 import { FailureCard } from './failure-card.tsx';
 import { ResultCard } from './result-card.tsx';
@@ -56,8 +57,32 @@ describe('a failure', () => {
   });
 });
 
-it('a phase always comes with its reason', async () => {
-  const download = { done: 5_000_000, total: 15_200_000, fetched: 5_000_000, storage: 'opfs' } as const;
-  const text = await textOf(<RunPhase run={{ ...idleRun, phase: 'downloading', download }} />);
-  expect(text).toContain('Downloading the model · 5 MB of 15.2 MB');
+const download: MeasuredDownload = {
+  done: 5_000_000,
+  total: 15_200_000,
+  fetched: 5_000_000,
+  storage: 'opfs',
+  unkept: 0,
+  interrupted: false,
+  bytesPerSecond: 2_000_000,
+  secondsLeft: 5.1,
+};
+const downloading: RunState = { ...idleRun, phase: 'downloading', download };
+
+describe('a download', () => {
+  it('shows bytes, rate and the time that is left', async () => {
+    expect(await textOf(<RunPhase run={downloading} />)).toContain(
+      'Downloading the model · 5 MB of 15.2 MB · 2 MB/s · 5 s left',
+    );
+  });
+
+  it('shows no pace before there is one', async () => {
+    const run = { ...downloading, download: { ...download, bytesPerSecond: null, secondsLeft: null } };
+    expect(await textOf(<RunPhase run={run} />)).toMatch(/5 MB of 15.2 MB$/);
+  });
+
+  it('says that it goes on from where the connection broke', async () => {
+    const run = { ...downloading, download: { ...download, interrupted: true, bytesPerSecond: null } };
+    expect(await textOf(<RunPhase run={run} />)).toContain('connection lost at 5 MB of 15.2 MB');
+  });
 });

@@ -1,6 +1,7 @@
 /** A run from the press of the button to its result. */
 import type { Manifest } from '@oneround/fl-core';
-import { WifiOff } from 'lucide-react';
+import { HardDrive, WifiOff } from 'lucide-react';
+import { formatBytes } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
 import { DeviceCard } from './device-card.tsx';
 import { FailureCard } from './failure-card.tsx';
@@ -29,6 +30,12 @@ export function RunView({ manifest, run }: { manifest: Manifest; run: RunState }
           {run.phase === 'uploading' ? t('connection.lostUpload') : t('connection.lost')}
         </output>
       )}
+      {run.download && run.download.unkept > 0 ? (
+        <output className="flex items-start gap-3 text-sm text-warning" data-testid="storage-full">
+          <HardDrive className="mt-0.5 size-4 shrink-0" aria-hidden="true" />
+          {t('storage.full', { size: formatBytes(run.download.unkept) })}
+        </output>
+      ) : null}
       {run.phase === 'failed' || run.phase === 'waiting' || run.phase === 'stopped' ? (
         <FailureCard run={run} campaignId={manifest.id} />
       ) : null}

@@ -31,7 +31,7 @@ export function StartView({ manifest, options }: { manifest: Manifest; options: 
     gcTime: 0,
   });
   const backend = useQuery({ queryKey: ['backend', options.backend], queryFn: () => detectBackend(options.backend) });
-  const { stored, clear } = useStoredModel(manifest, 'start');
+  const { stored, remove } = useStoredModel(manifest, 'start');
   const begin = (chosen: DataSource) => startRun({ campaignId: manifest.id, source: chosen, backend: options.backend });
 
   const beginUnasked = useEffectEvent((summary: CheckpointSummary | null) => {
@@ -77,7 +77,7 @@ export function StartView({ manifest, options }: { manifest: Manifest; options: 
             <p className="text-sm text-muted">{t('donate.ready')}</p>
           </>
         )}
-        <StoredModelRow stored={stored} onDelete={clear} />
+        <StoredModelRow stored={stored} onDelete={remove} />
       </div>
     </>
   );

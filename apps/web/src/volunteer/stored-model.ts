@@ -1,7 +1,7 @@
-/** How much of a campaign's model is on this device already. */
+/** How much of this device model files take, and how to have it back. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import type { Manifest } from '@oneround/fl-core';
-import { openFileStore, type StorageKind } from '../trainer/file-store.ts';
+import { openFileStore, type StorageKind } from '../model-files/index.ts';
 
 export interface StoredModel {
   kind: StorageKind;
@@ -9,20 +9,35 @@ export interface StoredModel {
   bytes: number;
   /** Bytes that a run would have to download. */
   missing: number;
+  /** Bytes of other campaigns' models. */
+  others: number;
 }
 
 /** Looks the model's files up by name and size; the trainer checks their contents. */
-export async function findStoredModel({ model }: Manifest): Promise<StoredModel> {
+export async function findStoredModel(manifest: Manifest): Promise<StoredModel> {
   const store = await openFileStore();
   const stored = await store.list();
-  const files = [model.config, model.tokenizer, model.tokenizerConfig, ...model.weights];
-  const bytes = files
+  const total = [...stored.values()].reduce((sum, size) => sum + size, 0);
+  const own = modelFiles(manifest).reduce((sum, { sha256 }) => sum + (stored.get(sha256) ?? 0), 0);
+  const bytes = modelFiles(manifest)
     .filter((file) => stored.get(file.sha256) === file.bytes)
     .reduce((sum, file) => sum + file.bytes, 0);
-  return { kind: store.kind, bytes, missing: model.bytes - bytes };
+  return { kind: store.kind, bytes, missing: manifest.model.bytes - bytes, others: total - own };
 }
 
-/** The stored model, looked up anew whenever `moment` changes, and how to delete it. */
+/** Frees what this model takes, or what all the others take. */
+export async function deleteStored(manifest: Manifest, which: 'model' | 'others'): Promise<void> {
+  const store = await openFileStore();
+  const own = new Set(modelFiles(manifest).map(({ sha256 }) => sha256));
+  const names = [...(await store.list()).keys()];
+  await store.remove(names.filter((name) => own.has(name) === (which === 'model')));
+}
+
+function modelFiles({ model }: Manifest) {
+  return [model.config, model.tokenizer, model.tokenizerConfig, ...model.weights];
+}
+
+/** The stored model, looked up anew whenever `moment` changes, and how to delete. */
 export function useStoredModel(manifest: Manifest, moment: string) {
   const queries = useQueryClient();
   const queryKey = ['stored-model', manifest.id];
@@ -31,9 +46,9 @@ export function useStoredModel(manifest: Manifest, moment: string) {
     queryFn: () => findStoredModel(manifest),
     staleTime: 0,
   });
-  const clear = async () => {
-    await (await openFileStore()).clear();
+  const remove = async (which: 'model' | 'others') => {
+    await deleteStored(manifest, which);
     await queries.invalidateQueries({ queryKey });
   };
-  return { stored: data ?? null, clear };
+  return { stored: data ?? null, remove };
 }
