@@ -3,4 +3,14 @@
  * No TFJS here: the server reads checkpoints in its main process.
  */
 export * from './checkpoint-error.ts';
-export { readSafetensors, type TensorEntry, writeSafetensors } from './safetensors.ts';
+export { narrowFloat16, widenFloat16 } from './half-floats.ts';
+export { readSafetensors, type TensorEntry, widenTensor, writeSafetensors } from './safetensors.ts';
+export {
+  bytesOf,
+  type Dtype,
+  encodeSafetensorsHeader,
+  type ReadRange,
+  readSafetensorsHeader,
+  sizeOf,
+  type StoredTensor,
+} from './safetensors-header.ts';

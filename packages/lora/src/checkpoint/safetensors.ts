@@ -1,95 +1,37 @@
-/**
- * The safetensors container: `u64 header length | JSON header | tensor bytes`, little-endian and row-major.
- * Format and rules: https://github.com/huggingface/safetensors (README, "Format").
- * Tensor bytes must be covered exactly once, so a file that hides, shares or lacks bytes is refused.
- */
-import * as z from 'zod';
+/** Whole safetensors files in memory: every tensor as f32, and back. */
 import { CheckpointError } from './checkpoint-error.ts';
 import { widenBfloat16, widenFloat16 } from './half-floats.ts';
+import { bytesOf, type Dtype, encodeSafetensorsHeader, safetensorsHeaderOf, sizeOf } from './safetensors-header.ts';
 
 /** One tensor of a checkpoint, widened to f32. `dtype` is how the file stores it. */
 export interface TensorEntry {
-  dtype: 'F32' | 'F16' | 'BF16';
+  dtype: Dtype;
   shape: number[];
   /** Row-major; length is the product of `shape`. May share memory with the file's bytes. */
   values: Float32Array;
 }
 
-const PREFIX_BYTES = 8;
-/** The limit of the reference implementation. */
-const MAX_HEADER_BYTES = 100_000_000;
-/** The header's one entry that is no tensor. */
-const METADATA = '__metadata__';
-const bytesOfDtype = { F32: 4, F16: 2, BF16: 2 } as const;
-
-const tensorHeaderSchema = z.strictObject({
-  dtype: z.enum(['F32', 'F16', 'BF16']),
-  shape: z.array(z.int().nonnegative()).max(8),
-  data_offsets: z.tuple([z.int().nonnegative(), z.int().nonnegative()]),
-});
-const headerSchema = z.record(z.string().min(1), tensorHeaderSchema);
-const metadataSchema = z.record(z.string(), z.string());
-
 /**
  * Reads every tensor of a safetensors file, in the order of their bytes.
- * @throws CheckpointError `malformed` on truncation, a bad header, overlaps, gaps or a size that contradicts a shape
+ * @throws CheckpointError `malformed` on truncation, a bad header, overlaps, gaps or a size that contradicts a shape;
+ * `unsupported` on a tensor of a type that holds no weights
  */
-export function readSafetensors(bytes: Uint8Array): Map<string, TensorEntry> {
-  const { header, dataStart } = readHeader(bytes);
-  const data = bytes.subarray(dataStart);
-  const entries = Object.entries(header).toSorted(
-    ([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1],
+export function readSafetensors(file: Uint8Array): Map<string, TensorEntry> {
+  const { tensors } = safetensorsHeaderOf(file);
+  return new Map(
+    [...tensors].map(([name, { dtype, shape, begin, end }]) => [
+      name,
+      { dtype, shape, values: widenTensor(name, dtype, file.subarray(begin, end)) },
+    ]),
   );
-  const tensors = new Map<string, TensorEntry>();
-  let covered = 0;
-  for (const [name, { dtype, shape, data_offsets }] of entries) {
-    const [begin, end] = data_offsets;
-    const size = shape.reduce((product, n) => product * n, 1);
-    if (begin !== covered) {
-      throw malformed(`tensor ${name} starts at byte ${begin} of the data; the one before ends at ${covered}`);
-    }
-    if (end > data.byteLength) throw malformed(`tensor ${name} ends at byte ${end} of ${data.byteLength}`);
-    if (end - begin !== size * bytesOfDtype[dtype]) {
-      throw malformed(`tensor ${name} has ${end - begin} bytes, ${dtype} [${shape.join(', ')}] needs another number`);
-    }
-    tensors.set(name, { dtype, shape, values: widened(data.subarray(begin, end), dtype) });
-    covered = end;
-  }
-  if (covered !== data.byteLength) throw malformed(`${data.byteLength - covered} bytes after the last tensor`);
-  return tensors;
 }
 
-function readHeader(bytes: Uint8Array): { header: z.infer<typeof headerSchema>; dataStart: number } {
-  if (bytes.byteLength < PREFIX_BYTES) throw malformed(`${bytes.byteLength} bytes are too few for a header`);
-  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES)) throw malformed(`a header of ${length} bytes is over the format's limit`);
-  const dataStart = PREFIX_BYTES + Number(length);
-  if (dataStart > bytes.byteLength) throw malformed(`the header ends at byte ${dataStart} of ${bytes.byteLength}`);
-  const json = parseHeaderJson(bytes.subarray(PREFIX_BYTES, dataStart));
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw malformed('the header is not an object');
-  const { [METADATA]: metadata, ...tensors } = json as Record<string, unknown>;
-  if (metadata !== undefined && !metadataSchema.safeParse(metadata).success) {
-    throw malformed(`${METADATA} must map texts to texts`);
-  }
-  const result = headerSchema.safeParse(tensors);
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    throw malformed(`header entry ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not understood'}`);
-  }
-  return { header: result.data, dataStart };
-}
-
-function parseHeaderJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw malformed(`the header is not JSON (${cause instanceof Error ? cause.message : String(cause)})`);
-  }
-}
-
-function widened(bytes: Uint8Array, dtype: TensorEntry['dtype']): Float32Array {
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
-  const { buffer, byteOffset, byteLength } = aligned;
+/**
+ * The bytes of a stored tensor, or of a part of one, as f32. May share memory with `bytes`.
+ * @throws CheckpointError `unsupported` for anything but F32, F16 and BF16
+ */
+export function widenTensor(name: string, dtype: Dtype, bytes: Uint8Array): Float32Array {
+  const { buffer, byteOffset, byteLength } = aligned(bytes);
   switch (dtype) {
     case 'F32':
       return new Float32Array(buffer, byteOffset, byteLength / 4);
@@ -97,11 +39,17 @@ function widened(bytes: Uint8Array, dtype: TensorEntry['dtype']): Float32Array {
       return widenFloat16(new Uint16Array(buffer, byteOffset, byteLength / 2));
     case 'BF16':
       return widenBfloat16(new Uint16Array(buffer, byteOffset, byteLength / 2));
+    default:
+      throw new CheckpointError(
+        'unsupported',
+        `Tensor ${name} has dtype ${dtype}; weights are read as F32, F16 or BF16. Convert the checkpoint first.`,
+      );
   }
 }
 
-function malformed(problem: string): CheckpointError {
-  return new CheckpointError('malformed', `Not a usable safetensors file: ${problem}.`);
+/** The bytes at an offset that any typed array can have. A copy by constructor: a Buffer's `slice` copies nothing. */
+function aligned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
 }
 
 /**
@@ -114,24 +62,19 @@ export function writeSafetensors(
   metadata?: Record<string, string>,
 ): Uint8Array {
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const header = new Map<string, unknown>();
-  if (metadata) header.set(METADATA, Object.fromEntries(Object.entries(metadata).toSorted()));
-  let offset = 0;
   for (const { name, shape, values } of sorted) {
-    if (name === METADATA || header.has(name)) throw new RangeError(`writeSafetensors: ${name} is taken already`);
-    const size = shape.reduce((product, n) => product * n, 1);
-    if (values.length !== size) {
+    if (values.length !== sizeOf(shape)) {
       throw new RangeError(`writeSafetensors: ${name} has ${values.length} values for [${shape.join(', ')}]`);
     }
-    header.set(name, { dtype: 'F32', shape, data_offsets: [offset, offset + size * 4] });
-    offset += size * 4;
   }
-  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const headerBytes = Math.ceil(text.byteLength / 8) * 8;
-  const file = new Uint8Array(PREFIX_BYTES + headerBytes + offset).fill(0x20, PREFIX_BYTES, PREFIX_BYTES + headerBytes);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  file.set(text, PREFIX_BYTES);
-  let at = PREFIX_BYTES + headerBytes;
+  const header = encodeSafetensorsHeader(
+    sorted.map(({ name, shape }) => ({ name, dtype: 'F32', shape })),
+    metadata,
+  );
+  const dataBytes = sorted.reduce((sum, { shape }) => sum + bytesOf('F32', shape), 0);
+  const file = new Uint8Array(header.byteLength + dataBytes);
+  file.set(header);
+  let at = header.byteLength;
   for (const { values } of sorted) {
     file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
     at += values.byteLength;
