@@ -6,7 +6,7 @@ function importsOf(file: URL, seen = new Set<string>()): Set<string> {
   if (seen.has(file.href)) return seen;
   seen.add(file.href);
   for (const [statement, specifier] of readFileSync(file, 'utf8').matchAll(/^(?:im|ex)port [^;]*?from '([^']+)';/gms)) {
-    if (statement.startsWith('import type')) continue;
+    if (/^(im|ex)port type/.test(statement)) continue;
     if (specifier!.startsWith('.')) importsOf(new URL(specifier!, file), seen);
     else seen.add(specifier!);
   }

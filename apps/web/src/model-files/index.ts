@@ -6,5 +6,4 @@ export { DownloadError } from './download-error.ts';
 export { DownloadMeter, type MeasuredDownload } from './download-meter.ts';
 export { type FetchFile, httpFetchFile } from './fetch-file.ts';
 export { type FileStore, openFileStore, type StorageKind } from './file-store.ts';
-export { type ReadFile, StoredBytes } from './stored-bytes.ts';
 export { fetchVerified, VerifiedFiles } from './verified-files.ts';

@@ -7,10 +7,10 @@ import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-si
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import type { FileRef, Manifest } from '@oneround/fl-core';
 import { parseModelConfig } from '@oneround/lora/architecture';
-import { readSafetensors } from '@oneround/lora/checkpoint';
+import { loadCausalLm } from '@oneround/lora/loading';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
-import { CausalLm } from '@oneround/lora/training';
-import { StoredBytes, type ReadFile } from '../model-files/index.ts';
+import type { CausalLm } from '@oneround/lora/training';
+import { readStoredRange, type ReadFile } from './stored-range.ts';
 
 export { encodeExamplesInSlices } from '@oneround/lora/tokenizer';
 export { LoraTrainer, selectBackend, TrainingError } from '@oneround/lora/training';
@@ -34,9 +34,9 @@ export async function loadModel(
 ): Promise<{ tokenizer: TextTokenizer; model: CausalLm }> {
   const json = async (file: FileRef): Promise<unknown> => JSON.parse(new TextDecoder().decode(await read(file)));
   const config = parseModelConfig(await json(model.config));
-  const weights = new StoredBytes(model.weights, read);
+  const bytes = model.weights.reduce((sum, file) => sum + file.bytes, 0);
   return {
     tokenizer: loadTokenizer(await json(model.tokenizer), await json(model.tokenizerConfig)),
-    model: CausalLm.load(config, readSafetensors(await weights.readRange(0, weights.bytes))),
+    model: await loadCausalLm(config, readStoredRange(model.weights, read), bytes),
   };
 }

@@ -1,5 +1,5 @@
 /** Why no backend could be had, or why the one in use is gone. */
-export type BackendErrorCode = 'no_webgpu' | 'no_adapter' | 'wasm_failed' | 'device_failed';
+export type BackendErrorCode = 'no_webgpu' | 'no_adapter' | 'wasm_failed' | 'device_failed' | 'tensor_too_large';
 
 /** The message is one sentence for the person whose device it is. */
 export class BackendError extends Error {
