@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { benchFold } from './fold.ts';
 import { benchMergeLatency } from './merge-latency.ts';
+import { benchModelDownload } from './model-download.ts';
 import { benchText } from './text.ts';
 import { benchTraffic } from './traffic.ts';
 import { benchTrainingStep } from './training-step.ts';
@@ -12,6 +13,7 @@ const benches: Record<string, () => Promise<void> | void> = {
   'merge-latency': benchMergeLatency,
   text: benchText,
   traffic: benchTraffic,
+  'model-download': benchModelDownload,
 };
 
 const wanted = process.argv.slice(2);
