@@ -109,6 +109,13 @@ describe('verified files', () => {
     expect(await store.read(files[0]!.sha256)).toEqual(contents[0]);
   });
 
+  it('does without a store that cannot be read any more', async () => {
+    const shut = () => Promise.reject(new DOMException('the disk failed', 'NotReadableError'));
+    const verified = filesFrom(serve, { ...memoryStore(), list: shut, read: shut });
+    await verified.download(files.slice(0, 1), vi.fn());
+    expect(await verified.read(files[0]!)).toEqual(contents[0]);
+  });
+
   it('goes on in memory when the device is full, and says how much', async () => {
     const kept = memoryStore();
     const full: FileStore = {

@@ -47,7 +47,7 @@ export class VerifiedFiles {
     onProgress: (progress: DownloadProgress, newBytes: number) => void,
   ): Promise<DownloadProgress> {
     const { store, fetchFile, signal } = this.#parts;
-    const stored = await store.list();
+    const stored = await unlessShut(store.list(), new Map<string, number>());
     const missing = files.filter(({ sha256, bytes }) => !this.#unkept.has(sha256) && stored.get(sha256) !== bytes);
     const total = sum(files.map((file) => file.bytes));
     let kept = total - sum(missing.map((file) => file.bytes));
@@ -99,7 +99,7 @@ export class VerifiedFiles {
     const { store, fetchFile } = this.#parts;
     const unkept = this.#unkept.get(file.sha256);
     if (unkept) return unkept;
-    const stored = await store.read(file.sha256);
+    const stored = await unlessShut(store.read(file.sha256), null);
     if (stored && (this.#checked.has(file.sha256) || (await matches(stored, file)))) {
       this.#checked.add(file.sha256);
       return stored;
@@ -117,6 +117,16 @@ export class VerifiedFiles {
       if (!(error instanceof DOMException)) throw error;
       this.#unkept.set(file.sha256, bytes);
     }
+  }
+}
+
+/** A store that cannot be read is as good as an empty one: the network has the files. */
+async function unlessShut<Result>(reading: Promise<Result>, empty: Result): Promise<Result> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof DOMException) return empty;
+    throw error;
   }
 }
 
