@@ -28,6 +28,8 @@ const serveHalting: FetchFile = async (file, listener) => {
 const filesFrom = (fetchFile: FetchFile, store: FileStore = memoryStore()) =>
   new VerifiedFiles({ store, fetchFile, signal });
 
+const shut = () => Promise.reject(new DOMException('the disk failed', 'NotReadableError'));
+
 describe('verified files', () => {
   it('are fetched at most three at a time, and not again on a second visit', async () => {
     const store = memoryStore();
@@ -110,7 +112,6 @@ describe('verified files', () => {
   });
 
   it('does without a store that cannot be read any more', async () => {
-    const shut = () => Promise.reject(new DOMException('the disk failed', 'NotReadableError'));
     const verified = filesFrom(serve, { ...memoryStore(), list: shut, read: shut });
     await verified.download(files.slice(0, 1), vi.fn());
     expect(await verified.read(files[0]!)).toEqual(contents[0]);
