@@ -105,7 +105,7 @@ export const manifestSchema = z.strictObject({
     config: fileRefSchema,
     tokenizer: fileRefSchema,
     tokenizerConfig: fileRefSchema,
-    /** `model.safetensors`, cut into consecutive shards of 4 MiB. */
+    /** The safetensors file with the weights, packed (docs/packed-models.md) or not, cut into consecutive shards. */
     weights: z.array(fileRefSchema).min(1),
     /** All of the above together. */
     bytes: z.int().positive(),

@@ -31,6 +31,7 @@ export function readSafetensors(file: Uint8Array): Map<string, TensorEntry> {
  * @throws CheckpointError `unsupported` for anything but F32, F16 and BF16
  */
 export function widenTensor(name: string, dtype: Dtype, bytes: Uint8Array): Float32Array {
+  assertHoldsWeights(name, dtype);
   const { buffer, byteOffset, byteLength } = aligned(bytes);
   switch (dtype) {
     case 'F32':
@@ -39,12 +40,16 @@ export function widenTensor(name: string, dtype: Dtype, bytes: Uint8Array): Floa
       return widenFloat16(new Uint16Array(buffer, byteOffset, byteLength / 2));
     case 'BF16':
       return widenBfloat16(new Uint16Array(buffer, byteOffset, byteLength / 2));
-    default:
-      throw new CheckpointError(
-        'unsupported',
-        `Tensor ${name} has dtype ${dtype}; weights are read as F32, F16 or BF16. Convert the checkpoint first.`,
-      );
   }
+}
+
+/** @throws CheckpointError `unsupported` for anything but F32, F16 and BF16 */
+export function assertHoldsWeights(name: string, dtype: Dtype): asserts dtype is 'F32' | 'F16' | 'BF16' {
+  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return;
+  throw new CheckpointError(
+    'unsupported',
+    `Tensor ${name} has dtype ${dtype}; weights are read as F32, F16 or BF16. Convert the checkpoint first.`,
+  );
 }
 
 /** The bytes at an offset that any typed array can have. A copy by constructor: a Buffer's `slice` copies nothing. */

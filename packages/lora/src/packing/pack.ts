@@ -64,7 +64,7 @@ async function* packedChunks(
   yield header;
   for (const [name, tensor] of tensors) {
     if (tensor.shape.length === 2) yield* matrixChunks(name, tensor, packing);
-    else yield bytesIn(await valuesOf(name, tensor, 0, sizeOf(tensor.shape)));
+    else yield bytesIn(await valuesOf(name, tensor, 0, sizeOf(tensor.shape), Number.MAX_VALUE));
   }
 }
 
@@ -74,8 +74,7 @@ async function* matrixChunks(name: string, tensor: SourceTensor, packing: Packin
   const scales: Uint16Array[] = [];
   for (let row = 0; row < rows; row += rowsAtOnce) {
     const count = Math.min(rowsAtOnce, rows - row) * columns;
-    const values = await valuesOf(name, tensor, row * columns, count);
-    checkRange(name, values);
+    const values = await valuesOf(name, tensor, row * columns, count, LARGEST_WEIGHT);
     const packed = quantize(packing, values, columns);
     scales.push(packed.scales);
     yield packed.data;
@@ -83,22 +82,15 @@ async function* matrixChunks(name: string, tensor: SourceTensor, packing: Packin
   for (const part of scales) yield bytesIn(part);
 }
 
-/** `count` values from the `first`-th on, as f32. */
-async function valuesOf(name: string, { dtype, read }: SourceTensor, first: number, count: number) {
+/** `count` values from the `first`-th on, as f32. @throws CheckpointError `bad_values` beyond `limit` */
+async function valuesOf(name: string, { dtype, read }: SourceTensor, first: number, count: number, limit: number) {
   const values = widenTensor(name, dtype, await read(bytesOf(dtype, [first]), bytesOf(dtype, [count])));
   for (let i = 0; i < count; i++) {
-    if (!Number.isFinite(values[i])) {
-      throw new CheckpointError('bad_values', `Tensor ${name} holds ${values[i]} at position ${first + i}.`);
-    }
+    if (Math.abs(values[i]!) <= limit) continue;
+    const problem = Number.isFinite(values[i]) ? `; the largest weight that can be packed is ${limit}` : '';
+    throw new CheckpointError('bad_values', `Tensor ${name} holds ${values[i]} at position ${first + i}${problem}.`);
   }
   return values;
-}
-
-function checkRange(name: string, values: Float32Array): void {
-  const large = values.find((value) => Math.abs(value) > LARGEST_WEIGHT);
-  if (large !== undefined) {
-    throw new CheckpointError('bad_values', `Tensor ${name} holds ${large}; ${LARGEST_WEIGHT} is the largest weight.`);
-  }
 }
 
 function bytesIn({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array): Uint8Array {

@@ -26,7 +26,7 @@ function worstError(packing: 'int8' | 'int4', values: Float32Array, columns: num
     const block = Math.floor(i / columns) * blocksOf(columns) + Math.floor((i % columns) / BLOCK);
     const unit = Math.abs(scales[block]!);
     const error = Math.abs(found[i]! - values[i]!);
-    worst = Math.max(worst, unit === 0 ? (error === 0 ? 0 : Infinity) : error / unit);
+    worst = Math.max(worst, error < 1e-43 ? 0 : error / unit);
   }
   return worst;
 }
