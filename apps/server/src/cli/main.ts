@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addDemoCommand } from './demo.ts';
 import { addExportCommand } from './export.ts';
+import { addModelCommand } from './model.ts';
 import { addStartCommand } from './start.ts';
 
 const program = new Command('oneround')
@@ -10,6 +11,7 @@ const program = new Command('oneround')
 addStartCommand(program);
 addDemoCommand(program);
 addExportCommand(program);
+addModelCommand(program);
 
 try {
   await program.parseAsync();

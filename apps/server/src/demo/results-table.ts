@@ -38,7 +38,8 @@ function figures(evaluation: EvaluationResult | null): string[] {
   return evaluation ? [evaluation.loss.toFixed(4), `${(evaluation.accuracy * 100).toFixed(1)} %`] : ['-', '-'];
 }
 
-function align(rows: string[][]): string[] {
+/** Columns of equal width: the first to the left, the others to the right. */
+export function align(rows: string[][]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     row
