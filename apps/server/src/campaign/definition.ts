@@ -2,7 +2,7 @@
  * From an organiser's `campaign.json` to what the server runs: the public manifest, the data shards, the held-out set.
  * Everything a client may fetch becomes a content-addressed blob; the held-out set becomes one that is never listed.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import {
   campaignConfigSchema,
@@ -18,16 +18,14 @@ import {
   type FileRef,
 } from '@oneround/fl-core';
 import { loraLayout } from '@oneround/lora/adapter';
-import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/architecture';
-import { readSafetensors } from '@oneround/lora/checkpoint';
 import { parseDataSet, type DataSet } from '@oneround/lora/data-set';
-import { encodeExamples, loadTokenizer, withChatTemplate, type EncodedExamples } from '@oneround/lora/tokenizer';
+import { encodeExamples, type EncodedExamples } from '@oneround/lora/tokenizer';
 import * as z from 'zod';
 import { hashBytes, type BlobStore } from '../ledger/blob-store.ts';
+import { CampaignFileError, checked, checkedLater } from './campaign-file-error.ts';
 import { reportOf, type DataSetReport } from './data-set-report.ts';
+import { loadModelFiles } from './model-files.ts';
 
-/** Base-model weights are cut into consecutive files of this size. */
-const MODEL_SHARD_BYTES = 4 * 2 ** 20;
 export const CHUNK_BYTES = 64 * 1024;
 const WINDOW = 4;
 /** Volunteers' own data may weigh up to this many times the campaign's shards before the exact fold is full. */
@@ -52,14 +50,6 @@ export const campaignDefinitionSchema = z.strictObject({
 });
 export type CampaignDefinition = z.infer<typeof campaignDefinitionSchema>;
 
-/** A campaign file that cannot be served, in one sentence. */
-export class CampaignFileError extends Error {
-  constructor(path: string, problem: string) {
-    super(`${path}: ${problem}`);
-    this.name = 'CampaignFileError';
-  }
-}
-
 /**
  * Reads and checks a campaign file with its model and data, and stores their blobs.
  * @returns the campaign, and how its training and held-out data were read
@@ -71,8 +61,8 @@ export async function loadCampaign(
 ): Promise<{ definition: CampaignDefinition; dataSets: DataSetReport[] }> {
   const config = checked(path, () => campaignConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
   const folder = dirname(path);
-  const model = loadModelFiles(resolve(folder, config.model), blobs);
-  const layout = await checked(path, () => loraLayout(model.config, config.adapter));
+  const model = await loadModelFiles(resolve(folder, config.model), blobs);
+  const layout = await checkedLater(path, () => loraLayout(model.config, config.adapter));
   const trainSet = readDataSet(resolve(folder, config.data.train));
   const heldOutSet = readDataSet(resolve(folder, config.data.heldOut));
   const { records: train } = trainSet;
@@ -149,54 +139,6 @@ export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[]
   ];
 }
 
-function loadModelFiles(folder: string, blobs: BlobStore) {
-  const read = (name: string) => checked(resolve(folder, name), () => readFileSync(resolve(folder, name)));
-  const store = (name: string, bytes: Uint8Array): FileRef => ({
-    path: `model/${name}`,
-    bytes: bytes.byteLength,
-    sha256: blobs.put(bytes),
-  });
-  const json = (name: string): unknown => checked(resolve(folder, name), () => JSON.parse(read(name).toString('utf8')));
-  const weights = read('model.safetensors');
-  const config = checked(folder, () => parseModelConfig(json('config.json')));
-  checked(folder, () => checkTensors(config, readSafetensors(weights)));
-  const tokenizerConfig = tokenizerConfigOf(folder);
-  const files = {
-    config: store('config.json', read('config.json')),
-    tokenizer: store('tokenizer.json', read('tokenizer.json')),
-    tokenizerConfig: store('tokenizer_config.json', tokenizerConfig),
-    weights: cut(weights).map((part, index) => store(`model.safetensors.${index}`, part)),
-  };
-  const { weights: parts, ...single } = files;
-  const bytes = [...parts, ...Object.values(single)].reduce((sum, file) => sum + file.bytes, 0);
-  return {
-    config,
-    tokenizer: checked(folder, () =>
-      loadTokenizer(json('tokenizer.json'), JSON.parse(Buffer.from(tokenizerConfig).toString('utf8'))),
-    ),
-    manifest: { name: basename(folder), parameters: parameterCount(config), ...files, bytes },
-  };
-}
-
-function cut(bytes: Uint8Array): Uint8Array[] {
-  const parts: Uint8Array[] = [];
-  for (let start = 0; start < bytes.byteLength; start += MODEL_SHARD_BYTES) {
-    parts.push(bytes.subarray(start, start + MODEL_SHARD_BYTES));
-  }
-  return parts;
-}
-
-/** The bytes of `tokenizer_config.json`, with the chat template in it where that is a file of its own. */
-function tokenizerConfigOf(folder: string): Uint8Array {
-  const [config, template] = ['tokenizer_config.json', 'chat_template.jinja'].map((name) => resolve(folder, name));
-  const bytes = checked(config!, () => readFileSync(config!));
-  if (!existsSync(template!)) return bytes;
-  const merged = checked(config!, () =>
-    withChatTemplate(JSON.parse(bytes.toString('utf8')), readFileSync(template!, 'utf8')),
-  );
-  return new TextEncoder().encode(JSON.stringify(merged));
-}
-
 function readDataSet(path: string): DataSet {
   return checked(path, () => parseDataSet(readFileSync(path), basename(path)));
 }
@@ -219,18 +161,4 @@ function makeShards(
     const path = `data/shard-${index}.jsonl`;
     return { path, bytes: bytes.byteLength, sha256: blobs.put(bytes), index, examples: members.length, labelTokens };
   });
-}
-
-function checked<Value>(path: string, read: () => Value): Value {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof CampaignFileError) throw error;
-    throw new CampaignFileError(path, problemOf(error));
-  }
-}
-
-function problemOf(error: unknown): string {
-  if (error instanceof z.ZodError) return z.prettifyError(error);
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,3 +1,4 @@
 /** Campaigns as files: reading an organiser's folder and storing what clients will fetch. */
 export type { DataSetReport } from './data-set-report.ts';
+export { CampaignFileError } from './campaign-file-error.ts';
 export * from './definition.ts';

@@ -40,7 +40,7 @@ async function oneround(args: string[], env: Record<string, string> = {}) {
 async function heldOutLoss(model: string): Promise<{ loss: number; bytes: number }> {
   const campaign = makeTestCampaign({ model });
   try {
-    const definition = await loadCampaign(campaign.file, new BlobStore(campaign.dataDir));
+    const { definition } = await loadCampaign(campaign.file, new BlobStore(campaign.dataDir));
     const evaluator = await Evaluator.load({ definition, blobFolder: join(campaign.dataDir, 'blobs') });
     const { loss } = await evaluator.score(new Float32Array(definition.manifest.layout.size));
     return { loss, bytes: definition.weightsBytes };

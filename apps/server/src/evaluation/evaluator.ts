@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { parseRecords, type EvaluationResult } from '@oneround/fl-core';
 import { parseModelConfig } from '@oneround/lora/architecture';
-import { readSafetensors } from '@oneround/lora/checkpoint';
+import { loadCausalLm } from '@oneround/lora/loading';
+import { readAcross } from '@oneround/lora/packing';
 import { encodeExamples, loadTokenizer, type EncodedExample } from '@oneround/lora/tokenizer';
-import { CausalLm, evaluate, selectBackend } from '@oneround/lora/training';
+import { type CausalLm, evaluate, selectBackend } from '@oneround/lora/training';
 import type { CampaignDefinition } from '../campaign/index.ts';
+import { readFileRange } from '../model/index.ts';
 
 const BATCH_SIZE = 32;
 
@@ -33,11 +35,16 @@ export class Evaluator {
     const blob = (sha256: string) => readFileSync(`${blobFolder}/${sha256}`);
     const json = (sha256: string): unknown => JSON.parse(blob(sha256).toString('utf8'));
     await selectBackend('wasm');
-    const weights = readSafetensors(Buffer.concat(model.weights.map(({ sha256 }) => blob(sha256))));
+    const sizes = model.weights.map(({ bytes }) => bytes);
+    const read = readAcross(sizes, (index, offset, length) =>
+      readFileRange(`${blobFolder}/${model.weights[index]!.sha256}`, offset, length),
+    );
+    const fileBytes = sizes.reduce((sum, size) => sum + size, 0);
+    const base = await loadCausalLm(parseModelConfig(json(model.config.sha256)), read, fileBytes);
     const tokenizer = loadTokenizer(json(model.tokenizer.sha256), json(model.tokenizerConfig.sha256));
     const records = parseRecords(blob(definition.heldOutSha256).toString('utf8'));
     const { examples } = encodeExamples(tokenizer, records, data.template, training.maxTokens);
-    return new Evaluator(definition, CausalLm.load(parseModelConfig(json(model.config.sha256)), weights), examples);
+    return new Evaluator(definition, base, examples);
   }
 
   /** Scores the base model with these adapter values (flat, layout order) on the held-out set. */

@@ -1,0 +1,82 @@
+/** A campaign's base model as blobs: a folder made by `oneround model add`, or a Hugging Face folder as it is. */
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import type { FileRef } from '@oneround/fl-core';
+import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/architecture';
+import { assertHoldsWeights } from '@oneround/lora/checkpoint';
+import { readAcross, readWeightFile } from '@oneround/lora/packing';
+import { loadTokenizer, withChatTemplate } from '@oneround/lora/tokenizer';
+import type { BlobStore } from '../ledger/blob-store.ts';
+import { isPackedFolder, readFileRange, readPackedManifest, readShard } from '../model/index.ts';
+import { checked, checkedLater } from './campaign-file-error.ts';
+
+/** An unpacked weights file is cut into consecutive files of this size. */
+const UNPACKED_SHARD_BYTES = 4 * 2 ** 20;
+
+/**
+ * Stores a model's files, checks that its tensors fit its config, and describes it for the manifest.
+ * @throws CampaignFileError naming the folder or the file at fault
+ */
+export async function loadModelFiles(folder: string, blobs: BlobStore) {
+  const read = (name: string) => checked(resolve(folder, name), () => readFileSync(resolve(folder, name)));
+  const store = (name: string, bytes: Uint8Array): FileRef => ({
+    path: `model/${name}`,
+    bytes: bytes.byteLength,
+    sha256: blobs.put(bytes),
+  });
+  const json = (name: string): unknown => checked(resolve(folder, name), () => JSON.parse(read(name).toString('utf8')));
+  const config = checked(folder, () => parseModelConfig(json('config.json')));
+  const weights: FileRef[] = [];
+  const addWeights = (part: Uint8Array) => weights.push(store(`model.safetensors.${weights.length}`, part));
+  if (isPackedFolder(folder)) {
+    await checkedLater(folder, async () => {
+      const manifest = await readPackedManifest(folder);
+      for (const shard of manifest.weights) addWeights(await readShard(folder, shard));
+    });
+  } else {
+    const whole = read('model.safetensors');
+    for (let start = 0; start < whole.byteLength; start += UNPACKED_SHARD_BYTES) {
+      addWeights(whole.subarray(start, start + UNPACKED_SHARD_BYTES));
+    }
+  }
+  const { tensors } = await checkedLater(folder, () => readBlobWeights(weights, blobs));
+  for (const [name, { dtype, scales }] of checked(folder, () => checkTensors(config, tensors))) {
+    if (!scales) checked(folder, () => assertHoldsWeights(name, dtype));
+  }
+  const tokenizerConfig = tokenizerConfigOf(folder);
+  const single = {
+    config: store('config.json', read('config.json')),
+    tokenizer: store('tokenizer.json', read('tokenizer.json')),
+    tokenizerConfig: store('tokenizer_config.json', tokenizerConfig),
+  };
+  const bytes = [...weights, ...Object.values(single)].reduce((sum, file) => sum + file.bytes, 0);
+  return {
+    config,
+    tokenizer: checked(folder, () =>
+      loadTokenizer(json('tokenizer.json'), JSON.parse(Buffer.from(tokenizerConfig).toString('utf8'))),
+    ),
+    manifest: { name: basename(folder), parameters: parameterCount(config), ...single, weights, bytes },
+  };
+}
+
+function readBlobWeights(weights: readonly FileRef[], blobs: BlobStore) {
+  const sizes = weights.map(({ bytes }) => bytes);
+  const read = readAcross(sizes, (index, offset, length) =>
+    readFileRange(blobs.path(weights[index]!.sha256), offset, length),
+  );
+  return readWeightFile(
+    read,
+    sizes.reduce((sum, size) => sum + size, 0),
+  );
+}
+
+/** The bytes of `tokenizer_config.json`, with the chat template in it where that is a file of its own. */
+function tokenizerConfigOf(folder: string): Uint8Array {
+  const [config, template] = ['tokenizer_config.json', 'chat_template.jinja'].map((name) => resolve(folder, name));
+  const bytes = checked(config!, () => readFileSync(config!));
+  if (!existsSync(template!)) return bytes;
+  const merged = checked(config!, () =>
+    withChatTemplate(JSON.parse(bytes.toString('utf8')), readFileSync(template!, 'utf8')),
+  );
+  return new TextEncoder().encode(JSON.stringify(merged));
+}
