@@ -4,6 +4,7 @@ import { benchFold } from './fold.ts';
 import { benchMergeLatency } from './merge-latency.ts';
 import { benchModelDownload } from './model-download.ts';
 import { benchText } from './text.ts';
+import { benchPacking } from './packing.ts';
 import { benchTraffic } from './traffic.ts';
 import { benchTrainingStep } from './training-step.ts';
 
@@ -14,6 +15,7 @@ const benches: Record<string, () => Promise<void> | void> = {
   text: benchText,
   traffic: benchTraffic,
   'model-download': benchModelDownload,
+  packing: benchPacking,
 };
 
 const wanted = process.argv.slice(2);
