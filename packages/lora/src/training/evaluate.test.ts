@@ -2,10 +2,10 @@ import type { AdapterLayout } from '@oneround/fl-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loraLayout, type LoraSpec } from '../adapter/index.ts';
 import { referenceLoss } from '../reference/index.ts';
-import { randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
+import { greedyTokens, randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
 import { memory } from '../tensor/index.ts';
 import { NOT_SCORED } from '../tokenizer/index.ts';
-import { CausalLm, evaluate, generate, logLikelihoods, selectBackend } from './index.ts';
+import { CausalLm, evaluate, logLikelihoods, selectBackend } from './index.ts';
 
 const config = tinyConfig();
 const tensors = randomTensors(config, 31);
@@ -59,11 +59,11 @@ describe('evaluate', () => {
 
   it('calls an example right only when every label is the most likely token', async () => {
     const [first] = rows;
-    const greedy = await generate(model, null, [...first!.ids], { maxNewTokens: 1, eosId: -1 });
+    const [best] = await greedyTokens(model, null, [...first!.ids], { maxNewTokens: 1 });
     const labels = first!.labels.slice().fill(NOT_SCORED);
-    labels[labels.length - 1] = greedy[0]!;
+    labels[labels.length - 1] = best!;
     const right = { ...first!, labels };
-    const wrong = { ...first!, labels: labels.with(0, (greedy[0]! + 1) % config.vocabSize) };
+    const wrong = { ...first!, labels: labels.with(0, (best! + 1) % config.vocabSize) };
     const scored = await evaluate(model, null, [right, { ...wrong, domain: 'wrong' }]);
     expect(scored).toMatchObject({ accuracy: 0.5, domains: { even: { accuracy: 1 }, wrong: { accuracy: 0 } } });
   });
@@ -87,15 +87,5 @@ describe('evaluate', () => {
     });
     const values = new Float32Array(layout.size).fill(NaN);
     await expect(evaluate(model, { spec, layout, values }, rows)).rejects.toMatchObject({ code: 'not_finite' });
-  });
-});
-
-describe('generate', () => {
-  it('stops at the limit and at the last position', async () => {
-    const never = { maxNewTokens: 5, eosId: -1 };
-    expect(await generate(model, null, [1], never)).toHaveLength(5);
-    const long = Array.from({ length: 62 }, () => 3);
-    expect(await generate(model, null, long, never)).toHaveLength(2);
-    await expect(generate(model, null, [], never)).rejects.toMatchObject({ code: 'wrong_shape' });
   });
 });

@@ -11,8 +11,14 @@ export {
   type BackendOptions,
   selectBackend,
 } from '../tensor/index.ts';
-export { type AdapterValues, type DomainEvaluation, evaluate, type Evaluation, logLikelihoods } from './evaluate.ts';
-export { generate } from './generate.ts';
+export {
+  type AdapterValues,
+  type DomainEvaluation,
+  evaluate,
+  type Evaluation,
+  logLikelihoods,
+  uploadAdapter,
+} from './evaluate.ts';
 export { LoraTrainer, type LoraTrainerOptions } from './lora-trainer.ts';
 export type { StepReport, TrainerCheckpoint, TrainingSettings } from './settings.ts';
 export { TrainingError, type TrainingErrorCode } from './training-error.ts';

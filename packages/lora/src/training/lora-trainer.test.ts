@@ -1,18 +1,10 @@
 import type { AdapterLayout } from '@oneround/fl-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loraLayout, type LoraSpec } from '../adapter/index.ts';
-import { randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
+import { greedyTokens, randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
 import { memory } from '../tensor/index.ts';
 import { NOT_SCORED, type EncodedExample } from '../tokenizer/index.ts';
-import {
-  CausalLm,
-  evaluate,
-  generate,
-  LoraTrainer,
-  selectBackend,
-  TrainingError,
-  type TrainingSettings,
-} from './index.ts';
+import { CausalLm, evaluate, LoraTrainer, selectBackend, TrainingError, type TrainingSettings } from './index.ts';
 
 const config = tinyConfig();
 const tensors = randomTensors(config, 31);
@@ -103,7 +95,7 @@ describe('LoraTrainer', () => {
     expect(learnt.loss).toBeLessThan(0.05);
     expect(learnt.accuracy).toBe(1);
     for (const { ids } of facts) {
-      const said = await generate(model, adapter, [...ids.subarray(0, 3)], { maxNewTokens: 8, eosId: 2 });
+      const said = await greedyTokens(model, adapter, [...ids.subarray(0, 3)], { maxNewTokens: 8, stopIds: [2] });
       expect(said).toEqual([...ids.subarray(3)]);
     }
   });

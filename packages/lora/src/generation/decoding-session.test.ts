@@ -1,0 +1,112 @@
+/** Fed token by token or in chunks, a text has the logits of the whole row at once: every architecture, with an adapter. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { SeededRandom } from '@oneround/fl-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { importPeft, loraLayout, type LoraSpec, publishedA } from '../adapter/index.ts';
+import { type ModelConfig, parseModelConfig } from '../architecture/index.ts';
+import { readSafetensors, type TensorEntry } from '../checkpoint/index.ts';
+import { configs, installNodeWebgpu, logitsOnBackend, randomB, randomTensors } from '../testing/index.ts';
+import { memory, selectBackend } from '../tensor/index.ts';
+import { type AdapterValues, CausalLm } from '../training/index.ts';
+import { DecodingSession } from './index.ts';
+
+interface Case {
+  config: ModelConfig;
+  tensors: ReadonlyMap<string, TensorEntry>;
+  adapter: Omit<AdapterValues, 'layout'> & { a: readonly Float32Array[] };
+}
+
+const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
+const bytes = (file: string) => readFileSync(folder + file);
+const json = (file: string): unknown => JSON.parse(bytes(file).toString('utf8'));
+const fixtures = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+function fixture(name: string): Case {
+  const config = parseModelConfig(json(`${name}/config.json`));
+  const files = `${name}/adapter/adapter_`;
+  const { shape, a, values } = importPeft(config, json(`${files}config.json`), bytes(`${files}model.safetensors`));
+  return {
+    config,
+    tensors: readSafetensors(bytes(`${name}/model.safetensors`)),
+    adapter: { spec: { ...shape, seed: 0 }, a, values },
+  };
+}
+
+/** Windows of three to five positions, and GPT-2's learned ones. */
+function random(name: string): Case {
+  const { config, targets } = configs[name]!;
+  const spec: LoraSpec = { rank: 3, alpha: 6, targetModules: targets, seed: 9 };
+  return {
+    config,
+    tensors: randomTensors(config, 51),
+    adapter: { spec, a: publishedA(config, spec), values: randomB(config, spec, 52) },
+  };
+}
+
+/** All positions that the model has, 24 at most, in chunks of these lengths. */
+const ones = Array.from({ length: 24 }, () => 1);
+const chunkings = [ones, [9, ...ones], [1, 4, 1, 7, 2, ...ones]];
+
+async function expectSameLogits({ config, tensors, adapter }: Case): Promise<void> {
+  const before = memory().numTensors;
+  const model = CausalLm.load(config, tensors);
+  const random = new SeededRandom(53);
+  const ids = Array.from({ length: Math.min(24, config.maxPositions) }, () => random.nextInt(config.vocabSize));
+  const row = { ids: Int32Array.from(ids), labels: Int32Array.from(ids), domain: '' };
+  const { vocabSize: columns } = config;
+  const layout = await loraLayout(config, adapter.spec);
+  for (const adapted of [null, adapter]) {
+    const whole = await logitsOnBackend(model, adapted, [row]);
+    const scale = whole.reduce((largest, logit) => Math.max(largest, Math.abs(logit)), 0);
+    for (const lengths of chunkings) {
+      const session = new DecodingSession(model, adapted && { ...adapted, layout });
+      let fed = 0;
+      for (const length of lengths) {
+        if (fed === ids.length) break;
+        const chunk = ids.slice(fed, fed + length);
+        const logits = await session.feed(chunk);
+        fed += chunk.length;
+        const expected = whole.subarray((fed - 1) * columns, fed * columns);
+        expect(logits.length).toBe(columns);
+        const worst = logits.reduce((most, logit, id) => Math.max(most, Math.abs(logit - expected[id]!)), 0);
+        expect(worst / scale).toBeLessThan(1e-5);
+      }
+      expect(fed).toBe(ids.length);
+      session.dispose();
+    }
+  }
+  model.dispose();
+  expect(memory().numTensors).toBe(before);
+}
+
+describe('a decoding session on wasm', () => {
+  beforeAll(() => selectBackend('wasm'));
+
+  it.each(fixtures)('%s', (name) => expectSameLogits(fixture(name)));
+
+  it.each(Object.keys(configs))('%s, random', (name) => expectSameLogits(random(name)));
+
+  it('frees everything when the adapter is another model’s', async () => {
+    const { config, tensors, adapter } = random('qwen2');
+    const model = CausalLm.load(config, tensors);
+    const before = memory().numTensors;
+    const layout = await loraLayout(config, { ...adapter.spec, rank: 2 });
+    expect(() => new DecodingSession(model, { ...adapter, layout })).toThrow(/layout/);
+    expect(memory().numTensors).toBe(before);
+    model.dispose();
+  });
+});
+
+describe('a decoding session on webgpu', { timeout: 240_000 }, () => {
+  beforeAll(async () => {
+    await installNodeWebgpu();
+    await selectBackend('webgpu');
+  });
+
+  it.each(['gemma3-text', 'gpt2'])('%s', (name) => expectSameLogits(fixture(name)));
+
+  it('gemma2, random', () => expectSameLogits(random('gemma2')));
+});

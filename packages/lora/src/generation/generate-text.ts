@@ -1,0 +1,54 @@
+/** Text, piece by piece. */
+import type { CausalLm } from '../model/index.ts';
+import type { TextTokenizer } from '../tokenizer/index.ts';
+import type { AdapterValues } from '../training/index.ts';
+import { generateTokens, type TokenOptions } from './generate-tokens.ts';
+import { StopStrings } from './stop-strings.ts';
+
+export interface TextOptions extends Omit<TokenOptions, 'stopIds'> {
+  /** Strings that end the text, wherever tokens begin and end; they are not given. */
+  stopStrings?: readonly string[] | undefined;
+}
+
+/** What a token added. */
+export interface TextPiece {
+  /** Empty while a character is incomplete or a stop string may be coming. */
+  text: string;
+  /** New tokens so far. */
+  tokens: number;
+}
+
+/** Why a text ended. */
+export type TextEnd = 'end-of-text' | 'stop-string' | 'max-new-tokens' | 'max-positions';
+
+/**
+ * Continues `prompt` as a text of its own (BOS before it) until EOS, a stop string, or a limit. Joined, the pieces are the
+ * new text.
+ * @throws as `generateTokens` does
+ */
+export async function* generateText(
+  model: CausalLm,
+  adapter: AdapterValues | null,
+  tokenizer: TextTokenizer,
+  prompt: string,
+  { stopStrings = [], ...options }: TextOptions,
+): AsyncGenerator<TextPiece, TextEnd, void> {
+  const promptIds = [...tokenizer.startIds, ...tokenizer.encode(prompt)];
+  const tokens = generateTokens(model, adapter, promptIds, { ...options, stopIds: [tokenizer.eosId] });
+  const decoding = tokenizer.decodeStream();
+  const stops = new StopStrings(stopStrings);
+  let count = 0;
+  for (;;) {
+    const next = await tokens.next();
+    const { text, stopped } = stops.push(next.done ? decoding.end() : decoding.push(next.value));
+    if (!next.done) count++;
+    yield { text, tokens: count };
+    if (stopped) break;
+    if (next.done) {
+      yield { text: stops.end(), tokens: count };
+      return next.value === 'stop-id' ? 'end-of-text' : next.value;
+    }
+  }
+  await tokens.return('stop-id');
+  return 'stop-string';
+}
