@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addDemoCommand } from './demo.ts';
 import { addExportCommand } from './export.ts';
+import { addGenerateCommand } from './generate.ts';
 import { addModelCommand } from './model.ts';
 import { addStartCommand } from './start.ts';
 
@@ -11,6 +12,7 @@ const program = new Command('oneround')
 addStartCommand(program);
 addDemoCommand(program);
 addExportCommand(program);
+addGenerateCommand(program);
 addModelCommand(program);
 
 try {

@@ -1,0 +1,86 @@
+/** The command itself, as a person runs it. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startServer, type RunningServer } from '../server.ts';
+import { makeTestCampaign } from '../testing/test-campaign.ts';
+import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { exportFromServer } from './export-folder.ts';
+
+const program = fileURLToPath(new URL('../../bin/oneround.mjs', import.meta.url));
+const tiny = fileURLToPath(new URL('../../../../models/tiny', import.meta.url));
+const short = ['--max-tokens', '12', '--temperature', '0'];
+
+async function oneround(...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(process.execPath, [program, 'generate', ...args]);
+}
+
+let server: RunningServer | null = null;
+let cleanUp: () => void = () => undefined;
+afterEach(async () => {
+  await server?.close();
+  server = null;
+  cleanUp();
+});
+
+describe('oneround generate', () => {
+  it('continues a prompt with a model folder; the same seed says the same', async () => {
+    const sampled = [
+      '--model',
+      tiny,
+      '--prompt',
+      'It was',
+      '--max-tokens',
+      '16',
+      '--temperature',
+      '1.2',
+      '--seed',
+      '5',
+    ];
+    const [first, again] = await Promise.all([oneround(...sampled), oneround(...sampled)]);
+    expect(first.stdout.length).toBeGreaterThan(20);
+    expect(again.stdout).toBe(first.stdout);
+    expect(first.stderr).toMatch(/^base model: 16 tokens, [\d.]+ tokens\/s, max new tokens, seed 5$/m);
+    const stop = first.stdout.slice(10, 14);
+    const { stdout } = await oneround(...sampled, '--stop', stop);
+    expect(stdout).toBe(`${first.stdout.slice(0, first.stdout.indexOf(stop))}\n`);
+  });
+
+  it('takes any version of a running campaign, or its exported folder', async () => {
+    const campaign = makeTestCampaign();
+    cleanUp = () => campaign.remove();
+    const options = { host: '127.0.0.1', port: 0, dataDir: campaign.dataDir, campaignFiles: [campaign.file] };
+    server = await startServer({ ...options, logLevel: 'silent' });
+    const client = await TestClient.connect(server.url);
+    await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 3));
+    client.close();
+    const folder = join(campaign.folder, 'adapter');
+    expect(await exportFromServer(server.url, 'test', folder, 1)).toBe(1);
+
+    const served = ['--campaign', 'test', '--server', `${server.url}/`, '--prompt', 'It was', ...short];
+    const base = await oneround(...served, '--version', 'base');
+    const latest = await oneround(...served);
+    expect(base.stderr).toMatch(/^base model:/);
+    expect(latest.stderr).toMatch(/^version 1:/);
+    expect(latest.stdout).not.toBe(base.stdout);
+    expect((await oneround('--model', tiny, '--prompt', 'It was', ...short)).stdout).toBe(base.stdout);
+    const exported = await oneround('--model', tiny, '--adapter', folder, '--prompt', 'It was', ...short);
+    expect(exported.stdout).toBe(latest.stdout);
+    await expect(oneround(...served, '--version', '7')).rejects.toMatchObject({ stderr: expect.stringMatching(/7/) });
+  });
+
+  it.each([
+    [['--prompt', 'a'], /--model <folder>/],
+    [['--prompt', 'a', '--model', tiny, '--version', '2'], /--version needs --campaign/],
+    [['--prompt', 'a', '--model', tiny, '--top-p', '2'], /top-p/],
+    [['--prompt', 'a', '--model', import.meta.dirname], /config.json is missing|model.safetensors is missing/],
+    [
+      ['--prompt', 'a', '--campaign', 'x', '--server', 'http://127.0.0.1:9'],
+      /no server answers at http:\/\/127.0.0.1:9/,
+    ],
+  ])('refuses %j in words', async (args, problem) => {
+    await expect(oneround(...args)).rejects.toMatchObject({ stderr: expect.stringMatching(problem) });
+  });
+});

@@ -1,0 +1,73 @@
+/** The base model to generate with: a Hugging Face folder, or what a campaign's server gives to volunteers. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type FileRef, type Manifest, manifestSchema, sha256Hex } from '@oneround/fl-core';
+import { parseModelConfig } from '@oneround/lora/architecture';
+import { readSafetensors, type TensorEntry } from '@oneround/lora/checkpoint';
+import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
+import { CausalLm, selectBackend } from '@oneround/lora/training';
+import * as z from 'zod';
+import { download } from '../cli/download.ts';
+
+export type ModelChoice = { folder: string } | { serverUrl: string; campaignId: string };
+
+/** A model with what belongs to it. */
+export interface LoadedModel {
+  model: CausalLm;
+  tokenizer: TextTokenizer;
+  /** The campaign that it was fetched for. */
+  manifest: Manifest | null;
+}
+
+const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
+
+/** Loads onto the WASM backend. @throws Error, CheckpointError or TokenizerError naming the file at fault */
+export async function loadModel(choice: ModelChoice): Promise<LoadedModel> {
+  await selectBackend('wasm');
+  return 'folder' in choice ? loadFolder(choice.folder) : loadServed(choice.serverUrl, choice.campaignId);
+}
+
+function loadFolder(folder: string): LoadedModel {
+  const read = (name: string) => {
+    const path = join(folder, name);
+    if (!existsSync(path)) throw new Error(`${path} is missing; --model takes a Hugging Face model folder`);
+    return readFileSync(path);
+  };
+  const json = (name: string): unknown => JSON.parse(read(name).toString('utf8'));
+  const index = 'model.safetensors.index.json';
+  const files = existsSync(join(folder, index))
+    ? [...new Set(Object.values(indexSchema.parse(json(index)).weight_map))]
+    : ['model.safetensors'];
+  const tensors = new Map(files.flatMap((file) => [...readSafetensors(read(file))]));
+  return loaded(json('config.json'), tensors, json('tokenizer.json'), json('tokenizer_config.json'), null);
+}
+
+async function loadServed(serverUrl: string, campaignId: string): Promise<LoadedModel> {
+  const url = `${serverUrl}/v1/campaigns/${encodeURIComponent(campaignId)}`;
+  const manifest = manifestSchema.parse(await (await download(url)).json());
+  const { config, tokenizer, tokenizerConfig, weights } = manifest.model;
+  const file = (ref: FileRef) => servedFile(serverUrl, ref);
+  const json = async (ref: FileRef): Promise<unknown> => JSON.parse((await file(ref)).toString('utf8'));
+  const tensors = readSafetensors(Buffer.concat(await Promise.all(weights.map(file))));
+  return loaded(await json(config), tensors, await json(tokenizer), await json(tokenizerConfig), manifest);
+}
+
+async function servedFile(serverUrl: string, { path, sha256 }: FileRef): Promise<Buffer> {
+  const bytes = Buffer.from(await (await download(`${serverUrl}/v1/files/${sha256}`)).arrayBuffer());
+  if ((await sha256Hex(bytes)) !== sha256) throw new Error(`${path} arrived damaged; try again`);
+  return bytes;
+}
+
+function loaded(
+  config: unknown,
+  tensors: ReadonlyMap<string, TensorEntry>,
+  tokenizerJson: unknown,
+  tokenizerConfigJson: unknown,
+  manifest: Manifest | null,
+): LoadedModel {
+  return {
+    model: CausalLm.load(parseModelConfig(config), tensors),
+    tokenizer: loadTokenizer(tokenizerJson, tokenizerConfigJson),
+    manifest,
+  };
+}
