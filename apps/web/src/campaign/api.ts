@@ -53,15 +53,44 @@ export function fileUrl(sha256: string): string {
   return `/v1/files/${sha256}`;
 }
 
+/** One of the two files of a version's PEFT folder. */
+export type VersionFile = 'adapter_config.json' | 'adapter_model.safetensors';
+
+/** `GET /v1/campaigns/:id/versions/:version/:file`. @throws UnknownCampaign, ServerUnavailable */
+export async function fetchVersionFile(
+  id: string,
+  version: number,
+  file: VersionFile,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await get(versionFileUrl(id, version, file), { signal });
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** What a version's adapter takes to download. @throws UnknownCampaign, ServerUnavailable */
+export async function fetchAdapterBytes(id: string, version: number, signal: AbortSignal): Promise<number> {
+  const url = versionFileUrl(id, version, 'adapter_model.safetensors');
+  const { headers } = await get(url, { signal, method: 'HEAD' });
+  return Number(headers.get('content-length'));
+}
+
+function versionFileUrl(id: string, version: number, file: VersionFile): string {
+  return `/v1/campaigns/${encodeURIComponent(id)}/versions/${version}/${file}`;
+}
+
 async function getJson(path: string, signal?: AbortSignal): Promise<unknown> {
+  return (await get(path, signal ? { signal } : {})).json();
+}
+
+async function get(path: string, options: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, signal ? { signal } : {});
+    response = await fetch(path, options);
   } catch (error) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     throw new ServerUnavailable(`The server did not answer (${error instanceof Error ? error.message : error}).`);
   }
-  if (response.ok) return response.json();
+  if (response.ok) return response;
   const body: unknown = await response.json().catch(() => null);
   const refusal = refusalIn(body);
   const message = refusal?.message ?? `The server answered ${response.status}.`;

@@ -1,6 +1,6 @@
 /** `/c/:id/live`: what the volunteers are doing, and what it does to the adapter. Observers train nothing. */
 import type { CampaignState } from '@oneround/fl-core';
-import { Cpu, WifiOff } from 'lucide-react';
+import { Cpu, PenLine, WifiOff } from 'lucide-react';
 import { useEffect, useMemo } from 'react';
 import { Link, useParams } from 'react-router';
 import { formatCount } from '../format/quantity.ts';
@@ -73,10 +73,16 @@ function DashboardHeading({ state, summary }: { state: CampaignState; summary: S
           <li>{t('live.shards', { done: shards.contributed, total: shards.total, leased: shards.leased })}</li>
         </ul>
       </div>
-      <Link to={`/c/${campaignId}`} className="button">
-        <Cpu className="size-4" aria-hidden="true" />
-        {t('live.join')}
-      </Link>
+      <div className="flex flex-wrap gap-3">
+        <Link to={`/c/${campaignId}/play`} className="button">
+          <PenLine className="size-4" aria-hidden="true" />
+          {t('live.try')}
+        </Link>
+        <Link to={`/c/${campaignId}`} className="button">
+          <Cpu className="size-4" aria-hidden="true" />
+          {t('live.join')}
+        </Link>
+      </div>
     </header>
   );
 }

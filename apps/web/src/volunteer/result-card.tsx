@@ -26,6 +26,9 @@ export function ResultCard({ run, campaignId }: { run: RunState; campaignId: str
         <Link to={`/c/${campaignId}/live`} className="button">
           {t('result.dashboard')}
         </Link>
+        <Link to={`/c/${campaignId}/play`} className="button">
+          {t('result.try')}
+        </Link>
         <button type="button" className="button" data-testid="again" onClick={resetRun}>
           {t('result.again')}
         </button>

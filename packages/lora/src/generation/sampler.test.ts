@@ -21,15 +21,22 @@ function expectShares(settings: Partial<SamplingSettings>, expected: readonly nu
   });
 }
 
+/** The four probabilities to the power 1/t. */
+function powers(t: number): number[] {
+  const weights = [0.1, 0.2, 0.3, 0.4].map((p) => p ** (1 / t));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+function draws(seed: number): number[] {
+  const sampler = new Sampler({ ...plain, seed });
+  return Array.from({ length: 24 }, () => sampler.next(four));
+}
+
 describe('Sampler', () => {
   it('draws by the softmax of the scores', () => expectShares({}, [0.1, 0.2, 0.3, 0.4]));
 
   it('flattens and sharpens by temperature: p^(1/t)', () => {
-    const powers = (t: number) => {
-      const weights = [0.1, 0.2, 0.3, 0.4].map((p) => p ** (1 / t));
-      const total = weights.reduce((sum, weight) => sum + weight, 0);
-      return weights.map((weight) => weight / total);
-    };
     expectShares({ temperature: 0.5 }, powers(0.5));
     expectShares({ temperature: 3 }, powers(3));
   });
@@ -96,10 +103,6 @@ describe('Sampler', () => {
   });
 
   it('gives the same tokens for the same seed, and others for another', () => {
-    const draws = (seed: number) => {
-      const sampler = new Sampler({ ...plain, seed });
-      return Array.from({ length: 24 }, () => sampler.next(four));
-    };
     expect(draws(3)).toEqual(draws(3));
     expect(draws(3)).not.toEqual(draws(4));
     // For ever, and in every engine.

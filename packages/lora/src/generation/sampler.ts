@@ -42,15 +42,18 @@ export class Sampler {
 }
 
 function checkSettings({ temperature, topK, topP, seed }: SamplingSettings): void {
-  const refuse = (rule: string) => new GenerationError('bad_settings', rule);
-  if (!(temperature >= 0 && temperature < Infinity)) throw refuse(`temperature is 0 or more, not ${temperature}.`);
+  if (!(temperature >= 0 && temperature < Infinity)) throw refusal(`temperature is 0 or more, not ${temperature}.`);
   if (topK !== null && !(Number.isInteger(topK) && topK >= 1)) {
-    throw refuse(`top-k is a whole number from 1 on, not ${topK}.`);
+    throw refusal(`top-k is a whole number from 1 on, not ${topK}.`);
   }
-  if (!(topP > 0 && topP <= 1)) throw refuse(`top-p is above 0 and at most 1, not ${topP}.`);
+  if (!(topP > 0 && topP <= 1)) throw refusal(`top-p is above 0 and at most 1, not ${topP}.`);
   if (!(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32)) {
-    throw refuse(`seed is a whole number from 0 to 4294967295, not ${seed}.`);
+    throw refusal(`seed is a whole number from 0 to 4294967295, not ${seed}.`);
   }
+}
+
+function refusal(rule: string): GenerationError {
+  return new GenerationError('bad_settings', rule);
 }
 
 function bestToken(logits: Float32Array): number {

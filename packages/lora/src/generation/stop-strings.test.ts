@@ -23,9 +23,9 @@ function streamed(pieces: readonly string[], stops: readonly string[]): { text: 
   return { text: text + stream.end(), stopped: false };
 }
 
-describe('StopStrings', () => {
-  const letters = (maxLength: number) => fc.string({ unit: fc.constantFrom('a', 'b', 'c', '\n'), maxLength });
+const letters = (maxLength: number) => fc.string({ unit: fc.constantFrom('a', 'b', 'c', '\n'), maxLength });
 
+describe('StopStrings', () => {
   it('stops at the same place however the text is cut', () => {
     fc.assert(
       fc.property(fc.array(letters(5), { maxLength: 12 }), fc.array(letters(4), { maxLength: 3 }), (pieces, stops) => {

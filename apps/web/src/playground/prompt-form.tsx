@@ -1,0 +1,87 @@
+/** What to write, with which model, and how. */
+import type { Manifest, Version } from '@oneround/fl-core';
+import { PenLine, Square } from 'lucide-react';
+import { type FormEvent, useId, useState } from 'react';
+import { t } from '../text/t.ts';
+import { CostLine } from './cost-line.tsx';
+import type { GenerationRequest, ModelVersion } from './messages.ts';
+import { defaultSampling, SamplingFields, samplingOf, type SamplingTexts } from './sampling-fields.tsx';
+import { VersionChoice } from './version-choice.tsx';
+
+interface PromptFormProps {
+  manifest: Manifest;
+  versions: readonly Version[];
+  busy: boolean;
+  onGenerate: (prompt: string, request: GenerationRequest) => void;
+  onStop: () => void;
+}
+
+export function PromptForm({ manifest, versions, busy, onGenerate, onStop }: PromptFormProps) {
+  const { template } = manifest.data;
+  const promptId = useId();
+  const [prompt, setPrompt] = useState('');
+  /** Null follows the newest version. */
+  const [chosen, setChosen] = useState<ModelVersion | null>(null);
+  const [inTemplate, setInTemplate] = useState(true);
+  const [sampling, setSampling] = useState<SamplingTexts>(defaultSampling);
+  const version = chosen ?? newestOf(versions);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const whole = inTemplate ? template.prompt.replace('{prompt}', () => prompt) : prompt;
+    onGenerate(prompt, { version, prompt: whole, ...samplingOf(sampling) });
+  };
+  return (
+    <form className="card flex flex-col gap-4 p-5" onSubmit={submit}>
+      <div>
+        <label htmlFor={promptId} className="mb-1 block font-semibold">
+          {t('play.prompt')}
+        </label>
+        <textarea
+          id={promptId}
+          className="field min-h-24"
+          placeholder={t('play.prompt.example')}
+          data-testid="prompt"
+          value={prompt}
+          onChange={(event) => setPrompt(event.target.value)}
+        />
+        {template.prompt === '{prompt}' ? null : (
+          <label className="mt-2 flex min-h-6 cursor-pointer items-start gap-3 text-sm">
+            <input
+              type="checkbox"
+              className="mt-1 size-4 shrink-0"
+              checked={inTemplate}
+              onChange={(event) => setInTemplate(event.target.checked)}
+            />
+            <span>
+              {t('play.template')}
+              <span className="block whitespace-pre-line text-muted">
+                {t('play.template.note', { template: template.prompt })}
+              </span>
+            </span>
+          </label>
+        )}
+      </div>
+      <VersionChoice versions={versions} chosen={chosen} onChoose={setChosen} />
+      <SamplingFields texts={sampling} onChange={setSampling} />
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-3">
+        {busy ? (
+          <button key="stop" type="button" className="button px-6" data-testid="stop-generating" onClick={onStop}>
+            <Square className="size-4" aria-hidden="true" />
+            {t('play.stop')}
+          </button>
+        ) : (
+          <button key="generate" type="submit" className="button button-primary px-6" data-testid="generate">
+            <PenLine className="size-5" aria-hidden="true" />
+            {t('play.generate')}
+          </button>
+        )}
+        <CostLine manifest={manifest} version={version} moment={busy ? 'busy' : 'idle'} />
+      </div>
+    </form>
+  );
+}
+
+function newestOf(versions: readonly Version[]): ModelVersion {
+  const newest = versions.at(-1)?.version ?? 0;
+  return newest === 0 ? 'base' : newest;
+}

@@ -1,0 +1,61 @@
+/** The texts of this visit, as the page sees them: a pure function of requests and the worker's events. */
+import type { TextEnd } from '@oneround/lora/generation';
+import type { MeasuredDownload } from '../model-files/index.ts';
+import type { GenerationRequest, GeneratorEvent, GeneratorPhase, WritingFigures } from './messages.ts';
+
+/** One text, finished or not. */
+export interface Sample {
+  id: number;
+  request: GenerationRequest;
+  /** What the person wrote, before the template. */
+  prompt: string;
+  text: string;
+  figures: WritingFigures;
+  /** Null while it is being written. */
+  end: TextEnd | 'stopped' | 'failed' | null;
+  /** Why it failed, in one sentence. */
+  failure: string | null;
+}
+
+export interface PlaygroundState {
+  /** Newest first. */
+  samples: readonly Sample[];
+  /** Null while nothing runs. */
+  phase: GeneratorPhase | null;
+  download: MeasuredDownload | null;
+  /** Where it computes, once it is known. */
+  backend: { name: 'webgpu' | 'wasm'; device: string } | null;
+}
+
+export const emptyPlayground: PlaygroundState = { samples: [], phase: null, download: null, backend: null };
+
+export type PlaygroundAction = { type: 'asked'; prompt: string; request: GenerationRequest } | GeneratorEvent;
+
+/** The state after an action. */
+export function reducePlayground(state: PlaygroundState, action: PlaygroundAction): PlaygroundState {
+  switch (action.type) {
+    case 'asked': {
+      const { prompt, request } = action;
+      const started = { text: '', figures: { tokens: 0, tokensPerSecond: null }, end: null, failure: null };
+      const sample: Sample = { id: state.samples.length, prompt, request, ...started };
+      return { ...state, samples: [sample, ...state.samples], phase: 'starting', download: null };
+    }
+    case 'phase':
+      return { ...state, phase: action.phase };
+    case 'download':
+      return { ...state, download: action.download };
+    case 'backend':
+      return { ...state, backend: { name: action.name, device: action.device } };
+    case 'text':
+      return withNewest(state, ({ text }) => ({ text: text + action.text, figures: action.figures }));
+    case 'ended':
+      return { ...withNewest(state, () => ({ end: action.end })), phase: null };
+    case 'failed':
+      return { ...withNewest(state, () => ({ end: 'failed', failure: action.message })), phase: null };
+  }
+}
+
+function withNewest(state: PlaygroundState, change: (newest: Sample) => Partial<Sample>): PlaygroundState {
+  const [newest, ...older] = state.samples;
+  return newest ? { ...state, samples: [{ ...newest, ...change(newest) }, ...older] } : state;
+}
