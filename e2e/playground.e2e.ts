@@ -45,8 +45,10 @@ test('a volunteer tries what was merged, compares it with the base model, and st
   await page.getByTestId('maxTokens').fill('240');
   await page.getByTestId('generate').click();
   await expect(page.getByTestId('generated').first()).not.toBeEmpty();
-  await page.getByTestId('stop-generating').click();
+  await page.getByTestId('stop-generating').focus();
+  await page.keyboard.press('Enter');
   await expect(page.getByTestId('sample').first()).toContainText('stopped');
+  await expect(page.getByTestId('generate')).toBeFocused();
   expect(modelFiles).toEqual([]);
 
   // The browser refuses a setting out of range before anything runs.

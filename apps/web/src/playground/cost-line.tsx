@@ -10,15 +10,16 @@ import type { ModelVersion } from './messages.ts';
 interface CostLineProps {
   manifest: Manifest;
   version: ModelVersion;
-  /** The stored files are looked up anew when it changes. */
-  moment: string;
+  /** The version whose adapter is loaded already. */
+  heldVersion: ModelVersion;
 }
 
-export function CostLine({ manifest, version, moment }: CostLineProps) {
-  const { stored } = useStoredModel(manifest, `play-${moment}`);
+export function CostLine({ manifest, version, heldVersion }: CostLineProps) {
+  const { stored } = useStoredModel(manifest, 'play');
   const adapter = useQuery({
-    queryKey: ['adapter-bytes', manifest.id, version],
-    queryFn: ({ signal }) => (version === 'base' ? 0 : fetchAdapterBytes(manifest.id, version, signal)),
+    queryKey: ['adapter-bytes', manifest.id, version, heldVersion],
+    queryFn: ({ signal }) =>
+      version === 'base' || version === heldVersion ? 0 : fetchAdapterBytes(manifest.id, version, signal),
   });
   if (!stored || adapter.data === undefined) return null;
   return <p className="text-sm text-muted">{costText(stored.missing, adapter.data)}</p>;

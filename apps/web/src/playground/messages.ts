@@ -1,7 +1,6 @@
 /** Everything that passes between the playground and its worker: one union each way, told apart by `type`. */
 import type { Manifest } from '@oneround/fl-core';
 import type { SamplingSettings, TextEnd } from '@oneround/lora/generation';
-import type { BackendName } from '@oneround/lora/training';
 import type { MeasuredDownload } from '../model-files/index.ts';
 import type { BackendPreference } from '../trainer/messages.ts';
 
@@ -34,7 +33,6 @@ export interface WritingFigures {
 export type GeneratorEvent =
   | { type: 'phase'; phase: GeneratorPhase }
   | { type: 'download'; download: MeasuredDownload }
-  | { type: 'backend'; name: BackendName; device: string }
   /** New text since the last time, some twenty times a second at most. */
   | { type: 'text'; text: string; figures: WritingFigures }
   | { type: 'ended'; end: TextEnd | 'stopped' }

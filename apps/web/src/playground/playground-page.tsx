@@ -47,6 +47,7 @@ function Playground({ manifest, versions }: { manifest: Manifest; versions: read
         manifest={manifest}
         versions={versions}
         busy={state.phase !== null}
+        heldVersion={state.heldVersion}
         onGenerate={generate}
         onStop={stop}
       />

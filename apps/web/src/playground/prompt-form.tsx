@@ -1,7 +1,7 @@
 /** What to write, with which model, and how. */
 import type { Manifest, Version } from '@oneround/fl-core';
 import { PenLine, Square } from 'lucide-react';
-import { type FormEvent, useId, useState } from 'react';
+import { type FormEvent, useId, useRef, useState } from 'react';
 import { t } from '../text/t.ts';
 import { CostLine } from './cost-line.tsx';
 import type { GenerationRequest, ModelVersion } from './messages.ts';
@@ -12,11 +12,13 @@ interface PromptFormProps {
   manifest: Manifest;
   versions: readonly Version[];
   busy: boolean;
+  /** The version whose adapter is loaded. */
+  heldVersion: ModelVersion;
   onGenerate: (prompt: string, request: GenerationRequest) => void;
   onStop: () => void;
 }
 
-export function PromptForm({ manifest, versions, busy, onGenerate, onStop }: PromptFormProps) {
+export function PromptForm({ manifest, versions, busy, heldVersion, onGenerate, onStop }: PromptFormProps) {
   const { template } = manifest.data;
   const promptId = useId();
   const [prompt, setPrompt] = useState('');
@@ -25,8 +27,15 @@ export function PromptForm({ manifest, versions, busy, onGenerate, onStop }: Pro
   const [inTemplate, setInTemplate] = useState(true);
   const [sampling, setSampling] = useState<SamplingTexts>(defaultSampling);
   const version = chosen ?? newestOf(versions);
+  const generateButton = useRef<HTMLButtonElement>(null);
+  const stop = () => {
+    onStop();
+    // The button that was pressed goes; whoever came by keyboard goes on from here.
+    generateButton.current?.focus();
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
+    if (busy) return;
     const whole = inTemplate ? template.prompt.replace('{prompt}', () => prompt) : prompt;
     onGenerate(prompt, { version, prompt: whole, ...samplingOf(sampling) });
   };
@@ -64,18 +73,23 @@ export function PromptForm({ manifest, versions, busy, onGenerate, onStop }: Pro
       <VersionChoice versions={versions} chosen={chosen} onChoose={setChosen} />
       <SamplingFields texts={sampling} onChange={setSampling} />
       <div className="flex flex-wrap items-center gap-x-4 gap-y-3">
+        <button
+          ref={generateButton}
+          type="submit"
+          className="button button-primary px-6"
+          data-testid="generate"
+          aria-disabled={busy}
+        >
+          <PenLine className="size-5" aria-hidden="true" />
+          {t('play.generate')}
+        </button>
         {busy ? (
-          <button key="stop" type="button" className="button px-6" data-testid="stop-generating" onClick={onStop}>
+          <button type="button" className="button" data-testid="stop-generating" onClick={stop}>
             <Square className="size-4" aria-hidden="true" />
             {t('play.stop')}
           </button>
-        ) : (
-          <button key="generate" type="submit" className="button button-primary px-6" data-testid="generate">
-            <PenLine className="size-5" aria-hidden="true" />
-            {t('play.generate')}
-          </button>
-        )}
-        <CostLine manifest={manifest} version={version} moment={busy ? 'busy' : 'idle'} />
+        ) : null}
+        {busy ? null : <CostLine manifest={manifest} version={version} heldVersion={heldVersion} />}
       </div>
     </form>
   );

@@ -1,7 +1,7 @@
 /** The texts of this visit, as the page sees them: a pure function of requests and the worker's events. */
 import type { TextEnd } from '@oneround/lora/generation';
 import type { MeasuredDownload } from '../model-files/index.ts';
-import type { GenerationRequest, GeneratorEvent, GeneratorPhase, WritingFigures } from './messages.ts';
+import type { GenerationRequest, GeneratorEvent, GeneratorPhase, ModelVersion, WritingFigures } from './messages.ts';
 
 /** One text, finished or not. */
 export interface Sample {
@@ -23,11 +23,11 @@ export interface PlaygroundState {
   /** Null while nothing runs. */
   phase: GeneratorPhase | null;
   download: MeasuredDownload | null;
-  /** Where it computes, once it is known. */
-  backend: { name: 'webgpu' | 'wasm'; device: string } | null;
+  /** The version whose adapter the worker holds: the last one that wrote. */
+  heldVersion: ModelVersion;
 }
 
-export const emptyPlayground: PlaygroundState = { samples: [], phase: null, download: null, backend: null };
+export const emptyPlayground: PlaygroundState = { samples: [], phase: null, download: null, heldVersion: 'base' };
 
 export type PlaygroundAction = { type: 'asked'; prompt: string; request: GenerationRequest } | GeneratorEvent;
 
@@ -41,18 +41,25 @@ export function reducePlayground(state: PlaygroundState, action: PlaygroundActio
       return { ...state, samples: [sample, ...state.samples], phase: 'starting', download: null };
     }
     case 'phase':
-      return { ...state, phase: action.phase };
+      return { ...state, phase: action.phase, heldVersion: held(state, action.phase) };
     case 'download':
       return { ...state, download: action.download };
-    case 'backend':
-      return { ...state, backend: { name: action.name, device: action.device } };
     case 'text':
       return withNewest(state, ({ text }) => ({ text: text + action.text, figures: action.figures }));
     case 'ended':
       return { ...withNewest(state, () => ({ end: action.end })), phase: null };
     case 'failed':
-      return { ...withNewest(state, () => ({ end: 'failed', failure: action.message })), phase: null };
+      return {
+        ...withNewest(state, () => ({ end: 'failed', failure: action.message })),
+        phase: null,
+        heldVersion: 'base',
+      };
   }
+}
+
+function held({ samples, heldVersion }: PlaygroundState, phase: GeneratorPhase): ModelVersion {
+  const version = samples[0]?.request.version ?? 'base';
+  return phase === 'writing' && version !== 'base' ? version : heldVersion;
 }
 
 function withNewest(state: PlaygroundState, change: (newest: Sample) => Partial<Sample>): PlaygroundState {

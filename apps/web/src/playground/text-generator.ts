@@ -53,8 +53,7 @@ export class TextGenerator {
   async #load(signal: AbortSignal): Promise<LoadedModel & { runtime: Runtime }> {
     this.#emit({ type: 'phase', phase: 'starting' });
     const runtime = await import('./generation-runtime.ts');
-    const backend = await runtime.selectBackend(this.#backend, { wasmPaths: runtime.wasmPaths });
-    this.#emit({ type: 'backend', name: backend.name, device: backend.device });
+    await runtime.selectBackend(this.#backend, { wasmPaths: runtime.wasmPaths });
     this.#emit({ type: 'phase', phase: 'downloading' });
     const files = new VerifiedFiles({ store: await openFileStore(), fetchFile: httpFetchFile(signal), signal });
     const meter = new DownloadMeter((download) => this.#emit({ type: 'download', download }));
