@@ -4,14 +4,15 @@
  */
 import { linearLayers, type ModelConfig } from '../architecture/index.ts';
 
-/** How a model is adapted, in PEFT's terms; `seed` gives the published `A`. */
+/** How a model is adapted, in PEFT's terms. */
 export interface LoraSpec {
   rank: number;
   /** The update is scaled by `alpha / rank`. */
   alpha: number;
   /** Names, or ends of names, of the linear layers to adapt: `q_proj`, `self_attn.q_proj`, `model.layers.0.mlp.up_proj`. */
   targetModules: readonly string[];
-  seed: number;
+  /** Gives the published `A`; absent when the adapter has an `A` of its own. */
+  seed?: number | undefined;
   /** Other ranks for the layers whose name ends in a part that matches the key, a regular expression; the first match counts. */
   rankPattern?: Readonly<Record<string, number>> | undefined;
   /** Other alphas, likewise. */
@@ -33,7 +34,7 @@ export interface AdaptedModule {
 /**
  * Every adapted layer in the order of the forward pass. This order is the layout's and the seed's.
  * @throws RangeError for no target, a target named twice or that names no linear layer, a rank that is not a positive
- * whole number, or an alpha that is not positive
+ * whole number, an alpha that is not positive, or a pattern as `namePattern`
  */
 export function adaptedModules(config: ModelConfig, spec: LoraSpec): AdaptedModule[] {
   const { targetModules } = spec;
@@ -68,5 +69,18 @@ function rankAndScale(name: string, spec: LoraSpec): { rank: number; scale: numb
 
 /** PEFT's `get_pattern_key`: keys are regular expressions for the end of a name. */
 function patterned(name: string, pattern: Readonly<Record<string, number>> = {}): number | undefined {
-  return Object.entries(pattern).find(([key]) => new RegExp(`^(.*\\.)?(${key})$`).test(name))?.[1];
+  return Object.entries(pattern).find(([key]) => namePattern(`(.*\\.)?(${key})`).test(name))?.[1];
+}
+
+/**
+ * A Python regular expression for a whole name, as `re.fullmatch` takes it. JavaScript's Unicode mode reads no escape
+ * or bracket leniently, so what it would read otherwise than Python (`\\Z`, `(?P<`, `[]a]`) does not compile.
+ * @throws RangeError when it does not compile
+ */
+export function namePattern(source: string): RegExp {
+  try {
+    return new RegExp(`^(?:${source})$`, 'u');
+  } catch (cause) {
+    throw new RangeError(`${source} is no regular expression that JavaScript and Python read alike`, { cause });
+  }
 }

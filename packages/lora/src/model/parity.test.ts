@@ -24,8 +24,7 @@ function load(name: string) {
   const { ids, labels, loss } = json(`${name}/expected.json`) as { ids: number[][]; labels: number[][]; loss: number };
   const adapterOf = (adapter: string) => {
     const files = `${name}/${adapter}/adapter_`;
-    const { shape, a, values } = importPeft(config, json(`${files}config.json`), bytes(`${files}model.safetensors`));
-    return { spec: { ...shape, seed: 0 }, a, values };
+    return importPeft(config, json(`${files}config.json`), bytes(`${files}model.safetensors`));
   };
   const adapter = adapterOf('adapter');
   return {

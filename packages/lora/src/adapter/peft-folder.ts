@@ -1,0 +1,51 @@
+/**
+ * The adapter as a Hugging Face PEFT folder: `adapter_config.json` and `adapter_model.safetensors`.
+ * The tensor names are the interface: PEFT only warns about a name it does not know, and then loads nothing.
+ */
+import type { ModelConfig } from '../architecture/index.ts';
+import type { LoraSpec } from './lora-spec.ts';
+import { parsePeftConfig, peftConfig } from './peft-config.ts';
+import { type AdapterTensors, readPeftTensors, writePeftTensors } from './peft-tensors.ts';
+import { publishedA } from './published-a.ts';
+
+/** An adapter with its own A: its spec has no seed. */
+export interface ImportedAdapter extends AdapterTensors {
+  spec: LoraSpec;
+}
+
+/** The two files of a PEFT folder. */
+export interface PeftFiles {
+  adapterConfig: Uint8Array;
+  adapterModel: Uint8Array;
+}
+
+/**
+ * Reads an adapter for a base model.
+ * @param adapterConfig the parsed `adapter_config.json`
+ * @throws CheckpointError `malformed`, `unsupported` naming a field, or `wrong_tensors` naming a tensor
+ */
+export function importPeft(model: ModelConfig, adapterConfig: unknown, adapterModel: Uint8Array): ImportedAdapter {
+  const spec = parsePeftConfig(model, adapterConfig);
+  return { spec, ...readPeftTensors(model, spec, adapterModel) };
+}
+
+/**
+ * Both files of a PEFT folder, the same bytes for the same adapter.
+ * @param options.values the flat `B`, in layout order
+ * @param options.a the frozen `A` of each module; published from the spec's seed unless given
+ * @param options.baseModelName what `base_model_name_or_path` says: a hub id or a folder
+ * @throws RangeError when `values` does not fill the layout
+ */
+export function exportPeft(options: {
+  config: ModelConfig;
+  spec: LoraSpec;
+  values: Float32Array;
+  a?: readonly Float32Array[] | undefined;
+  baseModelName: string;
+}): PeftFiles {
+  const { config, spec, values, a = publishedA(config, spec), baseModelName } = options;
+  return {
+    adapterConfig: new TextEncoder().encode(`${JSON.stringify(peftConfig(config, spec, baseModelName), null, 2)}\n`),
+    adapterModel: writePeftTensors(config, spec, { a, values }),
+  };
+}
