@@ -1,9 +1,10 @@
 /**
- * adapter: what a LoRA adapter is - its layers, its layout, its published half, its PEFT folder.
+ * adapter: what a LoRA adapter is - its layers, its layout, its published half, its PEFT folder, its merge into the base.
  * No TFJS here.
  */
 export { loraLayout, peftTensorName } from './lora-layout.ts';
 export { type AdaptedModule, adaptedModules, type LoraSpec } from './lora-spec.ts';
+export { mergeAdapter } from './merge-adapter.ts';
 export { exportPeft, type ImportedAdapter, importPeft, type PeftFiles } from './peft-folder.ts';
 export { type AdapterTensors, readPeftTensors } from './peft-tensors.ts';
 export { publishedA } from './published-a.ts';

@@ -52,6 +52,15 @@ export function narrowFloat16(values: Float32Array): Uint16Array {
   return bits;
 }
 
+/** f32 to bfloat16 bit patterns, to nearest, ties to even. What is too large becomes infinite. */
+export function narrowBfloat16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(values, (value, i) => {
+    const word = words[i]!;
+    return Number.isNaN(value) ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  });
+}
+
 /** Of a number in [0, 2^22]. */
 function roundTiesToEven(x: number): number {
   return x + 2 ** 52 - 2 ** 52;

@@ -4,7 +4,14 @@
  */
 export * from './checkpoint-error.ts';
 export { narrowFloat16, widenFloat16 } from './half-floats.ts';
-export { assertHoldsWeights, readSafetensors, type TensorEntry, widenTensor, writeSafetensors } from './safetensors.ts';
+export {
+  assertHoldsWeights,
+  narrowTensor,
+  readSafetensors,
+  type TensorEntry,
+  widenTensor,
+  writeSafetensors,
+} from './safetensors.ts';
 export {
   bytesOf,
   type Dtype,

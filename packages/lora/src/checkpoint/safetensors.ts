@@ -1,6 +1,6 @@
 /** Whole safetensors files in memory: every tensor as f32, and back. */
 import { CheckpointError } from './checkpoint-error.ts';
-import { widenBfloat16, widenFloat16 } from './half-floats.ts';
+import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from './half-floats.ts';
 import { bytesOf, type Dtype, encodeSafetensorsHeader, safetensorsHeaderOf, sizeOf } from './safetensors-header.ts';
 
 /** One tensor of a checkpoint, widened to f32. `dtype` is how the file stores it. */
@@ -50,6 +50,20 @@ export function assertHoldsWeights(name: string, dtype: Dtype): asserts dtype is
     'unsupported',
     `Tensor ${name} has dtype ${dtype}; weights are read as F32, F16 or BF16. Convert the checkpoint first.`,
   );
+}
+
+/**
+ * f32 as the bytes of a stored tensor, rounded to nearest.
+ * @throws CheckpointError `bad_values` naming a tensor with a value that the type does not reach
+ */
+export function narrowTensor(name: string, dtype: 'F32' | 'F16' | 'BF16', values: Float32Array): Uint8Array {
+  const stored = dtype === 'F32' ? values : dtype === 'F16' ? narrowFloat16(values) : narrowBfloat16(values);
+  const bytes = new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+  const infinite = widenTensor(name, dtype, bytes).findIndex((value) => !Number.isFinite(value));
+  if (infinite >= 0) {
+    throw new CheckpointError('bad_values', `Tensor ${name} holds ${values[infinite]}, which ${dtype} does not reach.`);
+  }
+  return bytes;
 }
 
 /** The bytes at an offset that any typed array can have. A copy by constructor: a Buffer's `slice` copies nothing. */
