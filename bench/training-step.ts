@@ -1,7 +1,7 @@
 /** Tokens per second of one volunteer on the default campaign, per backend, in Node. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { campaignConfigSchema, parseRecords, partitionRecords } from '@oneround/fl-core';
+import { adapterSpecSchema, campaignConfigSchema, parseRecords, partitionRecords } from '@oneround/fl-core';
 import { loraLayout } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
@@ -34,8 +34,9 @@ async function measure(label: string, steps: number): Promise<number> {
   const shard = partitionRecords(records, { shards, strategy, seed })[0]!.map((index) => records[index]!);
   const tokenizer = loadTokenizer(json('models/tiny/tokenizer.json'), json('models/tiny/tokenizer_config.json'));
   const { examples } = encodeExamples(tokenizer, shard, template, campaign.training.maxTokens);
-  const layout = await loraLayout(config, campaign.adapter);
-  const trainer = new LoraTrainer({ model, spec: campaign.adapter, layout, examples, settings: campaign.training });
+  const spec = adapterSpecSchema.parse(campaign.adapter);
+  const layout = await loraLayout(config, spec);
+  const trainer = new LoraTrainer({ model, spec, layout, examples, settings: campaign.training });
   const first = await trainer.nextStep();
   let tokens = 0;
   let milliseconds = 0;

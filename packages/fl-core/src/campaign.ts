@@ -13,21 +13,57 @@ export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
 const seedSchema = z.int().min(0).max(0xffffffff);
 
-/** LoRA as this campaign uses it: `A` is published (seeded, frozen), only `B` is trained (design.md, exactness). */
-export const adapterSpecSchema = z.strictObject({
-  rank: z.int().min(1).max(512),
+const rankSchema = z.int().min(1).max(512);
+const alphaSchema = z.number().positive().max(4096);
+
+/** Values by regular expression for the end of a layer's name, as PEFT's `rank_pattern`. */
+function patternSchema<Value extends z.ZodNumber>(value: Value) {
+  return z.record(z.string().min(1).max(200), value);
+}
+
+/** How the model is adapted, in PEFT's terms. */
+const loraShape = {
+  rank: rankSchema,
   /** The update is scaled by `alpha / rank`. */
-  alpha: z.number().positive().max(4096),
+  alpha: alphaSchema,
   /** Names, or ends of names, of linear layers, as in PEFT. */
   targetModules: z
     .array(z.string().regex(/^[A-Za-z0-9_.]{1,200}$/))
     .min(1)
     .max(1000)
     .refine((modules) => new Set(modules).size === modules.length, 'a target module is named twice'),
-  /** Seed of the published `A`. */
-  seed: seedSchema,
+  rankPattern: patternSchema(rankSchema).optional(),
+  alphaPattern: patternSchema(alphaSchema).optional(),
+  /** The update is scaled by `alpha / sqrt(rank)`. */
+  useRslora: z.boolean().optional(),
+};
+
+/** A fresh adapter: `A` is published (drawn from the seed, frozen), `B` starts at zero and is trained. */
+const seededAdapterSchema = z.strictObject({ ...loraShape, seed: seedSchema });
+
+/** A content-addressed file: fetched from `/v1/files/<sha256>`, immutable. */
+export const fileRefSchema = z.strictObject({
+  path: z.string().min(1).max(300),
+  bytes: z.int().positive(),
+  sha256: sha256Schema,
 });
+export type FileRef = z.infer<typeof fileRefSchema>;
+
+/** LoRA as this campaign uses it: `A` is frozen and known to all, only `B` is trained (docs/architecture.md, exactness). */
+export const adapterSpecSchema = z.union([
+  seededAdapterSchema,
+  /** An adapter that was trained before: `start` is its `adapter_model.safetensors`, whose `A` is frozen. */
+  z.strictObject({ ...loraShape, start: fileRefSchema }),
+]);
 export type AdapterSpec = z.infer<typeof adapterSpecSchema>;
+
+/** In `campaign.json`: a fresh adapter, or the PEFT folder of one to start from. */
+const adapterChoiceSchema = z.union([seededAdapterSchema, z.strictObject({ start: z.string().min(1) })], {
+  error: ({ errors }) => {
+    const problems = errors[0]!.map(({ path, message }) => `${path.join('.') || 'adapter'}: ${message}`);
+    return `neither { "start": <PEFT folder> } nor a fresh adapter (${problems.join('; ')})`;
+  },
+});
 
 /** Local training, the same for every client. `maxTokens` bounds a row; `warmupRatio` is a share of all steps. */
 export const trainingSettingsSchema = z.strictObject({
@@ -61,7 +97,7 @@ export const campaignConfigSchema = z.strictObject({
   name: z.string().min(1).max(120),
   description: z.string().max(2000),
   model: z.string().min(1),
-  adapter: adapterSpecSchema,
+  adapter: adapterChoiceSchema,
   training: trainingSettingsSchema,
   data: z.strictObject({
     train: z.string().min(1),
@@ -83,14 +119,6 @@ export const campaignConfigSchema = z.strictObject({
     .default({ ttlMs: 30_000, heartbeatMs: 5_000 }),
 });
 export type CampaignConfig = z.infer<typeof campaignConfigSchema>;
-
-/** A content-addressed file: fetched from `/v1/files/<sha256>`, immutable. */
-export const fileRefSchema = z.strictObject({
-  path: z.string().min(1).max(300),
-  bytes: z.int().positive(),
-  sha256: sha256Schema,
-});
-export type FileRef = z.infer<typeof fileRefSchema>;
 
 /** `GET /v1/campaigns/:id`: all that a client needs to train, and nothing that changes. */
 export const manifestSchema = z.strictObject({

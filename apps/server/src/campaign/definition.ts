@@ -25,6 +25,7 @@ import { hashBytes, type BlobStore } from '../ledger/blob-store.ts';
 import { CampaignFileError, checked, checkedLater } from './campaign-file-error.ts';
 import { reportOf, type DataSetReport } from './data-set-report.ts';
 import { loadModelFiles } from './model-files.ts';
+import { loadAdapter } from './starting-adapter.ts';
 
 export const CHUNK_BYTES = 64 * 1024;
 const WINDOW = 4;
@@ -62,7 +63,8 @@ export async function loadCampaign(
   const config = checked(path, () => campaignConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
   const folder = dirname(path);
   const model = await loadModelFiles(resolve(folder, config.model), blobs);
-  const layout = await checkedLater(path, () => loraLayout(model.config, config.adapter));
+  const adapter = checked(path, () => loadAdapter(config.adapter, model.config, { folder, blobs }));
+  const layout = await checkedLater(path, () => loraLayout(model.config, adapter));
   const trainSet = readDataSet(resolve(folder, config.data.train));
   const heldOutSet = readDataSet(resolve(folder, config.data.heldOut));
   const { records: train } = trainSet;
@@ -86,7 +88,7 @@ export async function loadCampaign(
     name: config.name,
     description: config.description,
     model: model.manifest,
-    adapter: config.adapter,
+    adapter,
     layout,
     training: config.training,
     data: {
@@ -131,6 +133,7 @@ export function definitionHash({ manifest, shards, heldOutSha256 }: CampaignDefi
 export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[] {
   const { config, tokenizer, tokenizerConfig, weights } = manifest.model;
   return [
+    ...('start' in manifest.adapter ? [manifest.adapter.start] : []),
     config,
     tokenizer,
     tokenizerConfig,

@@ -2,3 +2,4 @@
 export type { DataSetReport } from './data-set-report.ts';
 export { CampaignFileError } from './campaign-file-error.ts';
 export * from './definition.ts';
+export { startingTensors } from './starting-adapter.ts';

@@ -6,7 +6,7 @@ import { loadCausalLm } from '@oneround/lora/loading';
 import { readAcross } from '@oneround/lora/packing';
 import { encodeExamples, loadTokenizer, type EncodedExample } from '@oneround/lora/tokenizer';
 import { type CausalLm, evaluate, selectBackend } from '@oneround/lora/training';
-import type { CampaignDefinition } from '../campaign/index.ts';
+import { startingTensors, type CampaignDefinition } from '../campaign/index.ts';
 import { readFileRange } from '../model/index.ts';
 
 const BATCH_SIZE = 32;
@@ -22,16 +22,24 @@ export class Evaluator {
   readonly #definition: CampaignDefinition;
   readonly #model: CausalLm;
   readonly #examples: EncodedExample[];
+  /** The frozen A's of the adapter that the campaign starts from; undefined when they come from the seed. */
+  readonly #a: readonly Float32Array[] | undefined;
 
-  private constructor(definition: CampaignDefinition, model: CausalLm, examples: EncodedExample[]) {
+  private constructor(
+    definition: CampaignDefinition,
+    model: CausalLm,
+    examples: EncodedExample[],
+    a: readonly Float32Array[] | undefined,
+  ) {
     this.#definition = definition;
     this.#model = model;
     this.#examples = examples;
+    this.#a = a;
   }
 
   /** Loads the model and the held-out set. */
   static async load({ definition, blobFolder }: EvaluatorOptions): Promise<Evaluator> {
-    const { model, data, training } = definition.manifest;
+    const { model, adapter, data, training } = definition.manifest;
     const blob = (sha256: string) => readFileSync(`${blobFolder}/${sha256}`);
     const json = (sha256: string): unknown => JSON.parse(blob(sha256).toString('utf8'));
     await selectBackend('wasm');
@@ -44,14 +52,15 @@ export class Evaluator {
     const tokenizer = loadTokenizer(json(model.tokenizer.sha256), json(model.tokenizerConfig.sha256));
     const records = parseRecords(blob(definition.heldOutSha256).toString('utf8'));
     const { examples } = encodeExamples(tokenizer, records, data.template, training.maxTokens);
-    return new Evaluator(definition, base, examples);
+    const start = startingTensors(adapter, base.config, blob);
+    return new Evaluator(definition, base, examples, start?.a);
   }
 
-  /** Scores the base model with these adapter values (flat, layout order) on the held-out set. */
+  /** Scores the base model with these adapter values (flat, layout order, the start included) on the held-out set. */
   async score(values: Float32Array): Promise<EvaluationResult> {
     const { adapter: spec, layout } = this.#definition.manifest;
     const options = { batchSize: BATCH_SIZE };
-    const result = await evaluate(this.#model, { spec, layout, values }, this.#examples, options);
+    const result = await evaluate(this.#model, { spec, layout, values, a: this.#a }, this.#examples, options);
     const { loss, accuracy, examples, domains } = result;
     return { loss, accuracy, examples, domains };
   }

@@ -1,16 +1,10 @@
 /** The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. */
 import { decodeDelta, ExactFold, type Version } from '@oneround/fl-core';
-import { exportPeft } from '@oneround/lora/adapter';
-import { parseModelConfig } from '@oneround/lora/architecture';
-import type { CampaignDefinition } from '../campaign/index.ts';
+import { type AdapterTensors, exportPeft, type PeftFiles } from '@oneround/lora/adapter';
+import { parseModelConfig, type ModelConfig } from '@oneround/lora/architecture';
+import { startingTensors, type CampaignDefinition } from '../campaign/index.ts';
 import { hashBytes, type BlobStore } from './blob-store.ts';
 import type { LedgerDatabase } from './open-database.ts';
-
-/** The two files of a PEFT folder. */
-export interface PeftFiles {
-  adapterConfig: Uint8Array;
-  adapterModel: Uint8Array;
-}
 
 /** One campaign's global adapter: a cache of its newest version's sum, rebuilt from the ledger at start. */
 export class GlobalAdapter {
@@ -18,6 +12,9 @@ export class GlobalAdapter {
   readonly #db: LedgerDatabase;
   readonly #blobs: BlobStore;
   readonly #epoch: number;
+  readonly #model: ModelConfig;
+  /** What version 0 is; null for the base model. */
+  readonly #start: AdapterTensors | null;
   #fold: ExactFold;
   #version: number;
   #labelTokens: number;
@@ -31,12 +28,15 @@ export class GlobalAdapter {
     this.#db = store.db;
     this.#blobs = store.blobs;
     this.#epoch = store.epoch;
+    const { model, adapter } = campaign.manifest;
+    this.#model = parseModelConfig(JSON.parse(store.blobs.read(model.config.sha256).toString('utf8')));
+    this.#start = startingTensors(adapter, this.#model, (sha256) => store.blobs.read(sha256));
     this.#fold = newest.fold;
     this.#version = newest.version;
     this.#labelTokens = newest.labelTokens;
   }
 
-  /** Continues from the newest version; a campaign without one gets version 0, the base model. */
+  /** Continues from the newest version; a campaign without one gets version 0, its start. */
   static async open(
     campaign: CampaignDefinition,
     store: { db: LedgerDatabase; blobs: BlobStore; epoch: number; now: number },
@@ -96,7 +96,10 @@ export class GlobalAdapter {
     );
   }
 
-  /** The global adapter's values at a version: the weighted mean of its contributions, f32 in layout order. */
+  /**
+   * The global adapter's values at a version: the start plus the weighted mean of the deltas, f32 in layout order.
+   * @throws RangeError for a version that is not there
+   */
   async values(version: number): Promise<Float32Array> {
     const { id, layout } = this.#campaign.manifest;
     const row = await this.#db
@@ -107,7 +110,12 @@ export class GlobalAdapter {
       .executeTakeFirst();
     if (!row) throw new RangeError(`campaign ${id} has no version ${version}`);
     const sum = floats64(this.#blobs.read(row.sum_sha256));
-    return new ExactFold(layout.size, { sum, weight: row.weight }).mean();
+    return this.fromStart(new ExactFold(layout.size, { sum, weight: row.weight }).mean());
+  }
+
+  /** The values of the adapter that is `delta` away from the start. */
+  fromStart(delta: Float32Array): Float32Array {
+    return this.#start ? this.#start.values.map((value, i) => value + delta[i]!) : delta;
   }
 
   get newestVersion(): number {
@@ -117,8 +125,7 @@ export class GlobalAdapter {
   /** The PEFT folder of an adapter with these values. */
   exportValues(values: Float32Array): PeftFiles {
     const { model, adapter: spec } = this.#campaign.manifest;
-    const config = parseModelConfig(JSON.parse(this.#blobs.read(model.config.sha256).toString('utf8')));
-    return exportPeft({ config, spec, values, baseModelName: model.name });
+    return exportPeft({ config: this.#model, spec, values, a: this.#start?.a, baseModelName: model.name });
   }
 
   #copy(): ExactFold {
@@ -128,7 +135,7 @@ export class GlobalAdapter {
   async #commit(fold: ExactFold, folded: { id: string; labelTokens: number }[], now: number): Promise<Version> {
     const campaignId = this.#campaign.manifest.id;
     const version = this.#version + 1;
-    const values = fold.mean();
+    const values = this.fromStart(fold.mean());
     const labelTokens = folded.reduce((sum, contribution) => sum + contribution.labelTokens, this.#labelTokens);
     const row = {
       campaign_id: campaignId,

@@ -3,6 +3,5 @@
  * here knows about sockets or HTTP.
  */
 export { lockDataDir, thisProcess } from './data-lock.ts';
-export type { PeftFiles } from './global-adapter.ts';
 export type { EvaluationSubject, Ledger, LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';

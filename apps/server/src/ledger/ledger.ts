@@ -19,6 +19,7 @@ import {
   type RefusalMessage,
   type UploadBegin,
 } from '@oneround/fl-core';
+import type { PeftFiles } from '@oneround/lora/adapter';
 import {
   campaignDefinitionSchema,
   definitionHash,
@@ -29,7 +30,7 @@ import {
 } from '../campaign/index.ts';
 import { BlobStore, type BlobStoreOptions } from './blob-store.ts';
 import { contributedShards, countCampaign, readCampaign } from './campaign-view.ts';
-import { GlobalAdapter, type PeftFiles } from './global-adapter.ts';
+import { GlobalAdapter } from './global-adapter.ts';
 import { Intake, type OpenCampaign } from './intake.ts';
 import { LeaseBook } from './leases.ts';
 import { nextFoldEpoch, openDatabase, type LedgerDatabase } from './open-database.ts';
@@ -241,7 +242,7 @@ export class Ledger {
       .where('contribution_id', '=', subject.contributionId)
       .executeTakeFirstOrThrow();
     const { layout, upload } = definition.manifest;
-    return decodeDelta(this.#blobs.read(sha256), { size: layout.size, codec: upload.codec });
+    return adapter.fromStart(decodeDelta(this.#blobs.read(sha256), { size: layout.size, codec: upload.codec }));
   }
 
   async recordEvaluation(

@@ -20,7 +20,9 @@ export interface LoraTrainerOptions {
   examples: readonly EncodedExample[];
   settings: TrainingSettings;
   /** The published start of B, flat; zeros when absent. */
-  start?: Float32Array;
+  start?: Float32Array | undefined;
+  /** The frozen A of each module, `[R, I]`; published from the spec's seed when absent. */
+  a?: readonly Float32Array[] | undefined;
   /** Continues a run; the result has the bits of a run that never stopped. */
   resume?: TrainerCheckpoint;
 }
@@ -42,14 +44,14 @@ export class LoraTrainer {
 
   /** @throws TrainingError `no_examples`, `wrong_shape`, `too_long` or `wrong_checkpoint` */
   constructor(options: LoraTrainerOptions) {
-    const { model, spec, layout, examples, settings, start, resume } = options;
+    const { model, spec, layout, examples, settings, start, a, resume } = options;
     checkExamples(model.config, examples);
     this.#options = options;
     this.#hash = settingsHash(settings, spec, layout, examples);
     this.#start = start ?? new Float32Array(layout.size);
     checkLengths(layout, this.#start, resume, this.#hash);
     this.totalSteps = settings.epochs * Math.ceil(examples.length / settings.batchSize);
-    this.#adapter = new LoraAdapter(model.config, spec);
+    this.#adapter = new LoraAdapter(model.config, spec, a);
     if (this.#adapter.size !== layout.size) {
       this.#adapter.dispose();
       throw new TrainingError(

@@ -1,0 +1,43 @@
+/** What a campaign's adapter starts from: nothing but a seed, or a PEFT folder whose tensors become a published file. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { adapterSpecSchema, type AdapterSpec, type CampaignConfig } from '@oneround/fl-core';
+import { type AdapterTensors, importPeft, readPeftTensors } from '@oneround/lora/adapter';
+import type { ModelConfig } from '@oneround/lora/architecture';
+import type { BlobStore } from '../ledger/blob-store.ts';
+
+/** Where a campaign file's paths begin, and where its files are stored. */
+interface Store {
+  folder: string;
+  blobs: BlobStore;
+}
+
+/**
+ * The adapter of a manifest, from that of a campaign file; a PEFT folder is checked whole and its tensors are stored.
+ * @throws CheckpointError naming the field or tensor that does not fit; Error when the folder lacks a file
+ */
+export function loadAdapter(
+  choice: CampaignConfig['adapter'],
+  model: ModelConfig,
+  { folder, blobs }: Store,
+): AdapterSpec {
+  if (!('start' in choice)) return choice;
+  const read = (name: string): Buffer => {
+    const path = join(resolve(folder, choice.start), name);
+    if (!existsSync(path)) throw new Error(`adapter.start: there is no ${path}; name a PEFT folder`);
+    return readFileSync(path);
+  };
+  const tensors = read('adapter_model.safetensors');
+  const { spec } = importPeft(model, JSON.parse(read('adapter_config.json').toString('utf8')), tensors);
+  const start = { path: 'adapter/start.safetensors', bytes: tensors.byteLength, sha256: blobs.put(tensors) };
+  return adapterSpecSchema.parse({ ...spec, start });
+}
+
+/** The tensors of the adapter that a campaign starts from, or null when it starts from the base model. */
+export function startingTensors(
+  adapter: AdapterSpec,
+  model: ModelConfig,
+  readBlob: (sha256: string) => Uint8Array,
+): AdapterTensors | null {
+  return 'start' in adapter ? readPeftTensors(model, adapter, readBlob(adapter.start.sha256)) : null;
+}
