@@ -1,18 +1,17 @@
 /** Writes a PEFT folder. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fetchVersion } from './fetch-version.ts';
+import { type CampaignAddress, downloadVersion } from './download.ts';
 
 /** Downloads a version's two files from a server into `folder`, and returns the version number. */
 export async function exportFromServer(
-  serverUrl: string,
-  campaignId: string,
+  address: CampaignAddress,
   folder: string,
-  version: number | 'latest' = 'latest',
+  wanted: number | 'latest' = 'latest',
 ): Promise<number> {
-  const exported = await fetchVersion(serverUrl.replace(/\/$/, ''), campaignId, version);
+  const { version, adapterConfig, adapterModel } = await downloadVersion(address, wanted);
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'adapter_model.safetensors'), exported.adapterModel);
-  await writeFile(join(folder, 'adapter_config.json'), exported.adapterConfig);
-  return exported.version;
+  await writeFile(join(folder, 'adapter_model.safetensors'), adapterModel);
+  await writeFile(join(folder, 'adapter_config.json'), adapterConfig);
+  return version;
 }

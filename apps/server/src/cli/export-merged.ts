@@ -1,0 +1,60 @@
+/** Writes a version as a whole Hugging Face checkpoint: the base model that the server publishes, the adapter folded in. */
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type FileRef, manifestSchema, sha256Hex } from '@oneround/fl-core';
+import { importPeft, mergedCheckpoint } from '@oneround/lora/adapter';
+import { parseModelConfig } from '@oneround/lora/architecture';
+import type { ReadRange } from '@oneround/lora/checkpoint';
+import { readAcross } from '@oneround/lora/packing';
+import { type CampaignAddress, campaignUrl, download, downloadVersion } from './download.ts';
+
+/**
+ * Downloads base model and adapter and writes `config.json`, the tokeniser and `model.safetensors` into `folder`. One
+ * tensor is in memory at a time.
+ * @returns the version, and the name of the base model
+ * @throws Error when a file is not what the manifest says; CheckpointError when base and adapter cannot be merged
+ */
+export async function exportMerged(
+  address: CampaignAddress,
+  folder: string,
+  wanted: number | 'latest',
+): Promise<{ version: number; base: string }> {
+  const { model } = manifestSchema.parse(await (await download(campaignUrl(address))).json());
+  const { version, adapterConfig, adapterModel } = await downloadVersion(address, wanted);
+  const file = (ref: FileRef) => downloadFile(address, ref);
+  const configJson = await file(model.config);
+  const config = parseModelConfig(parseJson(configJson));
+  const adapter = importPeft(config, parseJson(adapterConfig), adapterModel);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'config.json'), configJson);
+  await writeFile(join(folder, 'tokenizer.json'), await file(model.tokenizer));
+  await writeFile(join(folder, 'tokenizer_config.json'), await file(model.tokenizerConfig));
+  const bytes = model.weights.reduce((sum, ref) => sum + ref.bytes, 0);
+  const weights = join(folder, 'model.safetensors');
+  await writeFile(`${weights}.partial`, mergedCheckpoint(config, adapter, weightsReader(model.weights, file), bytes));
+  await rename(`${weights}.partial`, weights);
+  return { version, base: model.name };
+}
+
+/** Reads the published weights through ranges; the file read last stays at hand. */
+function weightsReader(files: readonly FileRef[], load: (file: FileRef) => Promise<Uint8Array>): ReadRange {
+  let current: { index: number; content: Promise<Uint8Array> } | null = null;
+  return readAcross(
+    files.map(({ bytes }) => bytes),
+    async (index, offset, length) => {
+      if (current?.index !== index) current = { index, content: load(files[index]!) };
+      return (await current.content).subarray(offset, offset + length);
+    },
+  );
+}
+
+async function downloadFile({ server }: CampaignAddress, { path, sha256 }: FileRef): Promise<Uint8Array> {
+  const response = await download(`${server.replace(/\/$/, '')}/v1/files/${sha256}`);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if ((await sha256Hex(bytes)) !== sha256) throw new Error(`${path} arrived damaged; export again`);
+  return bytes;
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  return JSON.parse(new TextDecoder().decode(bytes));
+}

@@ -1,0 +1,74 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { importPeft } from '@oneround/lora/adapter';
+import { parseModelConfig } from '@oneround/lora/architecture';
+import { readSafetensors } from '@oneround/lora/checkpoint';
+import { logitsOnBackend, randomExamples, relativeError } from '@oneround/lora/testing';
+import { CausalLm, selectBackend } from '@oneround/lora/training';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startServer, type RunningServer } from '../server.ts';
+import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { exportFromServer } from './export-folder.ts';
+import { exportMerged } from './export-merged.ts';
+
+const tiny = resolve(import.meta.dirname, '../../../../models/tiny');
+const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+
+let campaign: TestCampaign;
+let server: RunningServer;
+let out: string;
+const address = () => ({ server: `${server.url}/`, campaignId: 'test' });
+
+beforeEach(async () => {
+  campaign = makeTestCampaign();
+  out = mkdtempSync(join(tmpdir(), 'oneround-export-'));
+  const { dataDir, file } = campaign;
+  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' });
+  const client = await TestClient.connect(server.url);
+  await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
+  client.close();
+});
+
+afterEach(async () => {
+  await server.close();
+  campaign.remove();
+  rmSync(out, { recursive: true, force: true });
+});
+
+describe('oneround export', () => {
+  it('--merged writes a checkpoint with the logits of base and adapter', async () => {
+    const folder = join(out, 'merged');
+    const exported = await vi.waitFor(() => exportMerged(address(), folder, 1), { timeout: 10_000, interval: 100 });
+    expect(exported).toEqual({ version: 1, base: 'tiny' });
+    const copied = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
+    expect(readdirSync(folder).toSorted()).toEqual(['config.json', 'model.safetensors', ...copied.slice(1)]);
+    for (const name of copied) expect(readFileSync(join(folder, name))).toEqual(readFileSync(join(tiny, name)));
+
+    expect(await exportFromServer(address(), join(out, 'adapter'), 1)).toBe(1);
+    const config = parseModelConfig(json(join(folder, 'config.json')));
+    const adapter = importPeft(
+      config,
+      json(join(out, 'adapter/adapter_config.json')),
+      readFileSync(join(out, 'adapter/adapter_model.safetensors')),
+    );
+    await selectBackend('wasm');
+    const examples = randomExamples(config, [12, 12], 1);
+    const load = (from: string) =>
+      CausalLm.load(config, readSafetensors(readFileSync(join(from, 'model.safetensors'))));
+    const [base, merged] = [load(tiny), load(folder)];
+    const expected = await logitsOnBackend(base, adapter, examples);
+    expect(relativeError(await logitsOnBackend(merged, null, examples), expected)).toBeLessThan(2 ** -11); // the base is stored in F16
+    expect(relativeError(await logitsOnBackend(base, null, examples), expected)).toBeGreaterThan(1e-3);
+    base.dispose();
+    merged.dispose();
+  });
+
+  it('says in a sentence what is wrong', async () => {
+    await expect(exportMerged({ ...address(), campaignId: 'other' }, out, 'latest')).rejects.toThrow(/no campaign/);
+    await expect(exportMerged(address(), out, 99)).rejects.toThrow(/has no version 99/);
+    await expect(exportFromServer({ ...address(), server: 'http://127.0.0.1:1' }, out)).rejects.toThrow(/no server/);
+    expect(readdirSync(out)).toEqual([]);
+  });
+});
