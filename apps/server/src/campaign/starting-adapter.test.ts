@@ -87,6 +87,13 @@ async function evaluatedVersions(count: number): Promise<CampaignState> {
   );
 }
 
+const adapterFolder = () => join(campaign.folder, 'adapter');
+
+async function restart(): Promise<void> {
+  await server.close();
+  server = await serve();
+}
+
 describe('a campaign that starts from a PEFT folder', () => {
   it('publishes the adapter, and version 0 is that adapter, with its held-out loss', async () => {
     const client = await TestClient.connect(server.url);
@@ -145,8 +152,7 @@ describe('a campaign that starts from a PEFT folder', () => {
     const merged = await vi.waitFor(newest, { timeout: 20_000, interval: 100 });
     expect(merged.a).toEqual(start.a);
     expect(merged.spec).toEqual(start.spec);
-    await server.close();
-    server = await serve();
+    await restart();
     expect(await exported('latest')).toEqual(merged);
   });
 
@@ -161,22 +167,16 @@ describe('a campaign that starts from a PEFT folder', () => {
 });
 
 describe('a start that cannot be used', () => {
-  const restart = async () => {
-    await server.close();
-    server = await serve();
-  };
-  const folder = () => join(campaign.folder, 'adapter');
-
   it.each<[string, () => void, RegExp]>([
     [
       'a field that is not computed here',
       () => {
-        const path = join(folder(), 'adapter_config.json');
+        const path = join(adapterFolder(), 'adapter_config.json');
         writeFileSync(path, JSON.stringify({ ...(json(path) as object), use_dora: true }));
       },
       /campaign\.json.*adapter_config\.json: use_dora/,
     ],
-    ['a cut file', () => cut(join(folder(), 'adapter_model.safetensors')), /campaign\.json.*safetensors file/],
+    ['a cut file', () => cut(join(adapterFolder(), 'adapter_model.safetensors')), /campaign\.json.*safetensors file/],
     [
       'no folder',
       () => writeFileSync(campaign.file, readFileSync(campaign.file, 'utf8').replace('"adapter"}', '"elsewhere"}')),

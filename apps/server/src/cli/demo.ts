@@ -53,7 +53,7 @@ async function demo(flags: DemoFlags): Promise<void> {
       print: (line) => console.log(line),
       exportAdapter: async () => {
         const folder = join(dataDir, 'adapter');
-        await exportFromServer({ server: server.url, campaignId: campaign!.id }, folder);
+        await exportFromServer(server.url, campaign!.id, folder);
         return folder;
       },
     });

@@ -1,17 +1,18 @@
 /** Writes a PEFT folder. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CampaignAddress, downloadVersion } from './download.ts';
+import { fetchVersion } from './fetch-version.ts';
 
 /** Downloads a version's two files from a server into `folder`, and returns the version number. */
 export async function exportFromServer(
-  address: CampaignAddress,
+  serverUrl: string,
+  campaignId: string,
   folder: string,
-  wanted: number | 'latest' = 'latest',
+  version: number | 'latest' = 'latest',
 ): Promise<number> {
-  const { version, adapterConfig, adapterModel } = await downloadVersion(address, wanted);
+  const exported = await fetchVersion(serverUrl.replace(/\/$/, ''), campaignId, version);
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'adapter_model.safetensors'), adapterModel);
-  await writeFile(join(folder, 'adapter_config.json'), adapterConfig);
-  return version;
+  await writeFile(join(folder, 'adapter_model.safetensors'), exported.adapterModel);
+  await writeFile(join(folder, 'adapter_config.json'), exported.adapterConfig);
+  return exported.version;
 }

@@ -6,7 +6,8 @@ import { importPeft, mergedCheckpoint } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import type { ReadRange } from '@oneround/lora/checkpoint';
 import { readAcross } from '@oneround/lora/packing';
-import { type CampaignAddress, campaignUrl, download, downloadVersion } from './download.ts';
+import { download } from './download.ts';
+import { fetchVersion } from './fetch-version.ts';
 
 /**
  * Downloads base model and adapter and writes `config.json`, the tokeniser and `model.safetensors` into `folder`. One
@@ -15,13 +16,16 @@ import { type CampaignAddress, campaignUrl, download, downloadVersion } from './
  * @throws Error when a file is not what the manifest says; CheckpointError when base and adapter cannot be merged
  */
 export async function exportMerged(
-  address: CampaignAddress,
+  serverUrl: string,
+  campaignId: string,
   folder: string,
-  wanted: number | 'latest',
+  wanted: number | 'latest' = 'latest',
 ): Promise<{ version: number; base: string }> {
-  const { model } = manifestSchema.parse(await (await download(campaignUrl(address))).json());
-  const { version, adapterConfig, adapterModel } = await downloadVersion(address, wanted);
-  const file = (ref: FileRef) => downloadFile(address, ref);
+  const server = serverUrl.replace(/\/$/, '');
+  const manifest = await download(`${server}/v1/campaigns/${encodeURIComponent(campaignId)}`);
+  const { model } = manifestSchema.parse(await manifest.json());
+  const { version, adapterConfig, adapterModel } = await fetchVersion(server, campaignId, wanted);
+  const file = (ref: FileRef) => downloadFile(server, ref);
   const configJson = await file(model.config);
   const config = parseModelConfig(parseJson(configJson));
   const adapter = importPeft(config, parseJson(adapterConfig), adapterModel);
@@ -48,8 +52,8 @@ function weightsReader(files: readonly FileRef[], load: (file: FileRef) => Promi
   );
 }
 
-async function downloadFile({ server }: CampaignAddress, { path, sha256 }: FileRef): Promise<Uint8Array> {
-  const response = await download(`${server.replace(/\/$/, '')}/v1/files/${sha256}`);
+async function downloadFile(server: string, { path, sha256 }: FileRef): Promise<Uint8Array> {
+  const response = await download(`${server}/v1/files/${sha256}`);
   const bytes = new Uint8Array(await response.arrayBuffer());
   if ((await sha256Hex(bytes)) !== sha256) throw new Error(`${path} arrived damaged; export again`);
   return bytes;

@@ -19,7 +19,6 @@ const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 let campaign: TestCampaign;
 let server: RunningServer;
 let out: string;
-const address = () => ({ server: `${server.url}/`, campaignId: 'test' });
 
 beforeEach(async () => {
   campaign = makeTestCampaign();
@@ -40,13 +39,16 @@ afterEach(async () => {
 describe('oneround export', () => {
   it('--merged writes a checkpoint with the logits of base and adapter', async () => {
     const folder = join(out, 'merged');
-    const exported = await vi.waitFor(() => exportMerged(address(), folder, 1), { timeout: 10_000, interval: 100 });
+    const exported = await vi.waitFor(() => exportMerged(`${server.url}/`, 'test', folder, 1), {
+      timeout: 10_000,
+      interval: 100,
+    });
     expect(exported).toEqual({ version: 1, base: 'tiny' });
     const copied = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
     expect(readdirSync(folder).toSorted()).toEqual(['config.json', 'model.safetensors', ...copied.slice(1)]);
     for (const name of copied) expect(readFileSync(join(folder, name))).toEqual(readFileSync(join(tiny, name)));
 
-    expect(await exportFromServer(address(), join(out, 'adapter'), 1)).toBe(1);
+    expect(await exportFromServer(`${server.url}/`, 'test', join(out, 'adapter'), 1)).toBe(1);
     const config = parseModelConfig(json(join(folder, 'config.json')));
     const adapter = importPeft(
       config,
@@ -59,16 +61,17 @@ describe('oneround export', () => {
       CausalLm.load(config, readSafetensors(readFileSync(join(from, 'model.safetensors'))));
     const [base, merged] = [load(tiny), load(folder)];
     const expected = await logitsOnBackend(base, adapter, examples);
-    expect(relativeError(await logitsOnBackend(merged, null, examples), expected)).toBeLessThan(2 ** -11); // the base is stored in F16
+    // The base is stored in F16.
+    expect(relativeError(await logitsOnBackend(merged, null, examples), expected)).toBeLessThan(2 ** -11);
     expect(relativeError(await logitsOnBackend(base, null, examples), expected)).toBeGreaterThan(1e-3);
     base.dispose();
     merged.dispose();
   });
 
   it('says in a sentence what is wrong', async () => {
-    await expect(exportMerged({ ...address(), campaignId: 'other' }, out, 'latest')).rejects.toThrow(/no campaign/);
-    await expect(exportMerged(address(), out, 99)).rejects.toThrow(/has no version 99/);
-    await expect(exportFromServer({ ...address(), server: 'http://127.0.0.1:1' }, out)).rejects.toThrow(/no server/);
+    await expect(exportMerged(server.url, 'other', out)).rejects.toThrow(/no campaign/);
+    await expect(exportMerged(server.url, 'test', out, 99)).rejects.toThrow(/has no version 99/);
+    await expect(exportFromServer('http://127.0.0.1:1', 'test', out)).rejects.toThrow(/no server/);
     expect(readdirSync(out)).toEqual([]);
   });
 });

@@ -25,12 +25,11 @@ export function addExportCommand(program: Command): void {
     .option('--merged', 'fold the adapter into the base model and write a whole checkpoint instead')
     .action(async ({ campaign, out, server, adapterVersion, merged }: ExportFlags) => {
       const wanted = adapterVersion === undefined ? 'latest' : Number(adapterVersion);
-      const address = { server, campaignId: campaign };
       if (merged) {
-        const { version, base } = await exportMerged(address, out, wanted);
+        const { version, base } = await exportMerged(server, campaign, out, wanted);
         console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);
       } else {
-        const version = await exportFromServer(address, out, wanted);
+        const version = await exportFromServer(server, campaign, out, wanted);
         console.log(`version ${version} of ${campaign} is in ${out}`);
       }
     });
