@@ -19,6 +19,8 @@ export interface CampaignOptions {
   epochs: number;
   batchSize: number;
   leaseMs?: number;
+  /** PEFT folder to start from. */
+  start?: string;
 }
 
 /** A running server and what a test does to it. */
@@ -71,13 +73,14 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
   const original = campaignConfigSchema.parse(
     JSON.parse(await readFile(join(defaultCampaign, 'campaign.json'), 'utf8')),
   );
-  const { epochs, batchSize, shards, leaseMs } = options;
+  const { epochs, batchSize, shards, leaseMs, start } = options;
   const campaign = campaignConfigSchema.parse({
     ...original,
     id: 'e2e',
     model: resolve(defaultCampaign, original.model),
     training: { ...original.training, epochs, batchSize },
     data: { ...original.data, train: 'train.jsonl', heldOut: 'heldout.jsonl', shards },
+    ...(start !== undefined && { adapter: { start } }),
     ...(leaseMs && { lease: { ttlMs: leaseMs, heartbeatMs: Math.max(200, leaseMs / 5) } }),
   });
   await writeFile(join(folder, 'campaign.json'), JSON.stringify(campaign));

@@ -164,3 +164,9 @@ export const manifestSchema = z.strictObject({
   weightScale: z.number().positive().max(1),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** What a client downloads besides its data: the model, and the adapter that the campaign starts from, if any. */
+export function modelFiles({ model, adapter }: Manifest): FileRef[] {
+  const { config, tokenizer, tokenizerConfig, weights } = model;
+  return [config, tokenizer, tokenizerConfig, ...weights, ...('start' in adapter ? [adapter.start] : [])];
+}

@@ -152,7 +152,7 @@ export const evaluationSchema = z.strictObject({
 });
 export type EvaluationResult = z.infer<typeof evaluationSchema>;
 
-/** A version of the global adapter: the fold of the first n accepted contributions. Version 0 is the base model. */
+/** A version of the global adapter: the fold of the first n accepted contributions. Version 0 is the start. */
 export const versionSchema = z.strictObject({
   version: countSchema,
   /** SHA-256 of the global adapter's values (f32, little-endian, layout order). */

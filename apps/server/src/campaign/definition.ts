@@ -10,6 +10,7 @@ import {
   encodeRecords,
   fileRefSchema,
   manifestSchema,
+  modelFiles,
   partitionRecords,
   PROTOCOL_VERSION,
   weightScaleFor,
@@ -131,15 +132,7 @@ export function definitionHash({ manifest, shards, heldOutSha256 }: CampaignDefi
 
 /** Everything `/v1/files` may serve for this campaign. */
 export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[] {
-  const { config, tokenizer, tokenizerConfig, weights } = manifest.model;
-  return [
-    ...('start' in manifest.adapter ? [manifest.adapter.start] : []),
-    config,
-    tokenizer,
-    tokenizerConfig,
-    ...weights,
-    ...shards.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 })),
-  ];
+  return [...modelFiles(manifest), ...shards.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))];
 }
 
 function readDataSet(path: string): DataSet {

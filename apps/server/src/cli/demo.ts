@@ -28,7 +28,7 @@ export function addDemoCommand(program: Command): void {
 }
 
 async function demo(flags: DemoFlags): Promise<void> {
-  // A demo starts from the base model, so it gets a data directory of its own.
+  // A demo starts with no contribution, so it gets a data directory of its own.
   const dataDir = join(defaultDataDir, `demo-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
   const server = await startServer({
     host: '127.0.0.1',

@@ -34,11 +34,11 @@ const contribution: Contribution = {
 };
 
 describe('resultsTable', () => {
-  it('lists base, every client alone and every version, and a dash where nothing was measured', () => {
+  it('lists the start, every client alone and every version, and a dash where nothing was measured', () => {
     const versions = [version(0, [], 5.25), version(1, [contribution.contributionId], 2.5)];
     const lines = resultsTable({ versions, contributions: [contribution] } as unknown as CampaignState);
     expect(lines).toHaveLength(4);
-    expect(lines[1]).toMatch(/^base model +5\.2500 +50\.0 %$/);
+    expect(lines[1]).toMatch(/^start +5\.2500 +50\.0 %$/);
     expect(lines[2]).toMatch(/^client abcdef alone \(shard 3\) +- +- +1\.5 MB +12\.3 kB +2\.5 s$/);
     expect(lines[3]).toMatch(/^global, version 1 \(1 client\) +2\.5000 +50\.0 %$/);
   });

@@ -1,4 +1,4 @@
-/** The demo's closing table: base, each client alone, the global adapter after each merge. */
+/** The demo's closing table: the start, each client alone, the global adapter after each merge. */
 import type { CampaignState, EvaluationResult } from '@oneround/fl-core';
 
 /**
@@ -8,7 +8,7 @@ import type { CampaignState, EvaluationResult } from '@oneround/fl-core';
 export function resultsTable(state: CampaignState): string[] {
   const rows: string[][] = [['', 'held-out loss', 'exact match', 'down', 'up', 'training']];
   const [base, ...merged] = state.versions;
-  rows.push(['base model', ...figures(base?.evaluation ?? null), '', '', '']);
+  rows.push(['start', ...figures(base?.evaluation ?? null), '', '', '']);
   for (const contribution of state.contributions) {
     const { clientId, shardIndex, alone, bytesDown, bytesUp, trainingMs } = contribution;
     const shard = shardIndex === null ? 'own data' : `shard ${shardIndex}`;

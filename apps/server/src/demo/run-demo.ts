@@ -89,7 +89,7 @@ function newVersions(state: CampaignState, seen: Set<number>): string[] {
   for (const { version, evaluation } of state.versions) {
     if (!evaluation || seen.has(version)) continue;
     seen.add(version);
-    const name = version === 0 ? 'base model' : `merge ${version}`;
+    const name = version === 0 ? 'start' : `merge ${version}`;
     const accuracy = (evaluation.accuracy * 100).toFixed(1);
     lines.push(`${name}: global held-out loss ${evaluation.loss.toFixed(4)}, exact match ${accuracy} %`);
   }

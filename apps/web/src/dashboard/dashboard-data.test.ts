@@ -5,7 +5,7 @@ import { summarise } from './summary.ts';
 import { timelineOf } from './timeline.ts';
 
 describe('summary', () => {
-  it('compares the newest scored version with the base model', () => {
+  it('compares the newest scored version with version 0', () => {
     const unscored = { ...version(2, 0), evaluation: null };
     const summary = summarise(stateOf({ versions: [version(0, 3), version(1, 2.5), unscored] }));
     expect(summary.base?.loss).toBe(3);

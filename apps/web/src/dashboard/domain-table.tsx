@@ -1,4 +1,4 @@
-/** Exact answers by domain: base model against the newest scored version. */
+/** Exact answers by domain: the start against the newest scored version. */
 import { formatShare } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
 import type { Summary } from './summary.ts';

@@ -2,7 +2,7 @@
 import type { CampaignState, ClientRow, EvaluationResult, Version } from '@oneround/fl-core';
 
 export interface Summary {
-  /** Evaluation of the base model; null until scored. */
+  /** Evaluation of version 0; null until scored. */
   base: EvaluationResult | null;
   /** Newest scored version, and its evaluation. */
   scored: { version: number; evaluation: EvaluationResult } | null;

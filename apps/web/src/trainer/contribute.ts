@@ -8,7 +8,7 @@ import {
   type Manifest,
   type UploadBegin,
 } from '@oneround/fl-core';
-import type { LoraTrainer, StepReport, TrainerCheckpoint } from '@oneround/lora/training';
+import type { LoraTrainer, LoraTrainerOptions, StepReport, TrainerCheckpoint } from '@oneround/lora/training';
 import {
   DownloadMeter,
   fetchVerified,
@@ -101,7 +101,7 @@ async function train(
   emit: Emit,
 ): Promise<TrainedDelta> {
   const { manifest, runtime, control, held } = parts;
-  const { model, tokenizer, records } = await download(parts, run, signal, progress, emit);
+  const { model, tokenizer, start, records } = await download(parts, run, signal, progress, emit);
   const { data, training } = manifest;
   const { examples, dropped, shortened, labelTokens } = await runtime.encodeExamplesInSlices(
     tokenizer,
@@ -116,7 +116,7 @@ async function train(
     },
   );
   if (dropped + shortened > 0) emit({ type: 'dropped', records: dropped, shortened });
-  const trainer = makeTrainer(parts, run, { model, examples });
+  const trainer = makeTrainer(parts, run, { model, examples, start: start?.values, a: start?.a });
   run.steps = trainer.totalSteps;
   const feed = new StepFeed(run.points, emit);
   let last: StepReport | null = null;
@@ -182,7 +182,8 @@ async function download(
   // Once more, with the bytes of the data.
   meter.report(state);
   emit({ type: 'phase', phase: 'preparing' });
-  return { ...(await runtime.loadModel(manifest, (file) => files.read(file))), records };
+  const loaded = await runtime.loadModel(manifest, (file) => files.read(file));
+  return { ...loaded, start: await runtime.loadStart(manifest, loaded.model, (file) => files.read(file)), records };
 }
 
 async function recordsOf(
@@ -202,9 +203,9 @@ async function recordsOf(
 function makeTrainer(
   { manifest, runtime }: ContributionParts,
   run: RunCheckpoint,
-  { model, examples }: Pick<ConstructorParameters<typeof LoraTrainer>[0], 'model' | 'examples'>,
+  parts: Pick<LoraTrainerOptions, 'model' | 'examples' | 'start' | 'a'>,
 ): LoraTrainer {
-  const options = { model, examples, spec: manifest.adapter, layout: manifest.layout, settings: manifest.training };
+  const options = { ...parts, spec: manifest.adapter, layout: manifest.layout, settings: manifest.training };
   const resume: TrainerCheckpoint | null = run.trainer;
   if (resume) {
     try {

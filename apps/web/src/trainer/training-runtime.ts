@@ -6,12 +6,14 @@ import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?u
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import type { FileRef, Manifest } from '@oneround/fl-core';
+import { readPeftTensors, type AdapterTensors } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { loadCausalLm } from '@oneround/lora/loading';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import type { CausalLm } from '@oneround/lora/training';
 import { readStoredRange, type ReadFile } from './stored-range.ts';
 
+export { modelFiles } from '@oneround/fl-core';
 export { encodeExamplesInSlices } from '@oneround/lora/tokenizer';
 export { LoraTrainer, selectBackend, TrainingError } from '@oneround/lora/training';
 
@@ -21,11 +23,6 @@ export const wasmPaths = {
   'tfjs-backend-wasm-simd.wasm': wasmSimdUrl,
   'tfjs-backend-wasm-threaded-simd.wasm': wasmThreadedUrl,
 };
-
-/** The files of a manifest's model. */
-export function modelFiles({ model }: Manifest) {
-  return [model.config, model.tokenizer, model.tokenizerConfig, ...model.weights];
-}
 
 /** The tokeniser and the model, on the backend in use. `read` gives the checked bytes of a file. */
 export async function loadModel(
@@ -39,4 +36,13 @@ export async function loadModel(
     tokenizer: loadTokenizer(await json(model.tokenizer), await json(model.tokenizerConfig)),
     model: await loadCausalLm(config, readStoredRange(model.weights, read), bytes),
   };
+}
+
+/** The adapter that the campaign starts from; null when it starts from the base model. */
+export async function loadStart(
+  { adapter }: Manifest,
+  { config }: CausalLm,
+  read: ReadFile,
+): Promise<AdapterTensors | null> {
+  return 'start' in adapter ? readPeftTensors(config, adapter, await read(adapter.start)) : null;
 }

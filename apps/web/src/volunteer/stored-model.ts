@@ -1,6 +1,6 @@
 /** How much of this device model files take, and how to have it back. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import type { Manifest } from '@oneround/fl-core';
+import { type FileRef, modelFiles, type Manifest } from '@oneround/fl-core';
 import { openFileStore, type StorageKind } from '../model-files/index.ts';
 
 export interface StoredModel {
@@ -18,11 +18,10 @@ export async function findStoredModel(manifest: Manifest): Promise<StoredModel> 
   const store = await openFileStore();
   const stored = await store.list();
   const total = [...stored.values()].reduce((sum, size) => sum + size, 0);
-  const own = modelFiles(manifest).reduce((sum, { sha256 }) => sum + (stored.get(sha256) ?? 0), 0);
-  const bytes = modelFiles(manifest)
-    .filter((file) => stored.get(file.sha256) === file.bytes)
-    .reduce((sum, file) => sum + file.bytes, 0);
-  return { kind: store.kind, bytes, missing: manifest.model.bytes - bytes, others: total - own };
+  const files = modelFiles(manifest);
+  const own = files.reduce((sum, { sha256 }) => sum + (stored.get(sha256) ?? 0), 0);
+  const bytes = bytesOf(files.filter((file) => stored.get(file.sha256) === file.bytes));
+  return { kind: store.kind, bytes, missing: bytesOf(files) - bytes, others: total - own };
 }
 
 /** Frees what this model takes, or what all the others take. */
@@ -33,8 +32,8 @@ export async function deleteStored(manifest: Manifest, which: 'model' | 'others'
   await store.remove(names.filter((name) => own.has(name) === (which === 'model')));
 }
 
-function modelFiles({ model }: Manifest) {
-  return [model.config, model.tokenizer, model.tokenizerConfig, ...model.weights];
+function bytesOf(files: readonly FileRef[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** The stored model, looked up anew whenever `moment` changes, and how to delete. */
