@@ -11,6 +11,8 @@ function benchmarkModel(changes: Record<string, unknown> = {}): ModelConfig {
   });
 }
 
+const operationsOf = (rows: number, tokens: number) => stepOperations(benchmarkModel(), { rows, tokens, rank: 8 });
+
 describe('stepOperations', () => {
   it('agrees with the count of a known model', () => {
     const frozen = stepOperations(benchmarkModel(), { rows: 8, tokens: 64, rank: 0 });
@@ -19,9 +21,8 @@ describe('stepOperations', () => {
   });
 
   it('grows with rows as they are, and with tokens faster', () => {
-    const of = (rows: number, tokens: number) => stepOperations(benchmarkModel(), { rows, tokens, rank: 8 });
-    expect(of(8, 64)).toBe(8 * of(1, 64));
-    expect(of(1, 128)).toBeGreaterThan(2 * of(1, 64));
+    expect(operationsOf(8, 64)).toBe(8 * operationsOf(1, 64));
+    expect(operationsOf(1, 128)).toBeGreaterThan(2 * operationsOf(1, 64));
   });
 });
 

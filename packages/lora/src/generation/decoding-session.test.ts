@@ -27,11 +27,10 @@ const fixtures = readdirSync(folder, { withFileTypes: true })
 function fixture(name: string): Case {
   const config = parseModelConfig(json(`${name}/config.json`));
   const files = `${name}/adapter/adapter_`;
-  const { shape, a, values } = importPeft(config, json(`${files}config.json`), bytes(`${files}model.safetensors`));
   return {
     config,
     tensors: readSafetensors(bytes(`${name}/model.safetensors`)),
-    adapter: { spec: { ...shape, seed: 0 }, a, values },
+    adapter: importPeft(config, json(`${files}config.json`), bytes(`${files}model.safetensors`)),
   };
 }
 

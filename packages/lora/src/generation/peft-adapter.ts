@@ -12,8 +12,6 @@ export async function peftAdapter(
   adapterConfig: unknown,
   adapterModel: Uint8Array,
 ): Promise<AdapterValues> {
-  const { shape, a, values } = importPeft(config, adapterConfig, adapterModel);
-  // The adapter brings its own A, so the seed is never drawn from.
-  const spec = { ...shape, seed: 0 };
+  const { spec, a, values } = importPeft(config, adapterConfig, adapterModel);
   return { spec, layout: await loraLayout(config, spec), values, a };
 }
