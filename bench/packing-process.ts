@@ -18,7 +18,8 @@ const started = performance.now();
 if (task === 'pack') await packFolder(folder, await openCheckpoint(folder), { packing, out });
 else await load();
 const seconds = (performance.now() - started) / 1000;
-console.log(JSON.stringify({ seconds, peakBytes: process.resourceUsage().maxRSS * 1024 }));
+const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+console.log(JSON.stringify({ seconds, cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakBytes: maxRSS * 1024 }));
 process.exit(0);
 
 async function load(): Promise<void> {

@@ -27,30 +27,36 @@ export function benchPacking(): void {
     const largeBytes = writeSyntheticModel(join(folder, 'large'), large);
     for (const packing of packings) {
       const out = join(folder, 'packed');
-      const { seconds, peakBytes } = measure('pack', join(folder, 'large'), packing, out);
+      const figures = measure('pack', join(folder, 'large'), packing, out);
       rmSync(out, { recursive: true });
-      const speed = (largeBytes / 1e6 / seconds).toFixed(0);
-      print(`pack ${(largeBytes / 1e9).toFixed(2)} GB of BF16 as ${packing}`, seconds, peakBytes, `, ${speed} MB/s`);
+      const speed = (largeBytes / 1e6 / figures.seconds).toFixed(0);
+      print(`pack ${(largeBytes / 1e9).toFixed(2)} GB of BF16 as ${packing}`, figures, `, ${speed} MB/s`);
     }
     rmSync(join(folder, 'large'), { recursive: true });
     writeSyntheticModel(join(folder, 'middling'), middling);
     for (const packing of packings) {
       const out = join(folder, packing);
       measure('pack', join(folder, 'middling'), packing, out);
-      const { seconds, peakBytes } = measure('load', out, packing, '');
-      print(`load 109 M weights of ${packing} into WASM`, seconds, peakBytes);
+      print(`load 109 M weights of ${packing} into WASM`, measure('load', out, packing, ''));
     }
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function measure(...args: [task: 'pack' | 'load', folder: string, packing: string, out: string]) {
-  const output = execFileSync(process.execPath, ['--import', 'tsx', program, ...args], { encoding: 'utf8' });
-  return JSON.parse(output.trim().split('\n').at(-1)!) as { seconds: number; peakBytes: number };
+interface Figures {
+  seconds: number;
+  cpuSeconds: number;
+  peakBytes: number;
 }
 
-function print(label: string, seconds: number, peakBytes: number, more = ''): void {
+function measure(...args: [task: 'pack' | 'load', folder: string, packing: string, out: string]): Figures {
+  const output = execFileSync(process.execPath, ['--import', 'tsx', program, ...args], { encoding: 'utf8' });
+  return JSON.parse(output.trim().split('\n').at(-1)!) as Figures;
+}
+
+function print(label: string, { seconds, cpuSeconds, peakBytes }: Figures, more = ''): void {
   const peak = `${(peakBytes / 1e6).toFixed(0)} MB at the peak`;
-  console.log(`  ${label.padEnd(40)} ${seconds.toFixed(1).padStart(6)} s, ${peak}${more}`);
+  const time = `${seconds.toFixed(1).padStart(6)} s, ${cpuSeconds.toFixed(1).padStart(5)} s of CPU`;
+  console.log(`  ${label.padEnd(40)} ${time}, ${peak}${more}`);
 }

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readSafetensors, writeSafetensors } from '@oneround/lora/checkpoint';
+import { parseModelConfig, tensorShapes } from '@oneround/lora/architecture';
+import { bytesOf, encodeSafetensorsHeader, readSafetensors, writeSafetensors } from '@oneround/lora/checkpoint';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openCheckpoint } from './index.ts';
 
@@ -50,6 +51,33 @@ describe('openCheckpoint', () => {
       const bytes = await checkpoint.tensors.get(name)!.read(4, 8);
       expect(new Float32Array(bytes.buffer)).toEqual(values.slice(1, 3));
     }
+    await checkpoint.close();
+  });
+
+  it('gives GPT-2 its canonical names, without masks and a copied head', async () => {
+    const config = { model_type: 'gpt2', vocab_size: 11, n_positions: 7, n_embd: 6, n_layer: 1, n_head: 2 };
+    const shapes = tensorShapes(parseModelConfig(config));
+    const stored = [
+      ...[...shapes].map(([name, shape]) => ({
+        name: name.slice('transformer.'.length),
+        dtype: 'BF16' as const,
+        shape,
+      })),
+      { name: 'h.0.attn.bias', dtype: 'BOOL' as const, shape: [1, 1, 7, 7] },
+      { name: 'lm_head.weight', dtype: 'BF16' as const, shape: [11, 6] },
+    ];
+    const bytes = stored.reduce((sum, { dtype, shape }) => sum + bytesOf(dtype, shape), 0);
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+    writeFileSync(
+      join(folder, 'model.safetensors'),
+      Buffer.concat([encodeSafetensorsHeader(stored), new Uint8Array(bytes)]),
+    );
+    const checkpoint = await openCheckpoint(folder);
+    expect([...checkpoint.tensors.keys()]).toEqual([...shapes.keys()]);
+    expect(checkpoint.tensors.get('transformer.h.0.attn.c_attn.weight')).toMatchObject({
+      dtype: 'BF16',
+      shape: [6, 18],
+    });
     await checkpoint.close();
   });
 
