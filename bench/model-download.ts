@@ -130,19 +130,12 @@ async function browserSession(context: BrowserContext) {
   return browser.newBrowserCDPSession();
 }
 
-/** Lets half of the model pass, cuts the next files in the middle, and then is a dead network for a while. */
+/** Lets half of the model pass, cuts the next three files in the middle, and is a dead network for a while. */
 async function breakOnce(relay: BreakingRelay, afterBytes: number): Promise<void> {
-  await until(() => relay.bytes() >= afterBytes);
-  const requests = relay.ranges.length;
-  relay.breakAfter(CUT_AFTER_BYTES);
-  await until(() => relay.ranges.length >= requests + 3);
-  relay.breakAfter(0);
+  while (relay.bytes() < afterBytes) await new Promise((resolve) => setTimeout(resolve, 10));
+  relay.breakOff(CUT_AFTER_BYTES, 3);
   await new Promise((resolve) => setTimeout(resolve, OUTAGE_MS));
-  relay.breakAfter(Infinity);
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
+  relay.heal();
 }
 
 function megabytes(bytes: number): string {

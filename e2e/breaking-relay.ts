@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
+/** Between the last byte that passes and the break. */
+const SILENCE_MS = 1_000;
+
 /** What a test does to the connections that ask for certain paths, and sees of them. */
 export interface BreakingRelay {
   url: string;
@@ -9,8 +12,10 @@ export interface BreakingRelay {
   ranges: (string | null)[];
   /** Bytes of their answers that were sent on to the browser so far. */
   bytes(): number;
-  /** From now on such a request is cut after this many bytes of its answer; 0 refuses, Infinity heals. */
-  breakAfter(bytes: number): void;
+  /** The next `requests` such requests are cut after so many bytes of their answers, later ones are refused. */
+  breakOff(afterBytes: number, requests: number): void;
+  /** Everything passes again. */
+  heal(): void;
   close(): void;
 }
 
@@ -20,7 +25,7 @@ export async function startBreakingRelay(serverUrl: string, path: string): Promi
   const open = new Set<Socket>();
   const ranges: (string | null)[] = [];
   let relayed = 0;
-  let limit = Infinity;
+  let outage: { afterBytes: number; requests: number } | null = null;
   const relay = createServer((browser) => {
     const server = connect(port, '127.0.0.1');
     const end = () => {
@@ -30,8 +35,8 @@ export async function startBreakingRelay(serverUrl: string, path: string): Promi
     };
     open.add(browser);
     // A browser that reads slowly slows the server down, as it would without the relay.
-    const send = (bytes: Uint8Array, sent?: () => void) => {
-      if (!browser.write(bytes, sent)) server.pause();
+    const send = (bytes: Uint8Array) => {
+      if (!browser.write(bytes)) server.pause();
     };
     browser.on('drain', () => server.resume());
     /** How much more of the answer may pass; null while some other path is answered. */
@@ -40,9 +45,9 @@ export async function startBreakingRelay(serverUrl: string, path: string): Promi
       const request = chunk.toString('latin1');
       if (request.startsWith('GET ')) left = null;
       if (request.startsWith(`GET ${path}`)) {
-        left = limit;
         ranges.push(/^range: *(.*)$/im.exec(request)?.[1]?.trim() ?? null);
-        if (left === 0) return end();
+        if (outage && outage.requests-- <= 0) return end();
+        left = outage?.afterBytes ?? Infinity;
       }
       server.write(chunk);
     });
@@ -51,7 +56,9 @@ export async function startBreakingRelay(serverUrl: string, path: string): Promi
       const fitting = chunk.subarray(0, left);
       left -= fitting.byteLength;
       relayed += fitting.byteLength;
-      send(fitting, () => fitting.byteLength < chunk.byteLength && end());
+      send(fitting);
+      // First silence, as on a real network: Chromium drops what it has not yet handed to the page when it hears of the end.
+      if (fitting.byteLength < chunk.byteLength) setTimeout(end, SILENCE_MS);
     });
     for (const socket of [browser, server]) socket.on('error', end).on('close', end);
   }).listen(0, '127.0.0.1');
@@ -60,7 +67,8 @@ export async function startBreakingRelay(serverUrl: string, path: string): Promi
     url: `http://127.0.0.1:${(relay.address() as AddressInfo).port}`,
     ranges,
     bytes: () => relayed,
-    breakAfter: (bytes) => (limit = bytes),
+    breakOff: (afterBytes, requests) => (outage = { afterBytes, requests }),
+    heal: () => (outage = null),
     close: () => {
       relay.close();
       for (const socket of open) socket.destroy();

@@ -1,10 +1,10 @@
 /** What a visitor feels: a page that never blocks, a second visit that downloads nothing, readable failures, axe. */
-import AxeBuilder from '@axe-core/playwright';
-import { chromium, expect, test, type Page } from '@playwright/test';
+import { chromium, expect, test } from '@playwright/test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { browserFlags, findBrowser } from '../scripts/find-browser.mjs';
+import { audit } from './audit.ts';
 import { startServerProcess, type ServerProcess } from './server-process.ts';
 import { donate, statusOf, waitForMerge, waitForStep } from './volunteer-page.ts';
 
@@ -117,15 +117,4 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await expect(page.getByTestId('merged-count')).toContainText('1');
     await audit(page);
   });
-}
-
-async function audit(page: Page): Promise<void> {
-  const results = await new AxeBuilder({ page })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'])
-    .analyze();
-  expect(results.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`)).toEqual([]);
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(overflow).toBeLessThanOrEqual(0);
 }
