@@ -1,6 +1,7 @@
 /** `npm run bench [-- name ...]`: prints the figures the project stands by. Nothing here passes or fails. */
 import { cpus } from 'node:os';
 import { benchFold } from './fold.ts';
+import { benchGeneration } from './generation.ts';
 import { benchMergeLatency } from './merge-latency.ts';
 import { benchModelDownload } from './model-download.ts';
 import { benchText } from './text.ts';
@@ -10,6 +11,7 @@ import { benchTrainingStep } from './training-step.ts';
 
 const benches: Record<string, () => Promise<void> | void> = {
   'training-step': benchTrainingStep,
+  generation: benchGeneration,
   fold: benchFold,
   'merge-latency': benchMergeLatency,
   text: benchText,

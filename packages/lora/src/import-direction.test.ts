@@ -31,7 +31,7 @@ describe('imports', () => {
   });
 
   it('only the tensor room imports TFJS', () => {
-    for (const room of ['model', 'training']) {
+    for (const room of ['generation', 'model', 'training']) {
       const imports = importsOf(new URL(`./${room}/index.ts`, import.meta.url));
       const own = [...imports].filter((name) => name.includes(`/lora/src/${room}/`));
       expect(own.length).toBeGreaterThan(3);

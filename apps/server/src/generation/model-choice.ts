@@ -3,7 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileRef, type Manifest, manifestSchema, sha256Hex } from '@oneround/fl-core';
 import { parseModelConfig } from '@oneround/lora/architecture';
-import { readSafetensors, type TensorEntry } from '@oneround/lora/checkpoint';
+import { readSafetensors } from '@oneround/lora/checkpoint';
+import { loadCausalLm } from '@oneround/lora/loading';
+import { readAcross } from '@oneround/lora/packing';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm, selectBackend } from '@oneround/lora/training';
 import * as z from 'zod';
@@ -39,7 +41,11 @@ function loadFolder(folder: string): LoadedModel {
     ? [...new Set(Object.values(indexSchema.parse(json(index)).weight_map))]
     : ['model.safetensors'];
   const tensors = new Map(files.flatMap((file) => [...readSafetensors(read(file))]));
-  return loaded(json('config.json'), tensors, json('tokenizer.json'), json('tokenizer_config.json'), null);
+  return {
+    model: CausalLm.load(parseModelConfig(json('config.json')), tensors),
+    tokenizer: loadTokenizer(json('tokenizer.json'), json('tokenizer_config.json')),
+    manifest: null,
+  };
 }
 
 async function loadServed(serverUrl: string, campaignId: string): Promise<LoadedModel> {
@@ -48,26 +54,19 @@ async function loadServed(serverUrl: string, campaignId: string): Promise<Loaded
   const { config, tokenizer, tokenizerConfig, weights } = manifest.model;
   const file = (ref: FileRef) => servedFile(serverUrl, ref);
   const json = async (ref: FileRef): Promise<unknown> => JSON.parse((await file(ref)).toString('utf8'));
-  const tensors = readSafetensors(Buffer.concat(await Promise.all(weights.map(file))));
-  return loaded(await json(config), tensors, await json(tokenizer), await json(tokenizerConfig), manifest);
+  const parts = await Promise.all(weights.map(file));
+  const sizes = parts.map((part) => part.byteLength);
+  const read = readAcross(sizes, async (index, offset, length) => parts[index]!.subarray(offset, offset + length));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return {
+    model: await loadCausalLm(parseModelConfig(await json(config)), read, bytes),
+    tokenizer: loadTokenizer(await json(tokenizer), await json(tokenizerConfig)),
+    manifest,
+  };
 }
 
 async function servedFile(serverUrl: string, { path, sha256 }: FileRef): Promise<Buffer> {
   const bytes = Buffer.from(await (await download(`${serverUrl}/v1/files/${sha256}`)).arrayBuffer());
   if ((await sha256Hex(bytes)) !== sha256) throw new Error(`${path} arrived damaged; try again`);
   return bytes;
-}
-
-function loaded(
-  config: unknown,
-  tensors: ReadonlyMap<string, TensorEntry>,
-  tokenizerJson: unknown,
-  tokenizerConfigJson: unknown,
-  manifest: Manifest | null,
-): LoadedModel {
-  return {
-    model: CausalLm.load(parseModelConfig(config), tensors),
-    tokenizer: loadTokenizer(tokenizerJson, tokenizerConfigJson),
-    manifest,
-  };
 }

@@ -10,18 +10,21 @@ const LN2_LOW = 1.90821492927058770002e-10;
 const SMALLEST = -708;
 
 /** 1/n! for n = 12 down to 0: on |r| <= ln(2)/2 the rest of the series is below half a unit in the last place. */
-const coefficients = Array.from({ length: 13 }, (_, i) => 12 - i).map((n) => 1 / factorial(n));
+const coefficients = Float64Array.from({ length: 13 }, (_, i) => 1 / factorial(12 - i));
 
 /** 2^-k for k = 0 ... 1022; halving is exact. */
 const halves = new Float64Array(1023);
-halves.forEach((_, k) => (halves[k] = k === 0 ? 1 : halves[k - 1]! / 2));
+halves[0] = 1;
+for (let k = 1; k < halves.length; k++) halves[k] = halves[k - 1]! / 2;
 
 /** e^x for x <= 0, within two units in the last place; 0 below -708. The same bits in every engine. */
 export function portableExp(x: number): number {
   if (x < SMALLEST) return 0;
   const k = Math.round(-x / LN2_HIGH);
   const r = x + k * LN2_HIGH + k * LN2_LOW;
-  return halves[k]! * coefficients.reduce((sum, coefficient) => sum * r + coefficient, 0);
+  let sum = 0;
+  for (const coefficient of coefficients) sum = sum * r + coefficient;
+  return halves[k]! * sum;
 }
 
 function factorial(n: number): number {

@@ -35,7 +35,8 @@ export class Sampler {
     const best = bestToken(logits);
     const { temperature, topK, topP } = this.#settings;
     if (temperature === 0) return best;
-    const weights = Float64Array.from(logits, (logit) => portableExp((logit - logits[best]!) / temperature));
+    const weights = new Float64Array(logits.length);
+    for (let id = 0; id < weights.length; id++) weights[id] = portableExp((logits[id]! - logits[best]!) / temperature);
     const ids = mostProbable(mostLikely(weights, topK), weights, topP);
     return drawn(ids, weights, this.#random.nextUnit());
   }
