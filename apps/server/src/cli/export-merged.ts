@@ -1,12 +1,12 @@
 /** Writes a version as a whole Hugging Face checkpoint: the base model that the server publishes, the adapter folded in. */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FileRef, manifestSchema, sha256Hex } from '@oneround/fl-core';
+import { type FileRef, manifestSchema } from '@oneround/fl-core';
 import { importPeft, mergedCheckpoint } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import type { ReadRange } from '@oneround/lora/checkpoint';
 import { readAcross } from '@oneround/lora/packing';
-import { download } from './download.ts';
+import { download, downloadFile } from './download.ts';
 import { fetchVersion } from './fetch-version.ts';
 
 /**
@@ -50,13 +50,6 @@ function weightsReader(files: readonly FileRef[], load: (file: FileRef) => Promi
       return (await current.content).subarray(offset, offset + length);
     },
   );
-}
-
-async function downloadFile(server: string, { path, sha256 }: FileRef): Promise<Uint8Array> {
-  const response = await download(`${server}/v1/files/${sha256}`);
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if ((await sha256Hex(bytes)) !== sha256) throw new Error(`${path} arrived damaged; export again`);
-  return bytes;
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -23,7 +23,7 @@ export function addGenerateCommand(program: Command): void {
   program
     .command('generate')
     .description('write text with a model folder or with any version of a running campaign')
-    .option('--model <folder>', 'a Hugging Face model folder')
+    .option('--model <folder>', 'a model folder, as Hugging Face or `oneround model add` writes it')
     .option('--campaign <id>', 'a campaign, instead of a folder: its base model, template and versions')
     .option('--server <url>', 'the server of the campaign', withoutSlash, 'http://127.0.0.1:8787')
     .option('--version <n>', 'version of the campaign: a number, latest or base (default: latest)', parseVersion)
