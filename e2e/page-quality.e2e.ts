@@ -116,5 +116,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await page.goto(`${campaignUrl}/live`);
     await expect(page.getByTestId('merged-count')).toContainText('1');
     await audit(page);
+    await page.goto(`${campaignUrl}/play?backend=wasm`);
+    await page.getByTestId('sampling').click();
+    await page.getByTestId('prompt').fill('It was');
+    await audit(page);
+    await page.getByTestId('generate').click();
+    await expect(page.getByTestId('sample')).toHaveAttribute('aria-busy', 'false', { timeout: 120_000 });
+    await audit(page);
   });
 }

@@ -26,7 +26,10 @@ export function PromptForm({ manifest, versions, busy, heldVersion, onGenerate, 
   const [chosen, setChosen] = useState<ModelVersion | null>(null);
   const [inTemplate, setInTemplate] = useState(true);
   const [sampling, setSampling] = useState<SamplingTexts>(defaultSampling);
-  const version = chosen ?? newestOf(versions);
+  // Version 0 is the base model, unless the campaign starts from an adapter.
+  const isBase = (version: Version) => version.version === 0 && !('start' in manifest.adapter);
+  const adapted = versions.filter((entry) => !isBase(entry));
+  const version = chosen ?? adapted.at(-1)?.version ?? 'base';
   const generateButton = useRef<HTMLButtonElement>(null);
   const stop = () => {
     onStop();
@@ -70,7 +73,12 @@ export function PromptForm({ manifest, versions, busy, heldVersion, onGenerate, 
           </label>
         )}
       </div>
-      <VersionChoice versions={versions} chosen={chosen} onChoose={setChosen} />
+      <VersionChoice
+        versions={adapted}
+        baseLoss={versions.find(isBase)?.evaluation?.loss}
+        chosen={chosen}
+        onChoose={setChosen}
+      />
       <SamplingFields texts={sampling} onChange={setSampling} />
       <div className="flex flex-wrap items-center gap-x-4 gap-y-3">
         <button
@@ -93,9 +101,4 @@ export function PromptForm({ manifest, versions, busy, heldVersion, onGenerate, 
       </div>
     </form>
   );
-}
-
-function newestOf(versions: readonly Version[]): ModelVersion {
-  const newest = versions.at(-1)?.version ?? 0;
-  return newest === 0 ? 'base' : newest;
 }

@@ -6,18 +6,18 @@ import { t } from '../text/t.ts';
 import type { ModelVersion } from './messages.ts';
 
 interface VersionChoiceProps {
-  /** Oldest first; version 0 is the base model. */
+  /** Those with an adapter, oldest first. */
   versions: readonly Version[];
+  /** Held-out loss of the base model, where it was measured. */
+  baseLoss: number | undefined;
   /** Null: the newest, also when a newer one comes. */
   chosen: ModelVersion | null;
   onChoose: (version: ModelVersion | null) => void;
 }
 
-export function VersionChoice({ versions, chosen, onChoose }: VersionChoiceProps) {
+export function VersionChoice({ versions, baseLoss, chosen, onChoose }: VersionChoiceProps) {
   const id = useId();
-  const [base] = versions;
-  const merged = versions.slice(1).toReversed();
-  const [newest] = merged;
+  const newest = versions.at(-1);
   const choose = (value: string) => onChoose(value === 'newest' ? null : value === 'base' ? 'base' : Number(value));
   return (
     <div>
@@ -32,12 +32,14 @@ export function VersionChoice({ versions, chosen, onChoose }: VersionChoiceProps
         onChange={(event) => choose(event.target.value)}
       >
         {newest ? (
-          <option value="newest">{withLoss(t('play.version.newest', { version: newest.version }), newest)}</option>
+          <option value="newest">
+            {withLoss(t('play.version.newest', { version: newest.version }), lossOf(newest))}
+          </option>
         ) : null}
-        <option value="base">{withLoss(t('play.version.base'), base)}</option>
-        {merged.map((version) => (
+        <option value="base">{withLoss(t('play.version.base'), baseLoss)}</option>
+        {versions.toReversed().map((version) => (
           <option key={version.version} value={version.version}>
-            {withLoss(t('play.version.one', { version: version.version }), version)}
+            {withLoss(t('play.version.one', { version: version.version }), lossOf(version))}
           </option>
         ))}
       </select>
@@ -45,7 +47,10 @@ export function VersionChoice({ versions, chosen, onChoose }: VersionChoiceProps
   );
 }
 
-function withLoss(name: string, version: Version | undefined): string {
-  const loss = version?.evaluation?.loss;
+function lossOf({ evaluation }: Version): number | undefined {
+  return evaluation?.loss;
+}
+
+function withLoss(name: string, loss: number | undefined): string {
   return loss === undefined ? name : t('play.version.loss', { name, loss: formatLoss(loss) });
 }
