@@ -42,6 +42,9 @@ test('a volunteer tries what was merged, compares it with the base model, and st
   await page.getByTestId('seed').fill('8');
   expect((await written(page, 5)).text).not.toBe(drawn.text);
 
+  await page.getByTestId('style').selectOption('chat');
+  expect((await written(page, 6)).text).not.toBe('');
+
   await page.getByTestId('maxTokens').fill('240');
   await page.getByTestId('generate').click();
   await expect(page.getByTestId('generated').first()).not.toBeEmpty();
@@ -54,7 +57,7 @@ test('a volunteer tries what was merged, compares it with the base model, and st
   // The browser refuses a setting out of range before anything runs.
   await page.getByTestId('topP').fill('2');
   await page.getByTestId('generate').click();
-  await expect(page.getByTestId('sample')).toHaveCount(6);
+  await expect(page.getByTestId('sample')).toHaveCount(7);
 });
 
 test('a first visit downloads the model when asked to, and says what fails', async ({ page }) => {

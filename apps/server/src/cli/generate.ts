@@ -1,6 +1,7 @@
 /** `oneround generate`: text from a base model, a campaign's version, or a PEFT adapter, streamed to standard output. */
 import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
+import type { Prompt } from '@oneround/lora/generation';
 import type { AdapterChoice, ModelChoice } from '../generation/index.ts';
 
 interface GenerateFlags {
@@ -11,6 +12,7 @@ interface GenerateFlags {
   adapter?: string;
   prompt: string;
   plain?: boolean;
+  chat?: boolean;
   maxTokens: number;
   temperature: number;
   topK?: number;
@@ -30,6 +32,7 @@ export function addGenerateCommand(program: Command): void {
     .option('--adapter <folder>', 'a PEFT folder to adapt the model with, instead of a version')
     .requiredOption('--prompt <text>', 'what to go on from')
     .option('--plain', "leave the prompt as it is instead of putting it into the campaign's template")
+    .option('--chat', "ask it as one turn of a conversation, in the model's chat template")
     .option('--max-tokens <n>', 'longest text', Number, 200)
     .option('--temperature <t>', '0 always takes the most likely token', Number, 0.8)
     .option('--top-k <n>', 'draw from this many most likely tokens (default: all)', Number)
@@ -40,13 +43,13 @@ export function addGenerateCommand(program: Command): void {
 }
 
 async function generate(flags: GenerateFlags): Promise<void> {
+  if (flags.plain && flags.chat) throw new Error('give --plain or --chat, not both');
   const modelChoice = modelOf(flags);
   const adapterChoice = adapterOf(flags);
   const { generateTo, loadAdapter, loadModel } = await import('../generation/index.ts');
   const loaded = await loadModel(modelChoice);
   const { adapter, name } = await loadAdapter(loaded.model.config, adapterChoice);
-  const template = flags.plain ? undefined : loaded.manifest?.data.template.prompt;
-  const prompt = template?.replace('{prompt}', () => flags.prompt) ?? flags.prompt;
+  const prompt = promptOf(flags, loaded.manifest?.data.template.prompt);
   const seed = flags.seed ?? randomInt(2 ** 32);
   const stopping = new AbortController();
   const stop = () => stopping.abort(new Error('stopped'));
@@ -61,6 +64,11 @@ async function generate(flags: GenerateFlags): Promise<void> {
   process.stdout.write('\n');
   const pace = report.tokensPerSecond === null ? '' : `, ${report.tokensPerSecond.toFixed(1)} tokens/s`;
   console.error(`${name}: ${report.tokens} tokens${pace}, ${report.end.replaceAll('-', ' ')}, seed ${seed}`);
+}
+
+function promptOf({ prompt, plain, chat }: GenerateFlags, template: string | undefined): Prompt {
+  if (chat) return [{ role: 'user', content: prompt }];
+  return plain ? prompt : (template?.replace('{prompt}', () => prompt) ?? prompt);
 }
 
 function modelOf({ model, campaign, server }: GenerateFlags): ModelChoice {

@@ -1,5 +1,5 @@
 /** Streams generated text to whoever writes it out, and measures how fast it came. */
-import { generateText, type TextEnd, type TextOptions } from '@oneround/lora/generation';
+import { generateText, type Prompt, type TextEnd, type TextOptions } from '@oneround/lora/generation';
 import type { AdapterValues } from '@oneround/lora/training';
 import type { LoadedModel } from './model-choice.ts';
 
@@ -15,7 +15,7 @@ export async function generateTo(
   write: (text: string) => void,
   { model, tokenizer }: LoadedModel,
   adapter: AdapterValues | null,
-  prompt: string,
+  prompt: Prompt,
   options: TextOptions,
 ): Promise<GenerationReport> {
   const text = generateText(model, adapter, tokenizer, prompt, options);

@@ -13,6 +13,7 @@ interface WorkerScope {
 /** Errors whose message is already a sentence for the person. */
 const spokenErrors = new Set([
   'BackendError',
+  'ChatTemplateError',
   'CheckpointError',
   'DownloadError',
   'GenerationError',

@@ -1,6 +1,6 @@
 /** Everything that passes between the playground and its worker: one union each way, told apart by `type`. */
 import type { Manifest } from '@oneround/fl-core';
-import type { SamplingSettings, TextEnd } from '@oneround/lora/generation';
+import type { Prompt, SamplingSettings, TextEnd } from '@oneround/lora/generation';
 import type { MeasuredDownload } from '../model-files/index.ts';
 import type { BackendPreference } from '../trainer/messages.ts';
 
@@ -10,8 +10,8 @@ export type ModelVersion = 'base' | number;
 /** One text to write. */
 export interface GenerationRequest {
   version: ModelVersion;
-  /** As the model reads it: already in the campaign's template. */
-  prompt: string;
+  /** As the model reads it: already in the campaign's template where that is wanted. */
+  prompt: Prompt;
   sampling: SamplingSettings;
   maxNewTokens: number;
 }

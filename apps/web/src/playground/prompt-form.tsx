@@ -5,6 +5,7 @@ import { type FormEvent, useId, useRef, useState } from 'react';
 import { t } from '../text/t.ts';
 import { CostLine } from './cost-line.tsx';
 import type { GenerationRequest, ModelVersion } from './messages.ts';
+import { type PromptStyle, PromptStyleChoice, styled } from './prompt-style.tsx';
 import { defaultSampling, SamplingFields, samplingOf, type SamplingTexts } from './sampling-fields.tsx';
 import { VersionChoice } from './version-choice.tsx';
 
@@ -24,7 +25,7 @@ export function PromptForm({ manifest, versions, busy, heldVersion, onGenerate, 
   const [prompt, setPrompt] = useState('');
   /** Null follows the newest version. */
   const [chosen, setChosen] = useState<ModelVersion | null>(null);
-  const [inTemplate, setInTemplate] = useState(true);
+  const [style, setStyle] = useState<PromptStyle>('template');
   const [sampling, setSampling] = useState<SamplingTexts>(defaultSampling);
   // Version 0 is the base model, unless the campaign starts from an adapter.
   const isBase = (version: Version) => version.version === 0 && !('start' in manifest.adapter);
@@ -39,8 +40,7 @@ export function PromptForm({ manifest, versions, busy, heldVersion, onGenerate, 
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
-    const whole = inTemplate ? template.prompt.replace('{prompt}', () => prompt) : prompt;
-    onGenerate(prompt, { version, prompt: whole, ...samplingOf(sampling) });
+    onGenerate(prompt, { version, prompt: styled(prompt, style, template.prompt), ...samplingOf(sampling) });
   };
   return (
     <form className="card flex flex-col gap-4 p-5" onSubmit={submit}>
@@ -56,29 +56,16 @@ export function PromptForm({ manifest, versions, busy, heldVersion, onGenerate, 
           value={prompt}
           onChange={(event) => setPrompt(event.target.value)}
         />
-        {template.prompt === '{prompt}' ? null : (
-          <label className="mt-2 flex min-h-6 cursor-pointer items-start gap-3 text-sm">
-            <input
-              type="checkbox"
-              className="mt-1 size-4 shrink-0"
-              checked={inTemplate}
-              onChange={(event) => setInTemplate(event.target.checked)}
-            />
-            <span>
-              {t('play.template')}
-              <span className="block whitespace-pre-line text-muted">
-                {t('play.template.note', { template: template.prompt })}
-              </span>
-            </span>
-          </label>
-        )}
       </div>
-      <VersionChoice
-        versions={adapted}
-        baseLoss={versions.find(isBase)?.evaluation?.loss}
-        chosen={chosen}
-        onChoose={setChosen}
-      />
+      <div className="grid gap-4 md:grid-cols-2">
+        <PromptStyleChoice template={template.prompt} chosen={style} onChoose={setStyle} />
+        <VersionChoice
+          versions={adapted}
+          baseLoss={versions.find(isBase)?.evaluation?.loss}
+          chosen={chosen}
+          onChoose={setChosen}
+        />
+      </div>
       <SamplingFields texts={sampling} onChange={setSampling} />
       <div className="flex flex-wrap items-center gap-x-4 gap-y-3">
         <button

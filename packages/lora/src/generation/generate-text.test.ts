@@ -4,7 +4,7 @@ import { byteLevelTokenizer, randomTensors, tinyConfig } from '../testing/index.
 import { memory, selectBackend } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
 import { CausalLm } from '../training/index.ts';
-import { generateText, generateTokens, type TextOptions } from './index.ts';
+import { generateText, generateTokens, type Prompt, type TextOptions } from './index.ts';
 
 const files = byteLevelTokenizer(['h e', 'l l', 'Ġ he']);
 const tokenizer = loadTokenizer(files.tokenizerJson, files.tokenizerConfigJson);
@@ -22,7 +22,7 @@ beforeAll(async () => {
 
 afterAll(() => model.dispose());
 
-async function said(prompt: string, changes: Partial<TextOptions> = {}) {
+async function said(prompt: Prompt, changes: Partial<TextOptions> = {}) {
   const pieces: string[] = [];
   const text = generateText(model, null, tokenizer, prompt, { ...options, ...changes });
   let tokens = 0;
@@ -60,6 +60,15 @@ describe('generateText', () => {
     const { text } = await said('hello', { maxNewTokens: 60 });
     const found = await said('hello', { maxNewTokens: 60, stopStrings: [`${text.at(-1)}and on`] });
     expect(found).toMatchObject({ text, tokens: 60, end: 'max-new-tokens' });
+  });
+
+  it('takes its turn in a conversation', async () => {
+    const ids: number[] = [];
+    const asked = tokenizer.encode('<s>User: hello\n\nAssistant:');
+    expect(asked[0]).toBe(tokenizer.bosId);
+    const tokens = generateTokens(model, null, asked, { ...options, stopIds: [tokenizer.eosId] });
+    for await (const id of tokens) ids.push(id);
+    expect((await said([{ role: 'user', content: 'hello' }])).text).toBe(tokenizer.decode(ids));
   });
 
   it('goes on from nothing but BOS', async () => {

@@ -1,4 +1,5 @@
 /** Text, piece by piece. */
+import type { ChatMessage } from '@oneround/fl-core';
 import type { CausalLm } from '../model/index.ts';
 import type { TextTokenizer } from '../tokenizer/index.ts';
 import type { AdapterValues } from '../training/index.ts';
@@ -21,20 +22,24 @@ export interface TextPiece {
 /** Why a text ended. */
 export type TextEnd = 'end-of-text' | 'stop-string' | 'max-new-tokens' | 'max-positions';
 
+/** What to go on from: a text, or a conversation in which the model speaks next. */
+export type Prompt = string | readonly ChatMessage[];
+
 /**
- * Continues `prompt` as a text of its own (BOS before it) until EOS, a stop string, or a limit. Joined, the pieces are the
- * new text.
- * @throws as `generateTokens` does
+ * Continues `prompt` until EOS, a stop string, or a limit. Joined, the pieces are the new text.
+ * @throws as `generateTokens` does; ChatTemplateError when the model's chat template refuses the conversation
  */
 export async function* generateText(
   model: CausalLm,
   adapter: AdapterValues | null,
   tokenizer: TextTokenizer,
-  prompt: string,
+  prompt: Prompt,
   { stopStrings = [], ...options }: TextOptions,
 ): AsyncGenerator<TextPiece, TextEnd, void> {
-  const promptIds = [...tokenizer.startIds, ...tokenizer.encode(prompt)];
-  const tokens = generateTokens(model, adapter, promptIds, { ...options, stopIds: [tokenizer.eosId] });
+  const tokens = generateTokens(model, adapter, promptIds(tokenizer, prompt), {
+    ...options,
+    stopIds: [tokenizer.eosId],
+  });
   const decoding = tokenizer.decodeStream();
   const stops = new StopStrings(stopStrings);
   let count = 0;
@@ -51,4 +56,10 @@ export async function* generateText(
   }
   await tokens.return('stop-id');
   return 'stop-string';
+}
+
+/** A text begins as in training; a conversation as the chat template writes it, special tokens and all. */
+function promptIds(tokenizer: TextTokenizer, prompt: Prompt): number[] {
+  if (typeof prompt === 'string') return [...tokenizer.startIds, ...tokenizer.encode(prompt)];
+  return tokenizer.encode(tokenizer.chat.render(prompt, true));
 }

@@ -4,7 +4,7 @@
  */
 export { DecodingSession } from './decoding-session.ts';
 export { GenerationError, type GenerationErrorCode } from './generation-error.ts';
-export { generateText, type TextEnd, type TextOptions, type TextPiece } from './generate-text.ts';
+export { generateText, type Prompt, type TextEnd, type TextOptions, type TextPiece } from './generate-text.ts';
 export { generateTokens, type TokenOptions } from './generate-tokens.ts';
 export { peftAdapter } from './peft-adapter.ts';
 export { Sampler, type SamplingSettings } from './sampler.ts';
