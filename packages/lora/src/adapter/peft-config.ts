@@ -24,8 +24,10 @@ const schema = z.looseObject({
    * something out of the base weights, so that the adapter alone is not the change.
    */
   init_lora_weights: z
-    .union([z.boolean(), z.enum(['gaussian', 'orthogonal', 'eva'])], {
-      error: 'this start changes the base weights too; save the adapter with path_initial_model_for_weight_conversion',
+    .union([z.boolean(), z.enum(['gaussian', 'orthogonal', 'eva', 'mica'])], {
+      error:
+        'only a truth value, gaussian, orthogonal, eva and mica leave the base weights alone; ' +
+        'save the adapter with path_initial_model_for_weight_conversion',
     })
     .nullish(),
 });

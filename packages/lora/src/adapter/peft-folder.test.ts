@@ -122,7 +122,7 @@ describe('importPeft', () => {
     ['init_lora_weights', 'olora'],
     ['init_lora_weights', 'corda'],
     ['init_lora_weights', 'loftq'],
-    ['init_lora_weights', 'mica'],
+    ['init_lora_weights', 'lora_ga'],
     ['some_field_of_peft_9', 1],
     ['rank_pattern', { q_proj: 1.5 }],
     ['rank_pattern', { '(q_proj': 2 }],
@@ -144,7 +144,7 @@ describe('importPeft', () => {
     },
   );
 
-  it.each(['gaussian', 'orthogonal', 'eva', true, false])('does not mind a start of %j', (start) => {
+  it.each(['gaussian', 'orthogonal', 'eva', 'mica', true, false])('does not mind a start of %j', (start) => {
     expect(importWith({ init_lora_weights: start }).values).toEqual(values);
   });
 
