@@ -1,16 +1,10 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { checkTensors, parseModelConfig, type ModelConfig } from '../architecture/index.ts';
+import { checkTensors, type ModelConfig } from '../architecture/index.ts';
 import { readSafetensors, type TensorEntry, writeSafetensors } from '../checkpoint/index.ts';
 import { type Packing, packTensors, readWeights } from '../packing/index.ts';
 import { referenceLogits } from '../reference/index.ts';
-import { randomB, randomTensors, relativeError, tinyConfig } from '../testing/index.ts';
-import { type ImportedAdapter, importPeft, mergedCheckpoint, publishedA } from './index.ts';
-
-const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
-const bytes = (file: string) => new Uint8Array(readFileSync(folder + file));
-const json = (file: string): unknown => JSON.parse(readFileSync(folder + file, 'utf8'));
+import { fixtureBytes, loadFixture, randomB, randomTensors, relativeError, tinyConfig } from '../testing/index.ts';
+import { type ImportedAdapter, mergedCheckpoint, publishedA } from './index.ts';
 
 const ranges = (file: Uint8Array) => async (offset: number, length: number) => file.slice(offset, offset + length);
 
@@ -42,18 +36,15 @@ describe('mergedCheckpoint', () => {
     ['qwen3', 'adapter', 'BF16', 2 ** -6],
   ])('%s with %s: names and %s as in the base, and the logits of both', async (base, which, dtype, tolerance) => {
     const [name] = base.split('/');
-    const config = parseModelConfig(json(`${name}/config.json`));
-    const file = bytes(`${base}/model.safetensors`);
-    const path = `${name}/${which}/adapter_`;
-    const adapter = importPeft(config, json(`${path}config.json`), bytes(`${path}model.safetensors`));
+    const { config, adapter, ids } = loadFixture(name!, which);
+    const file = fixtureBytes(`${base}/model.safetensors`);
     const found = await merged(config, adapter, file);
     const tensors = readSafetensors(file);
     const read = new Set(checkTensors(config, tensors).values());
     const kept = [...tensors].filter(([, entry]) => read.has(entry)).map(([tensor]) => tensor);
     expect([...found.keys()]).toEqual(kept);
     expect(new Set([...found.values()].map((entry) => entry.dtype))).toEqual(new Set([dtype]));
-    const { ids } = json(`${name}/expected.json`) as { ids: number[][] };
-    const error = logitsError(config, tensors, adapter, found, Int32Array.from(ids[0]!));
+    const error = logitsError(config, tensors, adapter, found, ids[0]!);
     expect(error).toBeLessThan(tolerance);
   });
 

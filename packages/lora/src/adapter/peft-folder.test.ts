@@ -1,10 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parseModelConfig } from '../architecture/index.ts';
 import { CheckpointError, readSafetensors, writeSafetensors } from '../checkpoint/index.ts';
 import { referenceLogits } from '../reference/index.ts';
-import { configs, randomB, relativeError, tinyConfig } from '../testing/index.ts';
+import {
+  configs,
+  fixtureAdapters,
+  fixtureBytes,
+  fixtureJson,
+  loadFixture,
+  randomB,
+  relativeError,
+  tinyConfig,
+} from '../testing/index.ts';
 import { adaptedModules, exportPeft, importPeft, type LoraSpec, publishedA } from './index.ts';
 
 const config = tinyConfig();
@@ -199,31 +205,18 @@ describe('importPeft', () => {
   });
 });
 
-const fixtures = fileURLToPath(new URL('../../fixtures/', import.meta.url));
-const bytes = (file: string) => readFileSync(fixtures + file);
-const json = (file: string): unknown => JSON.parse(bytes(file).toString('utf8'));
-
 describe('an adapter that peft wrote', () => {
-  const cases = readdirSync(fixtures, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name }) => readdirSync(fixtures + name).map((folder) => [name, folder] as const))
-    .filter(([, folder]) => folder.startsWith('adapter'));
-
-  it.each(cases)('%s/%s: imported, exported and imported again it has the same logits', (name, folder) => {
-    const model = parseModelConfig(json(`${name}/config.json`));
-    const path = `${name}/${folder}/adapter_`;
-    const first = importPeft(model, json(`${path}config.json`), bytes(`${path}model.safetensors`));
+  it.each(fixtureAdapters)('%s/%s: imported, exported and imported again it has the same logits', (name, folder) => {
+    const { config: model, tensors, adapter: first, ids } = loadFixture(name, folder);
     const written = exportPeft({ config: model, ...first, baseModelName: name });
     const fields: unknown = JSON.parse(new TextDecoder().decode(written.adapterConfig));
     const again = importPeft(model, fields, written.adapterModel);
     expect(again).toEqual(first);
-    const { fan_in_fan_out, ...rest } = json(`${path}config.json`) as Record<string, unknown>;
+    const { fan_in_fan_out, ...rest } = fixtureJson(`${name}/${folder}/adapter_config.json`) as Record<string, unknown>;
     expect(fields).toMatchObject({ fan_in_fan_out, r: rest['r'], use_rslora: rest['use_rslora'] });
-    const expected = readSafetensors(bytes(`${name}/expected.safetensors`));
+    const expected = readSafetensors(fixtureBytes(`${name}/expected.safetensors`));
     const logits = expected.get(folder === 'adapter' ? 'adapted_logits' : 'adapted_logits_patterns')!.values;
-    const { ids } = json(`${name}/expected.json`) as { ids: number[][] };
-    const tensors = readSafetensors(bytes(`${name}/model.safetensors`));
-    const found = ids.flatMap((row) => [...referenceLogits({ config: model, tensors }, again, Int32Array.from(row))]);
+    const found = ids.flatMap((row) => [...referenceLogits({ config: model, tensors }, again, row)]);
     expect(relativeError(found, logits)).toBeLessThan(1e-5);
   });
 });

@@ -1,12 +1,18 @@
 /** Fed token by token or in chunks, a text has the logits of the whole row at once: every architecture, with an adapter. */
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '@oneround/fl-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { importPeft, loraLayout, type LoraSpec, publishedA } from '../adapter/index.ts';
-import { type ModelConfig, parseModelConfig } from '../architecture/index.ts';
-import { readSafetensors, type TensorEntry } from '../checkpoint/index.ts';
-import { configs, installNodeWebgpu, logitsOnBackend, randomB, randomTensors } from '../testing/index.ts';
+import { loraLayout, type LoraSpec, publishedA } from '../adapter/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
+import type { TensorEntry } from '../checkpoint/index.ts';
+import {
+  configs,
+  fixtureNames,
+  installNodeWebgpu,
+  loadFixture,
+  logitsOnBackend,
+  randomB,
+  randomTensors,
+} from '../testing/index.ts';
 import { memory, selectBackend } from '../tensor/index.ts';
 import { type AdapterValues, CausalLm } from '../training/index.ts';
 import { DecodingSession } from './index.ts';
@@ -15,23 +21,6 @@ interface Case {
   config: ModelConfig;
   tensors: ReadonlyMap<string, TensorEntry>;
   adapter: Omit<AdapterValues, 'layout'> & { a: readonly Float32Array[] };
-}
-
-const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
-const bytes = (file: string) => readFileSync(folder + file);
-const json = (file: string): unknown => JSON.parse(bytes(file).toString('utf8'));
-const fixtures = readdirSync(folder, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map(({ name }) => name);
-
-function fixture(name: string): Case {
-  const config = parseModelConfig(json(`${name}/config.json`));
-  const files = `${name}/adapter/adapter_`;
-  return {
-    config,
-    tensors: readSafetensors(bytes(`${name}/model.safetensors`)),
-    adapter: importPeft(config, json(`${files}config.json`), bytes(`${files}model.safetensors`)),
-  };
 }
 
 /** Windows of three to five positions, and GPT-2's learned ones. */
@@ -85,7 +74,7 @@ async function expectSameLogits({ config, tensors, adapter }: Case, lengthsOf = 
 describe('a decoding session on wasm', () => {
   beforeAll(() => selectBackend('wasm'));
 
-  it.each(fixtures)('%s', (name) => expectSameLogits(fixture(name)));
+  it.each(fixtureNames)('%s', (name) => expectSameLogits(loadFixture(name)));
 
   it.each(Object.keys(configs))('%s, random', (name) => expectSameLogits(random(name)));
 
@@ -106,5 +95,5 @@ describe('a decoding session on webgpu', { timeout: 240_000 }, () => {
     await selectBackend('webgpu');
   });
 
-  it.each(['gemma3-text', 'gpt2'])('%s', (name) => expectSameLogits(fixture(name), fewChunks));
+  it.each(['gemma3-text', 'gpt2'])('%s', (name) => expectSameLogits(loadFixture(name), fewChunks));
 });

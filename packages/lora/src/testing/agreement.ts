@@ -53,6 +53,18 @@ export async function logitsOnBackend(
   return Float32Array.from(values);
 }
 
+/** Largest difference in units of the largest expected value. */
+export function largestError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (found.length !== expected.length) return Infinity;
+  let difference = 0;
+  let size = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference = Math.max(difference, Math.abs(found[i]! - expected[i]!));
+    size = Math.max(size, Math.abs(expected[i]!));
+  }
+  return difference / size;
+}
+
 /** Length of the difference over the length of the reference: 0 is equality, 1 is unrelated. */
 export function relativeError(found: ArrayLike<number>, reference: ArrayLike<number>): number {
   if (found.length !== reference.length) return Infinity;

@@ -2,9 +2,10 @@
  * testing: what the package's tests share - small random models, WebGPU in Node, greedy decoding, and the comparison with
  * the reference.
  */
-export { logitsOnBackend, lossAndGradientOnBackend, relativeError } from './agreement.ts';
+export { largestError, logitsOnBackend, lossAndGradientOnBackend, relativeError } from './agreement.ts';
 export { byteFallbackTokenizer } from './byte-fallback-tokenizer.ts';
 export { byteLevelTokenizer } from './byte-level-tokenizer.ts';
+export { fixtureAdapters, fixtureBytes, fixtureJson, fixtureNames, loadFixture } from './fixtures.ts';
 export { greedyTokens } from './greedy-tokens.ts';
 export { installNodeWebgpu } from './node-webgpu.ts';
 export { configs, everyLinear, randomB, randomExamples, randomTensors, tinyConfig } from './random-models.ts';
