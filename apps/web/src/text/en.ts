@@ -287,7 +287,7 @@ export const en = {
   'play.prompt': 'Prompt',
   'play.prompt.example': 'How the text begins, or a question',
   'play.version': 'Model',
-  'play.version.base': 'Base model, nothing merged',
+  'play.version.base': 'Base model, no adapter',
   'play.version.newest': 'Newest: version {version}',
   'play.version.one': 'Version {version}',
   'play.version.loss': '{name}, held-out loss {loss}',
