@@ -1,9 +1,12 @@
 /** The command itself, as a person runs it. */
 import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openCheckpoint, packFolder } from '../model/index.ts';
 import { startServer, type RunningServer } from '../server.ts';
 import { makeTestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
@@ -46,6 +49,20 @@ describe('oneround generate', () => {
     const stop = first.stdout.slice(10, 14);
     const { stdout } = await oneround(...sampled, '--stop', stop);
     expect(stdout).toBe(`${first.stdout.slice(0, first.stdout.indexOf(stop))}\n`);
+  });
+
+  it('says with a packed folder what the unpacked one says', async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'oneround-generate-'));
+    cleanUp = () => rmSync(parent, { recursive: true, force: true });
+    const checkpoint = await openCheckpoint(tiny);
+    const out = join(parent, 'packed');
+    await packFolder(tiny, checkpoint, { packing: 'f16', out });
+    await checkpoint.close();
+    const [packed, unpacked] = await Promise.all(
+      [out, tiny].map((folder) => oneround('--model', folder, '--prompt', 'It was', ...short)),
+    );
+    expect(packed!.stdout.length).toBeGreaterThan(5);
+    expect(packed!.stdout).toBe(unpacked!.stdout);
   });
 
   it('takes any version of a running campaign, or its exported folder', async () => {
