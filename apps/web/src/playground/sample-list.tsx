@@ -60,7 +60,7 @@ function SampleCard({ sample, waiting }: { sample: Sample; waiting: string | nul
 }
 
 function modelName({ request: { version } }: Sample): string {
-  return version === 'base' ? t('play.base') : t('play.version.one', { version });
+  return version === 'base' ? t('play.version.base') : t('play.version.one', { version });
 }
 
 function figuresText({ tokens, tokensPerSecond }: Sample['figures']): string | null {
