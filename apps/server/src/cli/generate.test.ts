@@ -28,7 +28,8 @@ afterEach(async () => {
   cleanUp();
 });
 
-describe('oneround generate', () => {
+// Each run of the command loads TFJS anew.
+describe('oneround generate', { timeout: 180_000 }, () => {
   it('continues a prompt with a model folder; the same seed says the same', async () => {
     const sampled = [
       '--model',

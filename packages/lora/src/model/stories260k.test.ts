@@ -71,7 +71,7 @@ describe.skipIf(!isPresent)(`stories260K (${isPresent ? 'found' : `skipped: not 
     expect(Math.abs(loss / nats - 1)).toBeLessThan(0.005);
   });
 
-  it('tells the story that transformers tells, to the last of its positions', async () => {
+  it('tells the story that transformers tells, to the last of its positions', { timeout: 180_000 }, async () => {
     await selectBackend('wasm');
     const model = CausalLm.load(files.config, files.tensors);
     const ids = await greedyTokens(model, null, [1], { maxNewTokens: 1000, stopIds: [2] });
