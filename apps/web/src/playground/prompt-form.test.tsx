@@ -32,7 +32,7 @@ describe('the choice of a model', () => {
   it('is the base model until something is merged', async () => {
     expect(await choices({ ...shape, seed: 1 }, [5])).toEqual({
       chosen: 'base',
-      options: ['Base model, no adapter, held-out loss 5.000'],
+      options: ['Base model, held-out loss 5.000'],
     });
   });
 
@@ -45,7 +45,7 @@ describe('the choice of a model', () => {
   it('has version 0, too, where the campaign starts from an adapter; no loss of the base model is known there', async () => {
     expect(await choices({ ...shape, start }, [3])).toEqual({
       chosen: 'newest',
-      options: ['Newest: version 0, held-out loss 3.000', 'Base model, no adapter', 'Version 0, held-out loss 3.000'],
+      options: ['Newest: version 0, held-out loss 3.000', 'Base model', 'Version 0, held-out loss 3.000'],
     });
   });
 });
