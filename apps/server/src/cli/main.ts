@@ -6,6 +6,12 @@ import { addGenerateCommand } from './generate.ts';
 import { addModelCommand } from './model.ts';
 import { addStartCommand } from './start.ts';
 
+// `oneround ... | head` closes the pipe when it has enough: no fault of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
 const program = new Command('oneround')
   .description('Federated fine-tuning in one communication round, in the browser')
   .showHelpAfterError();
