@@ -149,6 +149,15 @@ describe('fetchModel', () => {
   });
 });
 
+describe('a hub that is not to be trusted', () => {
+  it('does not choose where files go', async () => {
+    await hub.close();
+    hub = await startHubServer(files, '../../../elsewhere');
+    expect(await problemOf('org/model')).toMatch(/^hub_failed: .* names no commit for org\/model/);
+    expect(readdirSync(cacheDir)).toEqual([]);
+  });
+});
+
 describe('isHubId', () => {
   it.each(['gpt2', 'HuggingFaceTB/SmolLM2-135M', 'a/b.c_d'])('takes %s', (id) => expect(isHubId(id)).toBe(true));
   it.each(['', '.', '../x', '/abs/olute', 'a/b/c', 'a b', './gpt2'])('takes no %j', (id) => {

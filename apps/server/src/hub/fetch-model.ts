@@ -64,6 +64,8 @@ export async function fetchModel(id: string, wanted: 'all' | 'config', options: 
   try {
     const { sha } = await modelInfo({ ...repository, name: id, revision, additionalFields: ['sha'] });
     found.isVisible = true;
+    // It names a folder here.
+    if (!/^[0-9a-f]{40}$/.test(sha)) throw new ModelError('hub_failed', `${hubUrl} names no commit for ${id}.`);
     const listed = new Map<string, ListFileEntry>();
     for await (const entry of listFiles({ ...repository, repo: id, revision: sha })) listed.set(entry.path, entry);
     const folder = join(cacheDir, getRepoFolderName({ type: 'model', name: id }));

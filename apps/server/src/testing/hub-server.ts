@@ -19,16 +19,17 @@ export interface HubServer {
 }
 
 const COMMIT = 'c0ffee'.padEnd(40, '0');
+const LARGE_FROM_BYTES = 10_000;
 /** The token that may read `org/gated`. */
 export const HUB_TOKEN = 'hf_may_read';
 
-/** Serves one model as `org/model`, and again as `org/gated`; of `org/hidden` it shows nothing. Files from `largeFrom` bytes on are kept as LFS keeps them. */
-export async function startHubServer(files: ReadonlyMap<string, Uint8Array>, largeFrom = 10_000): Promise<HubServer> {
+/** Serves one model as `org/model`, and again as `org/gated`; of `org/hidden` it shows nothing. Files from 10,000 bytes on are kept as LFS keeps them. `commit`: what it calls the newest. */
+export async function startHubServer(files: ReadonlyMap<string, Uint8Array>, commit = COMMIT): Promise<HubServer> {
   const hub: Omit<HubServer, 'url' | 'close'> = { requests: [], drops: [], sent: new Map() };
   const entries = [...files].map(([path, content]) => {
     const entry = { type: 'file', path, size: content.byteLength, oid: gitHash(content) };
     const lfs = { oid: createHash('sha256').update(content).digest('hex'), size: content.byteLength, pointerSize: 130 };
-    return content.byteLength < largeFrom ? entry : { ...entry, lfs };
+    return content.byteLength < LARGE_FROM_BYTES ? entry : { ...entry, lfs };
   });
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     const path = new URL(request.url!, 'http://hub').pathname;
@@ -45,14 +46,14 @@ export async function startHubServer(files: ReadonlyMap<string, Uint8Array>, lar
     if (path.includes('/revision/')) {
       return path.endsWith('/revision/nowhere')
         ? sendJson(response, 404, { error: 'Invalid rev id: nowhere' })
-        : sendJson(response, 200, { _id: '1', id, sha: COMMIT, lastModified: '2026-01-01T00:00:00Z' });
+        : sendJson(response, 200, { _id: '1', id, sha: commit, lastModified: '2026-01-01T00:00:00Z' });
     }
     if (path.includes('/tree/')) return sendJson(response, 200, entries);
     if (!isOpen)
       return sendJson(response, request.headers.authorization ? 403 : 401, { error: 'Access is restricted.' });
     const content = files.get(file!);
     if (!content) return sendJson(response, 404, { error: 'Entry not found' }, { 'X-Error-Code': 'EntryNotFound' });
-    if (content.byteLength < largeFrom) return sendFile(hub, request, response, file!, content);
+    if (content.byteLength < LARGE_FROM_BYTES) return sendFile(hub, request, response, file!, content);
     response.writeHead(302, { Location: `/cdn/${file}`, 'X-Linked-Size': content.byteLength }).end();
   };
   const server = createServer(answer).listen(0, '127.0.0.1');
