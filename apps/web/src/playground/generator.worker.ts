@@ -18,6 +18,8 @@ const spokenErrors = new Set([
   'DownloadError',
   'GenerationError',
   'ServerUnavailable',
+  'TokenizerError',
+  'UnknownCampaign',
 ]);
 
 // The policy that pages are served under forbids evaluation, which zod would probe for.
