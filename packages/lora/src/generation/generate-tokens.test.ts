@@ -84,6 +84,10 @@ describe('generateTokens', () => {
     expect(await collected([1], { ...greedy, maxNewTokens: 0 })).toEqual({ ids: [], end: 'max-new-tokens' });
   });
 
+  it.each([NaN, -1, 1.5])('refuses to write %d tokens', async (maxNewTokens) => {
+    await expect(collected([1], { ...greedy, maxNewTokens })).rejects.toMatchObject({ code: 'bad_settings' });
+  });
+
   it('stops when told, between two tokens, and frees everything', async () => {
     const controller = new AbortController();
     const seen: number[] = [];

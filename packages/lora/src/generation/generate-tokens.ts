@@ -29,6 +29,12 @@ export async function* generateTokens(
   { sampling, maxNewTokens, stopIds, signal }: TokenOptions,
 ): AsyncGenerator<number, 'stop-id' | 'max-new-tokens' | 'max-positions', void> {
   const sampler = new Sampler(sampling);
+  if (!(Number.isInteger(maxNewTokens) && maxNewTokens >= 0)) {
+    throw new GenerationError(
+      'bad_settings',
+      `the number of new tokens is a whole number, 0 or more, not ${maxNewTokens}.`,
+    );
+  }
   checkPrompt(model.config, promptIds);
   const session = new DecodingSession(model, adapter);
   try {
