@@ -1,13 +1,13 @@
 /** A campaign's base model as blobs: a folder made by `oneround model add`, or a Hugging Face folder as it is. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { FileRef } from '@oneround/fl-core';
 import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/architecture';
 import { assertHoldsWeights } from '@oneround/lora/checkpoint';
 import { readAcross, readWeightFile } from '@oneround/lora/packing';
-import { loadTokenizer, withChatTemplate } from '@oneround/lora/tokenizer';
+import { loadTokenizer } from '@oneround/lora/tokenizer';
 import type { BlobStore } from '../ledger/blob-store.ts';
-import { isPackedFolder, readFileRange, readPackedManifest, readShard } from '../model/index.ts';
+import { isPackedFolder, readFileRange, readPackedManifest, readShard, readTokenizerConfig } from '../model/index.ts';
 import { checked, checkedLater } from './campaign-file-error.ts';
 
 /** An unpacked weights file is cut into consecutive files of this size. */
@@ -43,7 +43,7 @@ export async function loadModelFiles(folder: string, blobs: BlobStore) {
   for (const [name, { dtype, scales }] of checked(folder, () => checkTensors(config, tensors))) {
     if (!scales) checked(folder, () => assertHoldsWeights(name, dtype));
   }
-  const tokenizerConfig = tokenizerConfigOf(folder);
+  const tokenizerConfig = checked(resolve(folder, 'tokenizer_config.json'), () => readTokenizerConfig(folder));
   const single = {
     config: store('config.json', read('config.json')),
     tokenizer: store('tokenizer.json', read('tokenizer.json')),
@@ -68,15 +68,4 @@ function readBlobWeights(weights: readonly FileRef[], blobs: BlobStore) {
     read,
     sizes.reduce((sum, size) => sum + size, 0),
   );
-}
-
-/** The bytes of `tokenizer_config.json`, with the chat template in it where that is a file of its own. */
-function tokenizerConfigOf(folder: string): Uint8Array {
-  const [config, template] = ['tokenizer_config.json', 'chat_template.jinja'].map((name) => resolve(folder, name));
-  const bytes = checked(config!, () => readFileSync(config!));
-  if (!existsSync(template!)) return bytes;
-  const merged = checked(config!, () =>
-    withChatTemplate(JSON.parse(bytes.toString('utf8')), readFileSync(template!, 'utf8')),
-  );
-  return new TextEncoder().encode(JSON.stringify(merged));
 }

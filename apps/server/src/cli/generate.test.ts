@@ -1,6 +1,6 @@
 /** The command itself, as a person runs it. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -64,6 +64,16 @@ describe('oneround generate', { timeout: 180_000 }, () => {
     );
     expect(packed!.stdout.length).toBeGreaterThan(5);
     expect(packed!.stdout).toBe(unpacked!.stdout);
+  });
+
+  it("asks in the model's chat template where that is a file of its own", async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'oneround-generate-'));
+    cleanUp = () => rmSync(parent, { recursive: true, force: true });
+    cpSync(tiny, parent, { recursive: true });
+    writeFileSync(join(parent, 'chat_template.jinja'), "{{ raise_exception('no ' + messages[0].content) }}");
+    await expect(oneround('--model', parent, '--chat', '--prompt', 'chatting', ...short)).rejects.toMatchObject({
+      stderr: expect.stringMatching(/refuses this conversation: no chatting/),
+    });
   });
 
   it('takes any version of a running campaign, or its exported folder', async () => {

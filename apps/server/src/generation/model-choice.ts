@@ -7,7 +7,14 @@ import { readAcross } from '@oneround/lora/packing';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm, selectBackend } from '@oneround/lora/training';
 import { download, downloadFile } from '../cli/download.ts';
-import { isPackedFolder, openCheckpoint, readJson, readPackedManifest, readShard } from '../model/index.ts';
+import {
+  isPackedFolder,
+  openCheckpoint,
+  readJson,
+  readPackedManifest,
+  readShard,
+  readTokenizerConfig,
+} from '../model/index.ts';
 
 export type ModelChoice = { folder: string } | { serverUrl: string; campaignId: string };
 
@@ -26,7 +33,9 @@ export async function loadModel(choice: ModelChoice): Promise<LoadedModel> {
 }
 
 async function loadFolder(folder: string): Promise<LoadedModel> {
-  const tokenizer = loadTokenizer(readJson(folder, 'tokenizer.json'), readJson(folder, 'tokenizer_config.json'));
+  const tokenizerJson = readJson(folder, 'tokenizer.json');
+  const tokenizerConfig: unknown = JSON.parse(new TextDecoder().decode(readTokenizerConfig(folder)));
+  const tokenizer = loadTokenizer(tokenizerJson, tokenizerConfig);
   const model = await (isPackedFolder(folder) ? loadPacked(folder) : loadCheckpoint(folder));
   return { model, tokenizer, manifest: null };
 }

@@ -11,3 +11,4 @@ export {
   readPackedManifest,
   readShard,
 } from './packed-folder.ts';
+export { readTokenizerConfig } from './tokenizer-config.ts';
