@@ -49,6 +49,16 @@ describe('rank and scale', () => {
     ]);
   });
 
+  it.each(['(.|.)*x', '(a+)+x', '(?:a{1,}){2,}x', '.*.*.*.*.*.*x', '(.?){30}x'])(
+    'refuses the pattern %s, which would keep a volunteer waiting',
+    (pattern) => expect(() => ranksAndScales({ rankPattern: { [pattern]: 2 } })).toThrow(/may take very long to match/),
+  );
+
+  it.each(['.*layers\\.\\d+\\.(self_attn|mlp)\\.(q|k|v)_proj', '(?:.*?mlp.*?(?:q|k).*?)?.+', '[*+(?)]*\\)?'])(
+    'takes the pattern %s',
+    (pattern) => expect(ranksAndScales({ rankPattern: { [pattern]: 2 } })).toHaveLength(6),
+  );
+
   it('divides by the root of the rank for rsLoRA', () => {
     expect(ranksAndScales({ useRslora: true })[0]).toEqual([3, 8 / Math.sqrt(3)]);
   });

@@ -69,18 +69,39 @@ function rankAndScale(name: string, spec: LoraSpec): { rank: number; scale: numb
 
 /** PEFT's `get_pattern_key`: keys are regular expressions for the end of a name. */
 function patterned(name: string, pattern: Readonly<Record<string, number>> = {}): number | undefined {
-  return Object.entries(pattern).find(([key]) => namePattern(`(.*\\.)?(${key})`).test(name))?.[1];
+  return Object.entries(pattern).find(([key]) => compiled(key, `(.*\\.)?(${key})`).test(name))?.[1];
 }
+
+/** More repeats in one pattern could keep a matcher that goes back and forth busy for minutes. */
+const MOST_REPEATS = 5;
 
 /**
  * A Python regular expression for a whole name, as `re.fullmatch` takes it. JavaScript's Unicode mode reads no escape
  * or bracket leniently, so what it would read otherwise than Python (`\\Z`, `(?P<`, `[]a]`) does not compile.
- * @throws RangeError when it does not compile
+ * @throws RangeError when it does not compile, or when matching it could take longer than anybody would wait
  */
 export function namePattern(source: string): RegExp {
+  return compiled(source, source);
+}
+
+/** `whole`: what matches a name, with the organiser's or an adapter's `source` in it. */
+function compiled(source: string, whole: string): RegExp {
+  if (!isQuick(source)) {
+    throw new RangeError(`${source} may take very long to match; repeat no group, and ${MOST_REPEATS} things at most`);
+  }
   try {
-    return new RegExp(`^(?:${source})$`, 'u');
+    return new RegExp(`^(?:${whole})$`, 'u');
   } catch (cause) {
     throw new RangeError(`${source} is no regular expression that JavaScript and Python read alike`, { cause });
   }
+}
+
+/** True when few things are repeated and no group is: that alone can take exponential time. */
+function isQuick(source: string): boolean {
+  const structure = source
+    .replaceAll(/\\./gu, 'x')
+    .replaceAll(/\[[^\]]*\]/gu, 'x')
+    .replaceAll('(?', '(');
+  const repeats = structure.match(/[*+?]\??|\{[\d,]+\}\??/gu) ?? [];
+  return repeats.length <= MOST_REPEATS && !/\)[*+{]/u.test(structure);
 }
