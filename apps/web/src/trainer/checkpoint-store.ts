@@ -23,8 +23,8 @@ export interface TrainedDelta {
 /** Everything that a run continues from. */
 export interface RunCheckpoint {
   campaignId: string;
-  /** Of the adapter layout: another layout makes it worthless. */
-  layoutHash: string;
+  /** `startHash` of the campaign: another start makes it worthless. */
+  startHash: string;
   leaseId: string;
   /** SHA-256 of the leased shard; null for a file of the volunteer's own. */
   shardSha256: string | null;

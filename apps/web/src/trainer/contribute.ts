@@ -32,6 +32,7 @@ import { readOwnFile } from './own-file.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import type { RunControl } from './run-control.ts';
 import type { Emit } from './session.ts';
+import { startHash } from './start-hash.ts';
 import { StepFeed } from './step-feed.ts';
 import { trainToEnd } from './training-loop.ts';
 import { t } from '../text/t.ts';
@@ -65,7 +66,7 @@ export async function contribute(parts: ContributionParts, emit: Emit): Promise<
   });
   const run: RunCheckpoint = stored ?? {
     campaignId: manifest.id,
-    layoutHash: manifest.layout.hash,
+    startHash: await startHash(manifest),
     leaseId: held.current.leaseId,
     shardSha256: shard?.sha256 ?? null,
     source,
@@ -255,7 +256,7 @@ async function upload(
       contributionId,
       leaseId,
       sha256: facts.sha256,
-      layoutHash: run.layoutHash,
+      layoutHash: manifest.layout.hash,
       labelTokens: facts.labelTokens,
     };
     return {
@@ -264,7 +265,7 @@ async function upload(
       contributionId,
       bytes: bytes.byteLength,
       codec: manifest.upload.codec,
-      layoutHash: run.layoutHash,
+      layoutHash: manifest.layout.hash,
       bytesDown,
       trainingMs: Math.round(trainingMs),
       signature: await signContribution(identity.keys, signed),

@@ -13,6 +13,7 @@ import { HeldLease, joinCampaign, LeaseMoved } from './held-lease.ts';
 import { loadIdentity } from './identity.ts';
 import type { BackendPreference, DataSource, TrainerEvent } from './messages.ts';
 import type { RunControl } from './run-control.ts';
+import { startHash } from './start-hash.ts';
 
 /** What a run is asked to do. */
 export interface SessionRequest {
@@ -88,7 +89,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
 
 async function usableCheckpoint(manifest: Manifest): Promise<RunCheckpoint | null> {
   const stored = await loadCheckpoint(manifest.id);
-  if (stored && stored.layoutHash !== manifest.layout.hash) {
+  if (stored && stored.startHash !== (await startHash(manifest))) {
     await deleteCheckpoint(manifest.id);
     return null;
   }
