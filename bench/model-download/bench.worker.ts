@@ -4,11 +4,10 @@ import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-was
 import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
 import type { FileRef } from '@oneround/fl-core';
 import { loadWeight } from '@oneround/lora/loading';
-import { readWeightFile } from '@oneround/lora/packing';
+import { readShards, readWeightFile } from '@oneround/lora/packing';
 import { type BackendName, selectBackend } from '@oneround/lora/training';
 import * as z from 'zod';
 import { httpFetchFile, openFileStore, VerifiedFiles } from '../../apps/web/src/model-files/index.ts';
-import { readStoredRange } from '../../apps/web/src/trainer/stored-range.ts';
 
 export type BenchJob = { job: 'download' } | { job: 'read' } | { job: 'load'; backend: BackendName };
 
@@ -46,7 +45,7 @@ async function run(job: BenchJob): Promise<BenchAnswer> {
     }
     case 'load': {
       const { device } = await selectBackend(job.backend, { wasmPaths });
-      const read = readStoredRange(files, (file) => verified.read(file));
+      const read = readShards(files, (file) => verified.read(file));
       const { tensors } = await readWeightFile(read, total);
       const loaded = [];
       for (const weight of tensors.values()) loaded.push(await loadWeight(read, weight));

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { type FileRef, manifestSchema } from '@oneround/fl-core';
 import { importPeft, mergedCheckpoint } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
-import type { ReadRange } from '@oneround/lora/checkpoint';
-import { readAcross } from '@oneround/lora/packing';
+import { readShards } from '@oneround/lora/packing';
 import { download, downloadFile } from './download.ts';
 import { fetchVersion } from './fetch-version.ts';
 
@@ -35,21 +34,9 @@ export async function exportMerged(
   await writeFile(join(folder, 'tokenizer_config.json'), await file(model.tokenizerConfig));
   const bytes = model.weights.reduce((sum, ref) => sum + ref.bytes, 0);
   const weights = join(folder, 'model.safetensors');
-  await writeFile(`${weights}.partial`, mergedCheckpoint(config, adapter, weightsReader(model.weights, file), bytes));
+  await writeFile(`${weights}.partial`, mergedCheckpoint(config, adapter, readShards(model.weights, file), bytes));
   await rename(`${weights}.partial`, weights);
   return { version, base: model.name };
-}
-
-/** Reads the published weights through ranges; the file read last stays at hand. */
-function weightsReader(files: readonly FileRef[], load: (file: FileRef) => Promise<Uint8Array>): ReadRange {
-  let current: { index: number; content: Promise<Uint8Array> } | null = null;
-  return readAcross(
-    files.map(({ bytes }) => bytes),
-    async (index, offset, length) => {
-      if (current?.index !== index) current = { index, content: load(files[index]!) };
-      return (await current.content).subarray(offset, offset + length);
-    },
-  );
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -3,7 +3,7 @@ import { type FileRef, type Manifest, manifestSchema } from '@oneround/fl-core';
 import { type ModelConfig, parseModelConfig } from '@oneround/lora/architecture';
 import { bytesOf } from '@oneround/lora/checkpoint';
 import { loadCausalLm, loadWeight } from '@oneround/lora/loading';
-import { readAcross } from '@oneround/lora/packing';
+import { readAcross, readShards } from '@oneround/lora/packing';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm, selectBackend } from '@oneround/lora/training';
 import { download, downloadFile } from '../cli/download.ts';
@@ -59,9 +59,10 @@ async function loadCheckpoint(folder: string): Promise<CausalLm> {
 }
 
 async function loadPacked(folder: string): Promise<CausalLm> {
-  const { weights } = await readPackedManifest(folder);
+  const { weights, bytes } = await readPackedManifest(folder);
   const config = parseModelConfig(readJson(folder, 'config.json'));
-  return loadParts(config, await Promise.all(weights.map((shard) => readShard(folder, shard))));
+  const read = readShards(weights, (shard) => readShard(folder, shard));
+  return loadCausalLm(config, read, bytes);
 }
 
 async function loadServed(serverUrl: string, campaignId: string): Promise<LoadedModel> {

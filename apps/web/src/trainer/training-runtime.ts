@@ -9,13 +9,16 @@ import type { FileRef, Manifest } from '@oneround/fl-core';
 import { readPeftTensors, type AdapterTensors } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { loadCausalLm } from '@oneround/lora/loading';
+import { readShards } from '@oneround/lora/packing';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import type { CausalLm } from '@oneround/lora/training';
-import { readStoredRange, type ReadFile } from './stored-range.ts';
 
 export { modelFiles } from '@oneround/fl-core';
 export { encodeExamplesInSlices } from '@oneround/lora/tokenizer';
 export { LoraTrainer, selectBackend, TrainingError } from '@oneround/lora/training';
+
+/** The bytes of one file, checked. */
+type ReadFile = (file: FileRef) => Promise<Uint8Array<ArrayBuffer>>;
 
 /** Where TFJS finds its three builds. */
 export const wasmPaths = {
@@ -34,7 +37,7 @@ export async function loadModel(
   const bytes = model.weights.reduce((sum, file) => sum + file.bytes, 0);
   return {
     tokenizer: loadTokenizer(await json(model.tokenizer), await json(model.tokenizerConfig)),
-    model: await loadCausalLm(config, readStoredRange(model.weights, read), bytes),
+    model: await loadCausalLm(config, readShards(model.weights, read), bytes),
   };
 }
 

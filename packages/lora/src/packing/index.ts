@@ -13,4 +13,5 @@ export {
 } from './packed-model.ts';
 export { BLOCK, blocksOf, packedBytes, type Packing, packings } from './packing.ts';
 export { dequantize, type PackedRows, quantize } from './quantize.ts';
+export { readShards } from './read-shards.ts';
 export { cutStream, readAcross, shardBytes } from './shards.ts';

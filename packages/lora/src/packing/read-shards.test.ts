@@ -1,6 +1,6 @@
 import type { FileRef } from '@oneround/fl-core';
 import { describe, expect, it, vi } from 'vitest';
-import { readStoredRange } from './stored-range.ts';
+import { readShards } from './index.ts';
 
 const sizes = [10, 7, 1, 12];
 const stream = Uint8Array.from({ length: 30 }, (_, i) => i);
@@ -11,10 +11,10 @@ function storedStream() {
     const begin = sizes.slice(0, Number(file.path)).reduce((sum, size) => sum + size, 0);
     return stream.slice(begin, begin + file.bytes);
   });
-  return { read, readRange: readStoredRange(files, read) };
+  return { read, readRange: readShards(files, read) };
 }
 
-describe('a stream over stored files', () => {
+describe('a stream over shards', () => {
   it('gives every range', async () => {
     const { readRange } = storedStream();
     for (let begin = 0; begin <= 30; begin++) {
