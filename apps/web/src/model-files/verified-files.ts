@@ -84,7 +84,10 @@ export class VerifiedFiles {
     const worker = async () => {
       for (let file = queue.shift(); file; file = queue.shift()) {
         signal.throwIfAborted();
-        await download(file);
+        await download(file).catch((error: unknown) => {
+          queue.length = 0;
+          throw error;
+        });
       }
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));

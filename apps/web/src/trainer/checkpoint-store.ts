@@ -82,13 +82,17 @@ export async function saveOwnFile(campaignId: string, file: File): Promise<void>
   await set(fileKey(campaignId), file, store);
 }
 
-/** The stored run of a campaign, or null; null also when the file it trains on could not be kept. */
+/**
+ * The stored run of a campaign, or null; null also when the file it trains on could not be kept, unless the training is
+ * done: the upload needs no file.
+ */
 export async function loadCheckpoint(campaignId: string): Promise<RunCheckpoint | null> {
   const run = await get<StoredRun>(runKey(campaignId), store);
   if (!run) return null;
   if (run.source === 'shard') return { ...run, source: { kind: 'shard' } };
   const file = await get<File>(fileKey(campaignId), store);
-  return file ? { ...run, source: { kind: 'own', file } } : null;
+  if (!file && !run.trained) return null;
+  return { ...run, source: { kind: 'own', file: file ?? new File([], '') } };
 }
 
 /** The description of the stored run, or null. */

@@ -17,7 +17,7 @@ import {
   rotaryOf,
 } from './config-fields.ts';
 import type { ModelConfig } from './model-config.ts';
-import { type BlockTraits, decoderSizes, rotaryDecoder } from './rotary-decoder.ts';
+import { type BlockTraits, decoderSizes, type DecoderSizes, rotaryDecoder } from './rotary-decoder.ts';
 import { llamaTraits } from './llama.ts';
 
 const gelu = neutral('gelu_pytorch_tanh');
@@ -65,14 +65,30 @@ function gemmaTraits(rotary: BlockTraits['rotary']): BlockTraits {
   return { ...llamaTraits(rotary), activation: 'gelu-tanh', hasUnitOffset: true };
 }
 
+/** Gemma 2 and 3: results are normed, scores scaled by a field of their own and perhaps capped. */
+function laterTraits(
+  fields: z.infer<typeof gemma2Schema> | z.infer<typeof gemma3Schema>,
+  rotary: BlockTraits['rotary'],
+  seesWindow: boolean,
+): BlockTraits {
+  return {
+    ...gemmaTraits(rotary),
+    hasPostNorms: true,
+    scale: 1 / Math.sqrt(fields.query_pre_attn_scalar),
+    softCap: fields.attn_logit_softcapping ?? null,
+    window: seesWindow ? (fields.sliding_window ?? null) : null,
+  };
+}
+
+function gemmaEnds({ hiddenSize }: DecoderSizes, logitSoftCap: number | null = null) {
+  return { isTied: true, embeddingScale: Math.sqrt(hiddenSize), logitSoftCap };
+}
+
 export function parseGemma(json: ConfigJson): ModelConfig {
   const fields = readFields(json, z.object(gemmaFields));
   const sizes = decoderSizes(fields);
   const traits = gemmaTraits(rotaryOf(sizes.headDim, fields));
-  return rotaryDecoder('gemma', sizes, () => traits, {
-    isTied: true,
-    embeddingScale: Math.sqrt(sizes.hiddenSize),
-  });
+  return rotaryDecoder('gemma', sizes, () => traits, gemmaEnds(sizes));
 }
 
 export function parseGemma2(json: ConfigJson): ModelConfig {
@@ -83,18 +99,8 @@ export function parseGemma2(json: ConfigJson): ModelConfig {
   return rotaryDecoder(
     'gemma2',
     sizes,
-    (layer) => ({
-      ...gemmaTraits(rotary),
-      hasPostNorms: true,
-      scale: 1 / Math.sqrt(fields.query_pre_attn_scalar),
-      softCap: fields.attn_logit_softcapping ?? null,
-      window: seesWindow[layer] ? (fields.sliding_window ?? null) : null,
-    }),
-    {
-      isTied: true,
-      embeddingScale: Math.sqrt(sizes.hiddenSize),
-      logitSoftCap: fields.final_logit_softcapping ?? null,
-    },
+    (layer) => laterTraits(fields, rotary, seesWindow[layer]!),
+    gemmaEnds(sizes, fields.final_logit_softcapping),
   );
 }
 
@@ -119,19 +125,8 @@ export function parseGemma3(json: ConfigJson): ModelConfig {
   return rotaryDecoder(
     'gemma3_text',
     sizes,
-    (layer) => ({
-      ...gemmaTraits(seesWindow[layer] ? near : wide),
-      hasPostNorms: true,
-      hasQkNorm: true,
-      scale: 1 / Math.sqrt(fields.query_pre_attn_scalar),
-      softCap: fields.attn_logit_softcapping ?? null,
-      window: seesWindow[layer] ? (fields.sliding_window ?? null) : null,
-    }),
-    {
-      isTied: true,
-      embeddingScale: Math.sqrt(sizes.hiddenSize),
-      logitSoftCap: fields.final_logit_softcapping ?? null,
-    },
+    (layer) => ({ ...laterTraits(fields, seesWindow[layer] ? near : wide, seesWindow[layer]!), hasQkNorm: true }),
+    gemmaEnds(sizes, fields.final_logit_softcapping),
   );
 }
 
