@@ -10,7 +10,7 @@ import { campaignConfigSchema, campaignStateSchema, type CampaignConfig, type Ca
 const repository = resolve(import.meta.dirname, '..');
 const defaultCampaign = join(repository, 'campaigns/default');
 
-/** What a test may change of the default campaign: fewer records, shorter training, quicker leases. */
+/** What a test may change of the default campaign, here on the smaller base model: fewer records, shorter training, quicker leases. */
 export interface CampaignOptions {
   /** Training records taken from the default data, spread over the shards. */
   records: number;
@@ -77,7 +77,7 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
   const campaign = campaignConfigSchema.parse({
     ...original,
     id: 'e2e',
-    model: resolve(defaultCampaign, original.model),
+    model: join(repository, 'models/tiny'),
     training: { ...original.training, epochs, batchSize },
     data: { ...original.data, train: 'train.jsonl', heldOut: 'heldout.jsonl', shards },
     ...(start !== undefined && { adapter: { start } }),

@@ -1,4 +1,4 @@
-/** A small real campaign for tests: the shipped model, a few records of the default data, short leases. */
+/** A small real campaign for tests: the smaller shipped model, a few records of the default data, short leases. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -31,7 +31,7 @@ export function makeTestCampaign(
   const config = campaignConfigSchema.parse({
     ...original,
     id: 'test',
-    model: resolve(from, original.model),
+    model: resolve(from, '../../models/tiny'),
     upload: { codec: 'f32', maxNorm: 100 },
     data: { ...original.data, train: 'train.jsonl', heldOut: 'heldout.jsonl', shards },
     ...changes,
