@@ -23,10 +23,11 @@ const speeds = [0.2, 2, 10];
  */
 export async function inspectionOf(folder: string): Promise<string[]> {
   const config = parseModelConfig(readJson(folder, 'config.json'));
-  const { rows, tokens, rank } = example;
-  const parts = Object.values(estimateMemory(config, example));
+  const { rows, rank } = example;
+  const tokens = Math.min(example.tokens, config.maxPositions);
+  const parts = Object.values(estimateMemory(config, { rows, tokens, rank }));
   const total = parts.reduce((sum, bytes) => sum + bytes, 0);
-  const operations = stepOperations(config, example);
+  const operations = stepOperations(config, { rows, tokens, rank });
   const times = speeds.map((speed) => `${(operations / speed / 1e12).toPrecision(2)} s at ${speed} TFLOP/s`);
   return [
     `architecture  ${describe(config)}`,
@@ -37,7 +38,7 @@ export async function inspectionOf(folder: string): Promise<string[]> {
     '',
     ...align([['GPU memory', 'weights', 'adapters', 'activations', 'logits'], [total, ...parts].map(formatBytes)]),
     '',
-    `one step: ${Math.round(operations / 1e9).toLocaleString('en')} GFLOP, ${times.join(', ')}`,
+    `one step: ${Number((operations / 1e9).toPrecision(3)).toLocaleString('en')} GFLOP, ${times.join(', ')}`,
     '',
     `GPU memory and step time are estimates for ${rows} rows of ${tokens} tokens and rank ${rank} on every linear layer with Adam.`,
     'They follow from the shapes in config.json: weights are f32 on the GPU whatever their packing, and the head is computed',

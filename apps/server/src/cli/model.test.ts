@@ -95,6 +95,12 @@ describe('oneround model add', () => {
       status: 1,
       stderr: `oneround: ${campaigns} has no config.json.\n`,
     });
+    const packed = join(folder, 'packed-once');
+    expect(await oneround(['add', tiny, '--out', packed])).toMatchObject({ status: 0 });
+    expect(await oneround(['add', packed, '--quantize', 'int8'])).toMatchObject({
+      status: 1,
+      stderr: `oneround: ${packed} is packed already; pack the checkpoint that it was made of.\n`,
+    });
     const wrong = await oneround(['add', tiny, '--quantize', 'int3']);
     expect(wrong.status).toBe(1);
     expect(wrong.stderr).toContain('Allowed choices are f16, int8, int4');

@@ -59,12 +59,13 @@ async function printOutcome(state: CampaignState, seconds: number, options: Demo
   print('');
   for (const line of resultsTable(state)) print(line);
   print('');
+  const clients = state.contributions.length;
   const share = (100 * (1 - state.bytesUp / state.bytesUpAllWeights)).toFixed(1);
   print(
     `Sent up: ${formatBytes(state.bytesUp)} in all; every weight would have been ${formatBytes(state.bytesUpAllWeights)} (${share} % less).`,
   );
   print(
-    `${state.contributions.length} volunteers, one upload each, ${seconds.toFixed(0)} s from the first page to the last figure.`,
+    `${clients} volunteer${clients === 1 ? '' : 's'}, one upload each, ${seconds.toFixed(0)} s from the first page to the last figure.`,
   );
   print(`Adapter (PEFT folder): ${await options.exportAdapter()}`);
 }

@@ -95,6 +95,9 @@ function weightFiles(folder: string): [string, Set<string> | null][] {
     if (missing) throw new ModelError('no_checkpoint', `${INDEX} names ${missing[0]}, which is not in ${folder}.`);
     return files;
   }
+  if (existsSync(join(folder, 'packed.json'))) {
+    throw new ModelError('no_checkpoint', `${folder} is packed already; pack the checkpoint that it was made of.`);
+  }
   const names = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
   if (names.length === 1) return [[names[0]!, null]];
   throw new ModelError(
