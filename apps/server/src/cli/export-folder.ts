@@ -1,7 +1,7 @@
 /** Writes a PEFT folder. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fetchVersion } from './fetch-version.ts';
+import { fetchVersion } from '../client/index.ts';
 
 /** Downloads a version's two files from a server into `folder`, and returns the version number. */
 export async function exportFromServer(

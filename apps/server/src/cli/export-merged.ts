@@ -5,8 +5,7 @@ import { type FileRef, manifestSchema } from '@oneround/fl-core';
 import { importPeft, mergedCheckpoint } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readShards } from '@oneround/lora/packing';
-import { download, downloadFile } from './download.ts';
-import { fetchVersion } from './fetch-version.ts';
+import { download, downloadFile, fetchVersion } from '../client/index.ts';
 
 /**
  * Downloads base model and adapter and writes `config.json`, the tokeniser and `model.safetensors` into `folder`. One

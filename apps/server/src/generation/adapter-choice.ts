@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ModelConfig } from '@oneround/lora/architecture';
 import { peftAdapter } from '@oneround/lora/generation';
 import type { AdapterValues } from '@oneround/lora/training';
-import { fetchVersion } from '../cli/fetch-version.ts';
+import { fetchVersion } from '../client/index.ts';
 
 export type AdapterChoice =
   'base' | { folder: string } | { serverUrl: string; campaignId: string; version: number | 'latest' };

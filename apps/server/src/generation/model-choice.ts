@@ -6,7 +6,7 @@ import { loadCausalLm, loadWeight } from '@oneround/lora/loading';
 import { readAcross, readShards } from '@oneround/lora/packing';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm, selectBackend } from '@oneround/lora/training';
-import { download, downloadFile } from '../cli/download.ts';
+import { download, downloadFile } from '../client/index.ts';
 import {
   isPackedFolder,
   openCheckpoint,

@@ -11,6 +11,17 @@ export const length = z.int().min(1).max(1_000_000);
 /** The epsilon of a norm. */
 export const epsilon = z.number().positive().max(1);
 
+/** The sizes that Llama, Mistral, Qwen and Gemma name alike. */
+export const sizeFields = {
+  vocab_size: length,
+  hidden_size: length,
+  intermediate_size: length,
+  num_hidden_layers: length,
+  num_attention_heads: length,
+  num_key_value_heads: length.nullish(),
+  max_position_embeddings: length,
+};
+
 /** Absent, null or the value that changes nothing. */
 export function neutral<T extends string | number | boolean>(value: T) {
   return z.literal(value).nullish();

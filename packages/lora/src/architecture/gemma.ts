@@ -15,6 +15,7 @@ import {
   rope,
   ropeFields,
   rotaryOf,
+  sizeFields,
 } from './config-fields.ts';
 import type { ModelConfig } from './model-config.ts';
 import { type BlockTraits, decoderSizes, type DecoderSizes, rotaryDecoder } from './rotary-decoder.ts';
@@ -24,14 +25,8 @@ const gelu = neutral('gelu_pytorch_tanh');
 const softCap = z.number().positive().nullish();
 
 const gemmaFields = {
-  vocab_size: length,
-  hidden_size: length,
-  intermediate_size: length,
-  num_hidden_layers: length,
-  num_attention_heads: length,
-  num_key_value_heads: length.nullish(),
+  ...sizeFields,
   head_dim: length.default(256),
-  max_position_embeddings: length,
   rms_norm_eps: epsilon.default(1e-6),
   hidden_activation: gelu,
   /** Gemma's own files say `gelu` and have always been run with the tanh approximation; transformers ignores the field. */

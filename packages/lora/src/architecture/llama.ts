@@ -3,20 +3,23 @@
  * positions, grouped-query attention, SwiGLU. Mistral adds a window on what a query sees.
  */
 import * as z from 'zod';
-import { type ConfigJson, epsilon, length, neutral, readFields, ropeFields, rotaryOf } from './config-fields.ts';
+import {
+  type ConfigJson,
+  epsilon,
+  length,
+  neutral,
+  readFields,
+  ropeFields,
+  rotaryOf,
+  sizeFields,
+} from './config-fields.ts';
 import type { ModelConfig } from './model-config.ts';
 import { type BlockTraits, decoderSizes, rotaryDecoder } from './rotary-decoder.ts';
 
 /** The fields of `config.json` that Llama, Mistral and Qwen read alike. */
 export const llamaFields = {
-  vocab_size: length,
-  hidden_size: length,
-  intermediate_size: length,
-  num_hidden_layers: length,
-  num_attention_heads: length,
-  num_key_value_heads: length.nullish(),
+  ...sizeFields,
   head_dim: length.nullish(),
-  max_position_embeddings: length,
   rms_norm_eps: epsilon,
   hidden_act: neutral('silu'),
   tie_word_embeddings: z.boolean().default(false),
