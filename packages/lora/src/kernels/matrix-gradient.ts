@@ -1,0 +1,16 @@
+/** The gradient of a trained matrix, the product of two tall arrays: `left^T right`, summed over the batch's rows. */
+import { type MatrixGradient, strideOf } from '../plan/index.ts';
+import { forEachRow, type HostMemory, rowOf } from './host-memory.ts';
+
+/** `matrixGradient` in double precision. */
+export function matrixGradientTwin({ left, right, offset, rows }: MatrixGradient, memory: HostMemory): void {
+  const stride = strideOf(right);
+  const target = memory.state.gradient.subarray(offset, offset + left.columns * stride);
+  if (!memory.scalars.accumulates) target.fill(0);
+  forEachRow(memory, rows, (row) => {
+    const rightRow = rowOf(memory, right, row);
+    rowOf(memory, left, row).forEach((value, p) => {
+      rightRow.forEach((other, q) => (target[p * stride + q]! += value * other));
+    });
+  });
+}
