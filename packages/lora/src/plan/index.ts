@@ -1,5 +1,11 @@
 /**
- * plan: a training step as data - which operations, on which arrays, in which order. No device, no TFJS.
+ * plan: a training step as data - which operations, on which arrays, in which order, in how little memory. No device, no
+ * TFJS.
  */
 export * from './operations.ts';
+export { type Arrangement, bytesOf } from './arena.ts';
+export type { ParameterBook } from './parameter-book.ts';
+export type { Capacity } from './plan-writer.ts';
 export { hasLastingEffect, readsOf, writesOf } from './reads-and-writes.ts';
+export { planStep, type PlanOptions, type StepPlan } from './step-plan.ts';
+export type { StoredArray } from './stored-book.ts';

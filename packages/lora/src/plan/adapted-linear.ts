@@ -1,0 +1,47 @@
+/** A linear group with its adapters, forward and backward, as operations. */
+import type { LinearGroup } from './linear-group.ts';
+import type { Rows, View } from './operations.ts';
+import { type PlanWriter } from './plan-writer.ts';
+
+/** What a group's backward reads: its input (only where A is trained) and u. */
+export interface SavedLinear {
+  x: View;
+  u: View | null;
+}
+
+const everyPosition: Rows = { of: 'positions' };
+
+/** `x` through the group, plus `addend`. */
+export function forwardLinear(
+  plan: PlanWriter,
+  group: LinearGroup,
+  x: View,
+  addend: View | null,
+): { y: View; saved: SavedLinear } {
+  const { label, weight, stored, bias, parts, a, rank, out } = group;
+  const u = a && plan.perPosition(`${label} u`, rank);
+  if (a && u) plan.push({ kind: 'loraDown', x, a, parts, u, rows: everyPosition });
+  const y = plan.perPosition(label, out);
+  plan.push({ kind: 'linear', x, weight, stored, bias, lora: u && { u, parts }, addend, out: y, rows: everyPosition });
+  return { y, saved: { x, u } };
+}
+
+/** The gradients of the group's B's and, where they are trained, A's; and, if `needsInput`, that of its input. */
+export function backwardLinear(
+  plan: PlanWriter,
+  group: LinearGroup,
+  dy: View,
+  { x, u }: SavedLinear,
+  needsInput: boolean,
+): View | null {
+  const { label, weight, stored, parts, a, aOffset, rank } = group;
+  const rows = everyPosition;
+  if (u) plan.push({ kind: 'loraGradient', dy, u, parts, rows });
+  const v = a && (needsInput || aOffset !== null) ? plan.perPosition(`d ${label} v`, rank) : null;
+  if (v) plan.push({ kind: 'loraDownBackward', dy, parts, v, rows });
+  if (v && aOffset !== null) plan.push({ kind: 'matrixGradient', left: v, right: x, offset: aOffset, rows });
+  if (!needsInput) return null;
+  const dx = plan.perPosition(`d ${label}`, group.in);
+  plan.push({ kind: 'linearBackward', dy, weight, stored, lora: v && a && { v, a }, addend: null, out: dx, rows });
+  return dx;
+}

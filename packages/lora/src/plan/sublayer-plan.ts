@@ -1,0 +1,107 @@
+/** One sublayer, `x + postNorm(body(norm(x)))`, forward and backward. */
+import type { NormLayer, Sublayer } from '../architecture/index.ts';
+import {
+  backwardAttention,
+  forwardAttention,
+  planAttention,
+  type PlannedAttention,
+  type SavedAttention,
+} from './attention-plan.ts';
+import {
+  backwardFeedForward,
+  forwardFeedForward,
+  planFeedForward,
+  type PlannedFeedForward,
+  type SavedFeedForward,
+} from './feed-forward-plan.ts';
+import type { Books } from './linear-group.ts';
+import type { NormSettings, View } from './operations.ts';
+import type { PlanWriter } from './plan-writer.ts';
+
+const rows = { of: 'positions' } as const;
+
+/** A sublayer with its weights' places. */
+export interface PlannedSublayer {
+  norm: NormSettings;
+  body: PlannedAttention | PlannedFeedForward;
+  postNorm: NormSettings | null;
+}
+
+/** What a sublayer's backward reads. */
+export interface SavedSublayer {
+  x: View;
+  body: SavedAttention | SavedFeedForward;
+  /** The body's result, where it is normed too. */
+  result: View;
+}
+
+/** Notes down a sublayer's weights. */
+export function planSublayer({ norm, body, postNorm }: Sublayer, books: Books): PlannedSublayer {
+  return {
+    norm: normSettings(norm, books),
+    body: body.kind === 'attention' ? planAttention(body, books) : planFeedForward(body, books),
+    postNorm: postNorm && normSettings(postNorm, books),
+  };
+}
+
+/** A norm over whole rows. */
+export function normSettings(layer: NormLayer, { stored }: Pick<Books, 'stored'>): NormSettings {
+  return { norm: layer.kind, size: layer.size, eps: layer.eps, groups: 1, ...stored.norm(layer) };
+}
+
+/** Whether anything in the sublayer is trained. */
+export function isTrained({ body }: PlannedSublayer): boolean {
+  const groups = body.kind === 'attention' ? [body.projections, body.output] : [body.wide, body.down];
+  return groups.some(({ parts }) => parts.length > 0);
+}
+
+/** `x` to the sublayer's output. */
+export function forwardSublayer(
+  plan: PlanWriter,
+  { norm, body, postNorm }: PlannedSublayer,
+  x: View,
+): { out: View; saved: SavedSublayer } {
+  const normed = plan.perPosition('normed', x.columns);
+  plan.push({ kind: 'norm', ...norm, x, addend: null, out: normed, rows, picks: false });
+  const residual = postNorm ? null : x;
+  const { y, saved } =
+    body.kind === 'attention'
+      ? forwardAttention(plan, body, normed, residual)
+      : forwardFeedForward(plan, body, normed, residual);
+  if (!postNorm) return { out: y, saved: { x, body: saved, result: y } };
+  const out = plan.perPosition('normed result', x.columns);
+  plan.push({ kind: 'norm', ...postNorm, x: y, addend: x, out, rows, picks: false });
+  return { out, saved: { x, body: saved, result: y } };
+}
+
+/** The gradients of the sublayer's parameters and, if `needsInput`, that of its input. */
+export function backwardSublayer(
+  plan: PlanWriter,
+  { norm, body, postNorm }: PlannedSublayer,
+  dOut: View,
+  saved: SavedSublayer,
+  needsInput: boolean,
+): View | null {
+  let dy = dOut;
+  if (postNorm) {
+    dy = plan.perPosition('d result', dOut.columns);
+    plan.push({
+      kind: 'normBackward',
+      ...postNorm,
+      dy: dOut,
+      x: saved.result,
+      addend: null,
+      out: dy,
+      rows,
+      picked: false,
+    });
+  }
+  const dNormed =
+    body.kind === 'attention'
+      ? backwardAttention(plan, body, dy, saved.body as SavedAttention, needsInput)
+      : backwardFeedForward(plan, body, dy, saved.body as SavedFeedForward, needsInput);
+  if (!dNormed) return null;
+  const dx = plan.perPosition('d hidden', dOut.columns);
+  plan.push({ kind: 'normBackward', ...norm, dy: dNormed, x: saved.x, addend: dOut, out: dx, rows, picked: false });
+  return dx;
+}

@@ -1,0 +1,69 @@
+/** The engine that is obviously right: every operation's twin, in double precision. For tests. */
+import { type HostMemory, runTwin } from '../kernels/index.ts';
+import type { StepPlan } from '../plan/index.ts';
+import type { HostBatch } from './host-batch.ts';
+import type { AdamVectors, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
+import { type FrozenA, storedValues, type WeightSource } from './weight-source.ts';
+
+export class TwinEngine implements StepEngine {
+  readonly #plan: StepPlan;
+  readonly #stored: ReadonlyMap<string, Float64Array>;
+  readonly #state: HostMemory['state'];
+
+  private constructor(plan: StepPlan, stored: ReadonlyMap<string, Float64Array>, vectors: AdamVectors) {
+    this.#plan = plan;
+    this.#stored = stored;
+    const { parameters } = plan;
+    const wide = (flat: Float32Array) => Float64Array.from(parameters.toDevice(flat));
+    this.#state = {
+      values: wide(vectors.values),
+      gradient: new Float64Array(parameters.size),
+      firstMoment: wide(vectors.firstMoment),
+      secondMoment: wide(vectors.secondMoment),
+    };
+  }
+
+  static async create(
+    plan: StepPlan,
+    source: WeightSource,
+    frozenA: FrozenA,
+    vectors: AdamVectors,
+  ): Promise<TwinEngine> {
+    const stored = new Map<string, Float64Array>();
+    for (const [name, array] of plan.stored) {
+      stored.set(name, Float64Array.from(await storedValues(array, source, frozenA)));
+    }
+    return new TwinEngine(plan, stored, vectors);
+  }
+
+  async step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    const measures = new Float64Array(2);
+    batches.forEach(({ shape, inputs }, index) => {
+      const memory = this.#memory(shape, inputs, { ...settings, accumulates: index > 0 }, measures);
+      for (const operation of this.#plan.gradient) runTwin(operation, memory);
+      if (index === batches.length - 1) runTwin({ kind: 'update' }, memory);
+    });
+    return { loss: measures[0]!, gradientNorm: measures[1]! };
+  }
+
+  async vectors(): Promise<AdamVectors> {
+    const { values, firstMoment, secondMoment } = this.#state;
+    const { parameters } = this.#plan;
+    return {
+      values: parameters.fromDevice(values),
+      firstMoment: parameters.fromDevice(firstMoment),
+      secondMoment: parameters.fromDevice(secondMoment),
+    };
+  }
+
+  dispose(): void {}
+
+  #memory(
+    shape: HostMemory['shape'],
+    inputs: HostMemory['inputs'],
+    scalars: HostMemory['scalars'],
+    measures: Float64Array,
+  ): HostMemory {
+    return { shape, inputs, scalars, measures, stored: this.#stored, state: this.#state, values: new Map() };
+  }
+}
