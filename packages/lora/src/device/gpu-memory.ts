@@ -1,6 +1,6 @@
 /** The buffers of one training step, by what they hold. Values that are never alive together may share a buffer. */
 import { type BufferRef, PARTIAL_SUMS } from '../kernels/index.ts';
-import { strideOf, type Value } from '../plan/index.ts';
+import type { Value } from '../plan/index.ts';
 
 /** Bytes of the measures buffer: loss, gradient norm, two to spare, partial sums. */
 export const MEASURES_BYTES = 4 * (4 + PARTIAL_SUMS);
@@ -64,9 +64,4 @@ export class GpuMemory {
     for (const buffer of this.#buffers.values()) buffer.destroy();
     this.#buffers.clear();
   }
-}
-
-/** Bytes of a value at its capacity. */
-export function valueBytes(value: Value): number {
-  return 4 * value.capacity * strideOf(value);
 }

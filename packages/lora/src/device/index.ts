@@ -1,4 +1,10 @@
-/** device: a WebGPU device's buffers, compiled kernels and recorded launches. Knows kernels as text, no model and no TFJS tensor. */
-export { GpuMemory, MEASURES_BYTES, valueBytes } from './gpu-memory.ts';
+/**
+ * device: the GPU device, its health, its buffers, compiled kernels and recorded launches. Knows kernels as text, no model
+ * and no TFJS.
+ */
+export { BackendError, type BackendErrorCode } from './backend-error.ts';
+export { assertDeviceHealthy, isDeviceHealthy, reportDeviceFailure } from './device-health.ts';
+export { adapterName, type GpuDevice, isSoftware, openDevice, requestAdapter } from './gpu-device.ts';
+export { GpuMemory, MEASURES_BYTES } from './gpu-memory.ts';
 export { Pipelines } from './pipelines.ts';
 export { Recording } from './recording.ts';

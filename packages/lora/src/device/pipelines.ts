@@ -1,6 +1,6 @@
 /** Compiled kernels of one device, by their text. WebGPU reports bad WGSL nowhere but in an error scope, so each has one. */
 import type { Binding } from '../kernels/index.ts';
-import { BackendError } from '../tensor/index.ts';
+import { BackendError } from './backend-error.ts';
 
 export interface CompiledKernel {
   pipeline: GPUComputePipeline;

@@ -2,7 +2,7 @@
  * Choosing where tensors live: WebGPU or WASM. Each backend's code is fetched only when it is used.
  * A WebGPU adapter that is a program (SwiftShader, llvmpipe) is some 50 times slower than WASM, so `auto` passes it over.
  */
-import { BackendError } from './backend-error.ts';
+import { adapterName, BackendError, isSoftware, requestAdapter } from '../device/index.ts';
 
 export type BackendName = 'webgpu' | 'wasm';
 
@@ -31,7 +31,7 @@ export async function selectBackend(
   options: BackendOptions = {},
 ): Promise<BackendChoice> {
   if (preference === 'wasm') return useWasm(options);
-  const probe = await probeAdapter(options.gpu ?? globalThis.navigator?.gpu);
+  const probe = await probeAdapter(options.gpu);
   if (preference === 'webgpu') {
     if ('error' in probe) throw probe.error;
     return useWebgpu(probe.adapter);
@@ -47,24 +47,12 @@ export async function selectBackend(
 }
 
 async function probeAdapter(gpu: GPU | undefined): Promise<{ adapter: GPUAdapter } | { error: BackendError }> {
-  if (!gpu) return { error: new BackendError('no_webgpu', 'This browser has no WebGPU, so it cannot train on a GPU.') };
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) {
-    return {
-      error: new BackendError('no_adapter', 'WebGPU found no usable GPU here; a newer browser or driver may help.'),
-    };
+  try {
+    return { adapter: await requestAdapter(gpu) };
+  } catch (error) {
+    if (error instanceof BackendError) return { error };
+    throw error;
   }
-  return { adapter };
-}
-
-/** "vendor architecture", or the driver's description when those are empty. */
-function adapterName({ info }: GPUAdapter): string {
-  return `${info.vendor} ${info.architecture}`.trim() || info.description || 'unnamed adapter';
-}
-
-function isSoftware(adapter: GPUAdapter): boolean {
-  const { architecture, description, isFallbackAdapter } = adapter.info;
-  return isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(`${architecture} ${description}`);
 }
 
 async function useWasm(options: BackendOptions): Promise<BackendChoice> {

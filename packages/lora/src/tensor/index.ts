@@ -3,9 +3,9 @@
  * The wasm and webgpu files, and what they need, are imported lazily: by `backend.ts` and `stored-weights.ts`.
  */
 export { type BackendChoice, type BackendName, type BackendOptions, selectBackend } from './backend.ts';
-export { BackendError, type BackendErrorCode } from './backend-error.ts';
+export { BackendError, type BackendErrorCode } from '../device/index.ts';
 export type { HeapTensor } from './heap-tensor.ts';
 export type { PackedUpload, StoredFormat } from './packed-upload.ts';
 export { openHeapTensor, openPackedUpload } from './stored-weights.ts';
-export { assertDeviceHealthy } from './device-health.ts';
+export { assertDeviceHealthy } from '../device/index.ts';
 export * from './ops.ts';

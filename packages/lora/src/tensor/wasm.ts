@@ -1,7 +1,7 @@
 /** The WASM backend: SIMD, and threads where the page is isolated. Imported only when used. */
 import { env, setBackend } from '@tensorflow/tfjs-core';
 import { getThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
-import { BackendError } from './backend-error.ts';
+import { BackendError } from '../device/index.ts';
 import { installFastMatMul } from './wasm-matmul.ts';
 
 let started = false;

@@ -2,7 +2,7 @@ import { SeededRandom } from '@oneround/fl-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { installNodeWebgpu } from '../testing/index.ts';
 import { assertDeviceHealthy, BackendError, matMul, selectBackend, tensor2d, tidy } from './index.ts';
-import { reportDeviceFailure } from './device-health.ts';
+import { reportDeviceFailure } from '../device/index.ts';
 
 /** A WebGPU entry point with at most this adapter. */
 function gpuWith(adapter: GPUAdapter | null): GPU {

@@ -1,5 +1,5 @@
 /** One operation on a GPU against its twin. Whatever the operation should write holds NaN before. */
-import { GpuMemory, MEASURES_BYTES, Pipelines, Recording, valueBytes } from '../device/index.ts';
+import { GpuMemory, MEASURES_BYTES, Pipelines, Recording } from '../device/index.ts';
 import {
   type Binding,
   type BufferRef,
@@ -9,7 +9,7 @@ import {
   type KernelTraits,
   runTwin,
 } from '../kernels/index.ts';
-import { type Operation, type Rows, rowCount, strideOf, type View, writesOf } from '../plan/index.ts';
+import { bytesOf, type Operation, type Rows, rowCount, strideOf, type View, writesOf } from '../plan/index.ts';
 
 /** A frozen matrix as bytes, or f32 values. */
 export type StoredBytes = ReadonlyMap<string, Uint8Array>;
@@ -86,7 +86,7 @@ function upload(gpu: GpuMemory, ref: BufferRef, memory: HostMemory, packed: Stor
   switch (ref.of) {
     case 'value': {
       const known = memory.values.get(ref.value.id);
-      return write(known ? Float32Array.from(known) : new Float32Array(valueBytes(ref.value) / 4).fill(NaN));
+      return write(known ? Float32Array.from(known) : new Float32Array(bytesOf(ref.value) / 4).fill(NaN));
     }
     case 'stored':
       return write(packed.get(ref.name) ?? Float32Array.from(memory.stored.get(ref.name)!));

@@ -20,3 +20,8 @@ export function resetDeviceHealth(): void {
 export function assertDeviceHealthy(): void {
   if (failure) throw failure;
 }
+
+/** Whether `assertDeviceHealthy` would pass. */
+export function isDeviceHealthy(): boolean {
+  return !failure;
+}

@@ -1,0 +1,81 @@
+/**
+ * The one GPU device of this process: with the adapter's full limits and the features that kernels can use. TFJS and our
+ * kernels share it. Its errors and its loss are heard (`device-health.ts`).
+ */
+import { BackendError } from './backend-error.ts';
+import { isDeviceHealthy, reportDeviceFailure, resetDeviceHealth } from './device-health.ts';
+
+const wantedLimits = [
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxBufferSize',
+] as const;
+const wantedFeatures = ['shader-f16', 'subgroups', 'timestamp-query'] as const;
+
+/** A device and what is known of its adapter. */
+export interface GpuDevice {
+  device: GPUDevice;
+  info: GPUAdapterInfo;
+  /** "vendor architecture", or the driver's description when those are empty. */
+  name: string;
+  /** The adapter is a program on the CPU, some 50 times slower than WASM. */
+  isSoftware: boolean;
+}
+
+let current: GpuDevice | undefined;
+
+/**
+ * The adapter of `gpu`, `navigator.gpu` unless told.
+ * @throws BackendError `no_webgpu` or `no_adapter`
+ */
+export async function requestAdapter(gpu: GPU | undefined = globalThis.navigator?.gpu): Promise<GPUAdapter> {
+  if (!gpu) throw new BackendError('no_webgpu', 'This browser has no WebGPU, so it cannot train on a GPU.');
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter) return adapter;
+  throw new BackendError('no_adapter', 'WebGPU found no usable GPU here; a newer browser or driver may help.');
+}
+
+/**
+ * The device in use, or a new one on `adapter` when there is none or it failed.
+ * @throws BackendError `device_failed` when the adapter gives no device
+ */
+export async function openDevice(adapter: GPUAdapter): Promise<GpuDevice> {
+  if (current && isDeviceHealthy()) return current;
+  const device = await requestDevice(adapter);
+  resetDeviceHealth();
+  device.addEventListener('uncapturederror', ({ error }) => reportDeviceFailure(error.message));
+  void device.lost.then(({ reason, message }) => {
+    // A device of an earlier call may go after its successor has come.
+    if (reason !== 'destroyed' && current?.device === device) {
+      reportDeviceFailure(message || 'the device was lost');
+    }
+  });
+  current = { device, info: adapter.info, name: adapterName(adapter), isSoftware: isSoftware(adapter) };
+  return current;
+}
+
+/** "vendor architecture", or the driver's description when those are empty. */
+export function adapterName({ info }: GPUAdapter): string {
+  return `${info.vendor} ${info.architecture}`.trim() || info.description || 'unnamed adapter';
+}
+
+/** Whether an adapter is a program on the CPU. */
+export function isSoftware(adapter: GPUAdapter): boolean {
+  const { architecture, description, isFallbackAdapter } = adapter.info;
+  return isFallbackAdapter || /swiftshader|llvmpipe|lavapipe/i.test(`${architecture} ${description}`);
+}
+
+async function requestDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+  try {
+    return await adapter.requestDevice({
+      requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+      requiredLimits: Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]])),
+    });
+  } catch (cause) {
+    throw new BackendError('device_failed', `The GPU gave no device: ${cause instanceof Error ? cause.message : ''}`);
+  }
+}
