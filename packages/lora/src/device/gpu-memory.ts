@@ -36,15 +36,12 @@ export class GpuMemory {
 
   /** A new buffer for `ref`, zeroed, replacing none. Sizes are rounded up to whole words. */
   allocate(ref: BufferRef, bytes: number): GPUBuffer {
-    const key = keyOf(ref, this.#slotOf);
-    if (this.#buffers.has(key)) throw new RangeError(`GpuMemory: ${key} is there already`);
-    const buffer = this.device.createBuffer({
-      label: key,
-      size: Math.max(16, Math.ceil(bytes / 4) * 4),
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    });
-    this.#buffers.set(key, buffer);
-    return buffer;
+    return this.#create(keyOf(ref, this.#slotOf), bytes);
+  }
+
+  /** The buffer that the values of a slot share. */
+  allocateSlot(slot: number, bytes: number): void {
+    this.#create(`slot:${slot}`, bytes);
   }
 
   /** The buffer of `ref`. @throws RangeError when it was not allocated: a programming error */
@@ -63,5 +60,16 @@ export class GpuMemory {
   dispose(): void {
     for (const buffer of this.#buffers.values()) buffer.destroy();
     this.#buffers.clear();
+  }
+
+  #create(key: string, bytes: number): GPUBuffer {
+    if (this.#buffers.has(key)) throw new RangeError(`GpuMemory: ${key} is there already`);
+    const buffer = this.device.createBuffer({
+      label: key,
+      size: Math.max(16, Math.ceil(bytes / 4) * 4),
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+    this.#buffers.set(key, buffer);
+    return buffer;
   }
 }

@@ -3,6 +3,7 @@
  * `bindings` declares storage arrays, `params` a uniform of constants, and every kernel can read `step`, the sizes and
  * scalars of the running step. A grid is a function of the batch's sizes, so one recording serves every batch.
  */
+import type { StoredFormat } from '../packing/index.ts';
 import type { BatchShape, Value } from '../plan/index.ts';
 import type { BatchInputs, FlatState } from './host-memory.ts';
 
@@ -64,9 +65,6 @@ export interface KernelTraits {
   /** How a frozen matrix is stored. */
   formatOf: (name: string) => StoredFormat;
 }
-
-/** How a stored matrix's bytes become numbers. `int8` and `int4` have a binary16 scale for every block of 64 columns. */
-export type StoredFormat = 'F32' | 'F16' | 'BF16' | 'int8' | 'int4';
 
 /** Largest number of workgroups in one direction that every device allows. */
 const MOST_WORKGROUPS = 65_535;

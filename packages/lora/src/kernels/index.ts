@@ -11,7 +11,6 @@ export {
   type Param,
   PARTIAL_SUMS,
   STEP_STRUCT,
-  type StoredFormat,
   wgslOf,
 } from './dispatch.ts';
 export { dispatchesOf } from './dispatches-of.ts';

@@ -2,9 +2,9 @@
  * One stored tensor to a float32 tensor on the current backend. On WebGPU the bytes go up as they are and are expanded
  * there; on WASM they are widened part by part into the heap. Neither way makes a float copy of a tensor in JavaScript.
  */
-import { CheckpointError, type ReadRange, sizeOf, widenTensor } from '../checkpoint/index.ts';
-import { blocksOf, dequantize, type WeightTensor } from '../packing/index.ts';
-import { getBackend, openHeapTensor, openPackedUpload, type StoredFormat, type Tensor } from '../tensor/index.ts';
+import { type ReadRange, sizeOf, widenTensor } from '../checkpoint/index.ts';
+import { blocksOf, dequantize, storedFormat, type WeightTensor } from '../packing/index.ts';
+import { getBackend, openHeapTensor, openPackedUpload, type Tensor } from '../tensor/index.ts';
 
 /** Bytes that are read at a time: about one shard. */
 const PIECE_BYTES = 4 * 2 ** 20;
@@ -33,12 +33,6 @@ async function loadOnGpu(read: ReadRange, weight: WeightTensor): Promise<Tensor>
   } finally {
     upload.dispose();
   }
-}
-
-function storedFormat({ name, dtype, scales }: WeightTensor): StoredFormat {
-  if (scales) return dtype === 'I8' ? 'int8' : 'int4';
-  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return dtype;
-  throw new CheckpointError('unsupported', `Tensor ${name} has dtype ${dtype}, which holds no weights.`);
 }
 
 async function loadIntoHeap(read: ReadRange, weight: WeightTensor): Promise<Tensor> {

@@ -8,6 +8,8 @@ export {
   readWeight,
   readWeightFile,
   readWeights,
+  storedFormat,
+  type StoredFormat,
   type WeightFile,
   type WeightTensor,
 } from './packed-model.ts';

@@ -29,6 +29,16 @@ export interface ByteRange {
   bytes: number;
 }
 
+/** How a stored tensor's bytes become numbers. `int8` and `int4` have a binary16 scale for every block of 64 columns. */
+export type StoredFormat = 'F32' | 'F16' | 'BF16' | 'int8' | 'int4';
+
+/** @throws CheckpointError `unsupported` on a type that holds no weights */
+export function storedFormat({ name, dtype, scales }: WeightTensor): StoredFormat {
+  if (scales) return dtype === 'I8' ? 'int8' : 'int4';
+  if (dtype === 'F32' || dtype === 'F16' || dtype === 'BF16') return dtype;
+  throw new CheckpointError('unsupported', `Tensor ${name} has dtype ${dtype}, which holds no weights.`);
+}
+
 /** A model's weights as a list. */
 export interface WeightFile {
   /** Null for a file that was not written by the packer. */

@@ -64,8 +64,8 @@ export function linearGroup(layers: readonly LinearLayer[], books: Books): Linea
     in: first.in,
     out,
     weight: books.stored.matrix(
-      layers.map(({ name }) => `${name}.weight`),
-      stored === 'outIn' ? [out, first.in] : [first.in, out],
+      layers.map((layer) => ({ tensor: `${layer.name}.weight`, rows: stored === 'outIn' ? layer.out : layer.in })),
+      stored === 'outIn' ? first.in : first.out,
     ),
     stored,
     bias: layers.some(({ hasBias }) => hasBias)

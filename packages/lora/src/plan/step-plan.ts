@@ -60,14 +60,14 @@ export function planStep(config: ModelConfig, spec: LoraSpec, options: PlanOptio
   const books: Books = { stored, parameters, modules, trainsA: options.trainsA ?? false };
   const plan = new PlanWriter(options.capacity);
 
-  const embeddingTable = stored.matrix([`${embedding.name}.weight`], [vocabSize, hiddenSize]);
-  const positions =
-    embedding.positions === null ? null : stored.matrix([`${embedding.positions}.weight`], [maxPositions, hiddenSize]);
+  const tableOf = (name: string, rows: number) => stored.matrix([{ tensor: `${name}.weight`, rows }], hiddenSize);
+  const embeddingTable = tableOf(embedding.name, vocabSize);
+  const positions = embedding.positions === null ? null : tableOf(embedding.positions, maxPositions);
   const embedded = plan.perPosition('embedded', hiddenSize);
   plan.push({ kind: 'embed', table: embeddingTable, scale: embedding.scale, positions, out: embedded });
   const planned = sublayers.map((sublayer) => planSublayer(sublayer, books));
   const norm = normSettings(finalNorm, books);
-  const table = head === null ? embeddingTable : stored.matrix([`${head}.weight`], [vocabSize, hiddenSize]);
+  const table = head === null ? embeddingTable : tableOf(head, vocabSize);
 
   writeBlocks(plan, planned, embedded, options.recomputes, (hidden) =>
     planHead(plan, { norm, table, softCap: logitSoftCap }, hidden),

@@ -5,7 +5,7 @@ import type { Matrix, Vector } from './operations.ts';
 /** One buffer of frozen numbers. */
 export type StoredArray =
   /** Checkpoint tensors whose rows follow each other, packed as they come. */
-  | { kind: 'matrix'; tensors: readonly string[]; rows: number; columns: number }
+  | { kind: 'matrix'; tensors: readonly string[]; tensorRows: readonly number[]; rows: number; columns: number }
   /** f32 of checkpoint vectors one after the other, zeros where a tensor is null, each value plus `offset`. */
   | { kind: 'vector'; pieces: readonly { tensor: string | null; size: number }[]; size: number; offset: 0 | 1 }
   /** f32 pairs (cos, sin), `[positions, C/2]`. */
@@ -24,8 +24,13 @@ export class StoredBook {
     this.#positions = positions;
   }
 
-  matrix(tensors: readonly string[], [rows, columns]: readonly [number, number]): Matrix {
-    return { from: 'stored', name: this.#add(tensors[0]!, { kind: 'matrix', tensors, rows, columns }), rows, columns };
+  /** Tensors of `columns` columns whose rows follow each other. */
+  matrix(pieces: readonly { tensor: string; rows: number }[], columns: number): Matrix {
+    const tensors = pieces.map(({ tensor }) => tensor);
+    const tensorRows = pieces.map((piece) => piece.rows);
+    const rows = tensorRows.reduce((sum, count) => sum + count, 0);
+    const name = this.#add(tensors[0]!, { kind: 'matrix', tensors, tensorRows, rows, columns });
+    return { from: 'stored', name, rows, columns };
   }
 
   vector(pieces: readonly { tensor: string | null; size: number }[], offset: 0 | 1): Vector {

@@ -5,7 +5,7 @@
 export { type BackendChoice, type BackendName, type BackendOptions, selectBackend } from './backend.ts';
 export { BackendError, type BackendErrorCode } from '../device/index.ts';
 export type { HeapTensor } from './heap-tensor.ts';
-export type { PackedUpload, StoredFormat } from './packed-upload.ts';
+export type { PackedUpload } from './packed-upload.ts';
 export { openHeapTensor, openPackedUpload } from './stored-weights.ts';
 export { assertDeviceHealthy } from '../device/index.ts';
 export * from './ops.ts';

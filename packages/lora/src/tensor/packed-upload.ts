@@ -8,10 +8,8 @@
 import { backend, engine, tensor, type Tensor } from '@tensorflow/tfjs-core';
 import { webgpu_util, type WebGPUBackend, type WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import { BackendError } from '../device/index.ts';
+import type { StoredFormat } from '../packing/index.ts';
 import { assertDeviceHealthy } from '../device/index.ts';
-
-/** How a stored tensor's bytes become numbers. `int8` and `int4` have a scale (F16) for every block. */
-export type StoredFormat = 'F32' | 'F16' | 'BF16' | 'int8' | 'int4';
 
 /** The value at `index` of the tensor, as WGSL. */
 const valueAt: Record<StoredFormat, string> = {

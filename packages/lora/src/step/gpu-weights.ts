@@ -1,0 +1,183 @@
+/**
+ * A plan's stored arrays on the GPU. Packed matrices go up as they lie in the file, piece by piece and in the file's order,
+ * so that no more than one piece and one matrix's scales are ever held here.
+ */
+import type { ReadRange } from '../checkpoint/index.ts';
+import { BackendError, type GpuMemory } from '../device/index.ts';
+import { BLOCK, blocksOf, readWeight, storedFormat, type StoredFormat, type WeightTensor } from '../packing/index.ts';
+import type { StoredArray } from '../plan/index.ts';
+import { type FrozenA, paddedRows, storedValues, type WeightSource } from './weight-source.ts';
+
+/** Bytes that are read at a time: about one shard. */
+const PIECE_BYTES = 4 * 2 ** 20;
+/** Bytes that may wait in the queue's own staging memory. */
+const MOST_UNSETTLED_BYTES = 64 * 2 ** 20;
+
+type StoredMatrix = Extract<StoredArray, { kind: 'matrix' }>;
+
+/** How each matrix is stored on the GPU, by name: as in the file, if all its tensors are alike and can be read four values at a time. */
+export function storedFormats(
+  stored: ReadonlyMap<string, StoredArray>,
+  { tensors }: Pick<WeightSource, 'tensors'>,
+): Map<string, StoredFormat> {
+  const matrices = [...stored].filter((entry): entry is [string, StoredMatrix] => entry[1].kind === 'matrix');
+  return new Map(
+    matrices.map(([name, matrix]): [string, StoredFormat] => {
+      const formats = new Set(matrix.tensors.map((tensor) => storedFormat(tensors.get(tensor)!)));
+      const [format = 'F32'] = formats;
+      const isBlocked = format === 'int8' || format === 'int4';
+      return [name, formats.size === 1 && (isBlocked || matrix.columns % 4 === 0) ? format : 'F32'];
+    }),
+  );
+}
+
+/** Bytes of a stored array in a format, scales included. */
+export function storedBytes(array: StoredArray, format: StoredFormat): number {
+  switch (array.kind) {
+    case 'matrix':
+      return array.rows * (rowBytes(format, array.columns) + scaleBytes(format, array.columns));
+    case 'vector':
+      return 4 * Math.ceil(array.size / 4) * 4;
+    case 'rotary':
+      return 4 * array.positions * array.rotary.headDim;
+    case 'adapterA':
+      return 4 * array.rows * Math.ceil(array.columns / 4) * 4;
+  }
+}
+
+/** Allocates and fills every stored array of a plan. @throws BackendError `tensor_too_large` */
+export async function uploadStored(
+  stored: ReadonlyMap<string, StoredArray>,
+  formats: ReadonlyMap<string, StoredFormat>,
+  source: WeightSource,
+  frozenA: FrozenA,
+  memory: GpuMemory,
+): Promise<void> {
+  const upload = new Upload(memory);
+  for (const [name, array] of stored) {
+    const format = formats.get(name) ?? 'F32';
+    const bytes = storedBytes(array, format);
+    assertBindable(memory.device, name, bytes);
+    memory.allocate({ of: 'stored', name }, bytes);
+    if (array.kind !== 'matrix') {
+      const values = await storedValues(array, source, frozenA);
+      await upload.write(name, 0, new Uint8Array(values.buffer));
+    }
+  }
+  const targets = matrixTargets(stored);
+  const inFileOrder = [...source.tensors].toSorted(([, a], [, b]) => a.data.offset - b.data.offset);
+  for (const [tensorName, tensor] of inFileOrder) {
+    for (const target of targets.get(tensorName) ?? []) {
+      await uploadRows(upload, target, tensor, formats.get(target.name)!, source.read);
+    }
+  }
+  await upload.settle();
+}
+
+interface Target {
+  name: string;
+  matrix: StoredMatrix;
+  /** The tensor's first row in the matrix. */
+  row: number;
+  /** The scales of all tensors of the matrix, written when the last one has come: alone they may be no whole words. */
+  scales: { bytes: Uint8Array; missing: number };
+}
+
+/** Where each tensor goes. A tied head's table goes to one place. */
+function matrixTargets(stored: ReadonlyMap<string, StoredArray>): Map<string, Target[]> {
+  const targets = new Map<string, Target[]>();
+  for (const [name, matrix] of stored) {
+    if (matrix.kind !== 'matrix') continue;
+    const scales = { bytes: new Uint8Array(), missing: matrix.tensors.length };
+    matrix.tensors.forEach((tensor, i) => {
+      const row = matrix.tensorRows.slice(0, i).reduce((sum, rows) => sum + rows, 0);
+      targets.set(tensor, [...(targets.get(tensor) ?? []), { name, matrix, row, scales }]);
+    });
+  }
+  return targets;
+}
+
+async function uploadRows(
+  upload: Upload,
+  { name, matrix, row, scales }: Target,
+  tensor: WeightTensor,
+  format: StoredFormat,
+  read: ReadRange,
+): Promise<void> {
+  const { columns } = matrix;
+  const begin = row * rowBytes(format, columns);
+  if (storedFormat(tensor) !== format || (!tensor.scales && columns % 4 !== 0)) {
+    const values = paddedRows([await readWeight(read, tensor)], columns);
+    return upload.write(name, begin, new Uint8Array(values.buffer));
+  }
+  const { offset, bytes } = tensor.data;
+  for (let at = 0; at < bytes; at += PIECE_BYTES) {
+    await upload.write(name, begin + at, await read(offset + at, Math.min(PIECE_BYTES, bytes - at)));
+  }
+  if (!tensor.scales) return;
+  const perRow = scaleBytes(format, columns);
+  if (scales.bytes.length === 0) scales.bytes = new Uint8Array(Math.ceil((matrix.rows * perRow) / 4) * 4);
+  scales.bytes.set(await read(tensor.scales.offset, tensor.scales.bytes), row * perRow);
+  scales.missing--;
+  if (scales.missing === 0) await upload.write(name, matrix.rows * rowBytes(format, columns), scales.bytes);
+}
+
+/** Writes into the buffers of stored arrays and waits now and then, so that staged bytes do not pile up. */
+class Upload {
+  readonly #memory: GpuMemory;
+  #unsettled = 0;
+
+  constructor(memory: GpuMemory) {
+    this.#memory = memory;
+  }
+
+  /** `bytes` at byte `at`; both are whole words, but for the last bytes of a file. */
+  async write(name: string, at: number, bytes: Uint8Array): Promise<void> {
+    const { queue } = this.#memory.device;
+    const whole = bytes.length % 4 === 0 ? bytes : wholeWords(bytes);
+    queue.writeBuffer(this.#memory.get({ of: 'stored', name }), at, whole.buffer, whole.byteOffset, whole.byteLength);
+    this.#unsettled += whole.length;
+    if (this.#unsettled > MOST_UNSETTLED_BYTES) await this.settle();
+  }
+
+  async settle(): Promise<void> {
+    this.#unsettled = 0;
+    const { queue } = this.#memory.device;
+    queue.submit([]);
+    await queue.onSubmittedWorkDone();
+  }
+}
+
+function wholeWords(bytes: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
+  whole.set(bytes);
+  return whole;
+}
+
+function rowBytes(format: StoredFormat, columns: number): number {
+  switch (format) {
+    case 'F32':
+      return 4 * Math.ceil(columns / 4) * 4;
+    case 'F16':
+    case 'BF16':
+      return 2 * Math.ceil(columns / 4) * 4;
+    case 'int8':
+      return blocksOf(columns) * BLOCK;
+    case 'int4':
+      return (blocksOf(columns) * BLOCK) / 2;
+  }
+}
+
+function scaleBytes(format: StoredFormat, columns: number): number {
+  return format === 'int8' || format === 'int4' ? 2 * blocksOf(columns) : 0;
+}
+
+function assertBindable({ limits }: GPUDevice, name: string, bytes: number): void {
+  const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  if (bytes <= most) return;
+  const [needed, allowed] = [bytes, most].map((n) => Math.round(n / 2 ** 20));
+  throw new BackendError(
+    'tensor_too_large',
+    `The matrix ${name} takes ${needed} MiB on the GPU, which reads ${allowed} MiB at once; a smaller model or packing is needed here.`,
+  );
+}

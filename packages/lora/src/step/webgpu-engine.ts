@@ -1,0 +1,154 @@
+/**
+ * The recorded step on a GPU: planned, compiled and bound once, then replayed. A step is one write of its batch and
+ * scalars, one pass and one submit for each micro-batch; its loss comes back through one of a few staging buffers while
+ * the next step may already run.
+ */
+import { type GpuDevice, GpuMemory, MEASURES_BYTES, Pipelines, Recording, underErrorScopes } from '../device/index.ts';
+import { type BatchInputs, dispatchesOf, type FlatState, type KernelTraits } from '../kernels/index.ts';
+import type { StoredFormat } from '../packing/index.ts';
+import type { Operation, StepPlan } from '../plan/index.ts';
+import { storedFormats, uploadStored } from './gpu-weights.ts';
+import type { HostBatch } from './host-batch.ts';
+import { StagingBuffers } from './staging-buffers.ts';
+import type { AdamVectors, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
+import type { FrozenA, WeightSource } from './weight-source.ts';
+
+export class WebgpuEngine implements StepEngine {
+  readonly #plan: StepPlan;
+  readonly #memory: GpuMemory;
+  readonly #gradient: Recording;
+  readonly #update: Recording;
+  readonly #staging: StagingBuffers;
+
+  private constructor(plan: StepPlan, memory: GpuMemory, gradient: Recording, update: Recording) {
+    this.#plan = plan;
+    this.#memory = memory;
+    this.#gradient = gradient;
+    this.#update = update;
+    this.#staging = new StagingBuffers(memory.device);
+  }
+
+  /**
+   * Uploads the model, compiles every kernel and takes `vectors` over.
+   * @throws BackendError `tensor_too_large`, `out_of_memory` or `device_failed`; whatever reading the weights throws
+   */
+  static async create(
+    gpu: GpuDevice,
+    plan: StepPlan,
+    source: WeightSource,
+    frozenA: FrozenA,
+    vectors: AdamVectors,
+  ): Promise<WebgpuEngine> {
+    const { device } = gpu;
+    const memory = new GpuMemory(device, ({ id }) => plan.arrangement.slotOf.get(id)!);
+    const recordings: Recording[] = [];
+    try {
+      return await underErrorScopes(
+        device,
+        () => memory.bytes,
+        async () => {
+          const formats = storedFormats(plan.stored, source);
+          allocate(memory, plan, vectors);
+          await uploadStored(plan.stored, formats, source, frozenA, memory);
+          const pipelines = new Pipelines(device);
+          const traits = kernelTraits(gpu, formats);
+          const record = async (operations: readonly Operation[]) => {
+            const dispatches = operations.flatMap((operation) => dispatchesOf(operation, traits));
+            const recording = await Recording.record(dispatches, memory, pipelines);
+            recordings.push(recording);
+            return recording;
+          };
+          return new WebgpuEngine(plan, memory, await record(plan.gradient), await record([{ kind: 'update' }]));
+        },
+      );
+    } catch (error) {
+      for (const recording of recordings) recording.dispose();
+      memory.dispose();
+      throw error;
+    }
+  }
+
+  /** Bytes of all buffers on the GPU. */
+  get bytes(): number {
+    return this.#memory.bytes;
+  }
+
+  async step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    const { device } = this.#memory;
+    const measures = this.#memory.get({ of: 'measures' });
+    const staging = this.#staging.take(16);
+    batches.forEach(({ shape, inputs }, index) => {
+      const isLast = index === batches.length - 1;
+      const scalars = { ...settings, accumulates: index > 0 };
+      for (const [name, values] of Object.entries(inputs)) this.#writeInput(name as keyof BatchInputs, values);
+      this.#gradient.write(shape, scalars);
+      if (isLast) this.#update.write(shape, scalars);
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      this.#gradient.replay(pass, shape);
+      if (isLast) this.#update.replay(pass, shape);
+      pass.end();
+      if (isLast) encoder.copyBufferToBuffer(measures, 0, staging, 0, 16);
+      device.queue.submit([encoder.finish()]);
+    });
+    const [loss = NaN, gradientNorm = NaN] = await this.#staging.read(staging);
+    return { loss, gradientNorm };
+  }
+
+  async vectors(): Promise<AdamVectors> {
+    const [values, firstMoment, secondMoment] = await Promise.all([
+      this.#read('values'),
+      this.#read('firstMoment'),
+      this.#read('secondMoment'),
+    ]);
+    return { values, firstMoment, secondMoment };
+  }
+
+  dispose(): void {
+    this.#gradient.dispose();
+    this.#update.dispose();
+    this.#staging.dispose();
+    this.#memory.dispose();
+  }
+
+  #writeInput(name: keyof BatchInputs, values: Int32Array | Float32Array): void {
+    const { buffer, byteOffset, byteLength } = values;
+    const { device } = this.#memory;
+    device.queue.writeBuffer(this.#memory.get({ of: 'input', name }), 0, buffer, byteOffset, byteLength);
+  }
+
+  async #read(name: keyof FlatState): Promise<Float32Array> {
+    const { device } = this.#memory;
+    const source = this.#memory.get({ of: 'state', name });
+    const staging = this.#staging.take(source.size);
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source, 0, staging, 0, source.size);
+    device.queue.submit([encoder.finish()]);
+    return this.#plan.parameters.fromDevice(await this.#staging.read(staging));
+  }
+}
+
+function kernelTraits({ device, isSoftware }: GpuDevice, formats: ReadonlyMap<string, StoredFormat>): KernelTraits {
+  return {
+    isSoftware,
+    hasSubgroups: device.features.has('subgroups'),
+    maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
+    maxSharedBytes: device.limits.maxComputeWorkgroupStorageSize,
+    formatOf: (name) => formats.get(name) ?? 'F32',
+  };
+}
+
+function allocate(memory: GpuMemory, { arrangement, parameters, options }: StepPlan, vectors: AdamVectors): void {
+  const { tokens, scored } = options.capacity;
+  arrangement.slots.forEach((bytes, slot) => memory.allocateSlot(slot, bytes));
+  const inputs = { ids: tokens, rowOfPosition: tokens, position: scored, label: scored, weight: scored };
+  for (const [name, length] of Object.entries(inputs)) {
+    memory.allocate({ of: 'input', name: name as keyof BatchInputs }, 4 * length);
+  }
+  memory.allocate({ of: 'measures' }, MEASURES_BYTES);
+  memory.allocate({ of: 'state', name: 'gradient' }, 4 * parameters.size);
+  for (const [name, flat] of Object.entries(vectors)) {
+    const buffer = memory.allocate({ of: 'state', name: name as keyof AdamVectors }, 4 * parameters.size);
+    memory.device.queue.writeBuffer(buffer, 0, parameters.toDevice(flat));
+  }
+}
