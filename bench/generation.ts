@@ -5,7 +5,7 @@ import { SeededRandom } from '@oneround/fl-core';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import { DecodingSession, generateTokens, Sampler, type SamplingSettings } from '@oneround/lora/generation';
-import { CausalLm, selectBackend } from '@oneround/lora/training';
+import { CausalLm, selectBackend } from '@oneround/lora/evaluation';
 
 const folder = fileURLToPath(new URL('../models/tiny/', import.meta.url));
 const greedy: SamplingSettings = { temperature: 0, topK: null, topP: 1, seed: 1 };

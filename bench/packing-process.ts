@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { loadCausalLm } from '@oneround/lora/loading';
 import { type Packing, readAcross } from '@oneround/lora/packing';
-import { selectBackend } from '@oneround/lora/training';
+import { selectBackend } from '@oneround/lora/evaluation';
 import {
   openCheckpoint,
   packFolder,

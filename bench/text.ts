@@ -8,7 +8,7 @@ import { SeededRandom } from '@oneround/fl-core';
 import { parseDataSet, type DataSet } from '@oneround/lora/data-set';
 import { encodeExamples, loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
 import Papa from 'papaparse';
-import { roundedLength } from '../packages/lora/src/training/batch.ts';
+import { roundedLength } from '../packages/lora/src/step/host-batch.ts';
 import { epochBatches } from '../packages/lora/src/training/batches.ts';
 
 const path = (relative: string) => fileURLToPath(new URL(`../${relative}`, import.meta.url));

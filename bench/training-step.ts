@@ -7,7 +7,8 @@ import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import { installNodeWebgpu, uninstallFastMatMul } from '@oneround/lora/testing';
 import { encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
-import { CausalLm, LoraTrainer, selectBackend } from '@oneround/lora/training';
+import { CausalLm, selectBackend, tfjsEngine } from '@oneround/lora/evaluation';
+import { LoraTrainer } from '@oneround/lora/training';
 
 const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const json = (name: string): unknown => JSON.parse(readFileSync(path(name), 'utf8'));
@@ -36,7 +37,10 @@ async function measure(label: string, steps: number): Promise<number> {
   const { examples } = encodeExamples(tokenizer, shard, template, campaign.training.maxTokens);
   const spec = adapterSpecSchema.parse(campaign.adapter);
   const layout = await loraLayout(config, spec);
-  const trainer = new LoraTrainer({ model, spec, layout, examples, settings: campaign.training });
+  const trainer = await LoraTrainer.open(
+    { config, spec, layout, examples, settings: campaign.training },
+    tfjsEngine(model),
+  );
   const first = await trainer.nextStep();
   let tokens = 0;
   let milliseconds = 0;

@@ -5,7 +5,7 @@ import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?u
 import type { FileRef } from '@oneround/fl-core';
 import { loadWeight } from '@oneround/lora/loading';
 import { readShards, readWeightFile } from '@oneround/lora/packing';
-import { type BackendName, selectBackend } from '@oneround/lora/training';
+import { type BackendName, selectBackend } from '@oneround/lora/evaluation';
 import * as z from 'zod';
 import { httpFetchFile, openFileStore, VerifiedFiles } from '../../apps/web/src/model-files/index.ts';
 

@@ -24,8 +24,13 @@ describe('imports', () => {
     },
   );
 
-  it('training fetches a backend only when it is chosen', () => {
+  it('training knows no TFJS', () => {
     const imports = [...importsOf(new URL('./training/index.ts', import.meta.url))];
+    expect(imports.filter((name) => name.includes('@tensorflow'))).toEqual([]);
+  });
+
+  it('evaluation fetches a backend only when it is chosen', () => {
+    const imports = [...importsOf(new URL('./evaluation/index.ts', import.meta.url))];
     expect(imports).toContain('@tensorflow/tfjs-core');
     expect(imports.filter((name) => name.startsWith('@tensorflow/tfjs-backend'))).toEqual([]);
   });
@@ -35,7 +40,7 @@ describe('imports', () => {
       ['generation', 4],
       ['loading', 3],
       ['model', 4],
-      ['training', 4],
+      ['evaluation', 4],
     ] as const) {
       const imports = importsOf(new URL(`./${room}/index.ts`, import.meta.url));
       const own = [...imports].filter((name) => name.includes(`/lora/src/${room}/`));

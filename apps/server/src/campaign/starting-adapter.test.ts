@@ -6,7 +6,8 @@ import { adaptedModules, exportPeft, type ImportedAdapter, importPeft, loraLayou
 import { type ModelConfig, parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import { encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
-import { CausalLm, evaluate, LoraTrainer, selectBackend } from '@oneround/lora/training';
+import { CausalLm, evaluate, selectBackend, tfjsEngine } from '@oneround/lora/evaluation';
+import { LoraTrainer } from '@oneround/lora/training';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer } from '../server.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
@@ -118,10 +119,13 @@ describe('a campaign that starts from a PEFT folder', () => {
     expect(Math.abs(loss - baseLoss)).toBeGreaterThan(0.01);
 
     // What a volunteer does: the first step starts at the adapter, not at the base model.
-    const trainer = new LoraTrainer({
-      ...{ model, spec: adapter, layout, examples, a: start.a, start: start.values },
-      settings: { ...training, batchSize: examples.length },
-    });
+    const trainer = await LoraTrainer.open(
+      {
+        ...{ config, spec: adapter, layout, examples, a: start.a, start: start.values },
+        settings: { ...training, batchSize: examples.length },
+      },
+      tfjsEngine(model),
+    );
     expect((await trainer.nextStep()).loss).toBeCloseTo(loss, 4);
     trainer.dispose();
     model.dispose();

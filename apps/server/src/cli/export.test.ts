@@ -5,7 +5,7 @@ import { importPeft } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import { logitsOnBackend, randomExamples, relativeError } from '@oneround/lora/testing';
-import { CausalLm, selectBackend } from '@oneround/lora/training';
+import { CausalLm, selectBackend } from '@oneround/lora/evaluation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer } from '../server.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';

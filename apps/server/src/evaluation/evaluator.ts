@@ -5,7 +5,7 @@ import { parseModelConfig } from '@oneround/lora/architecture';
 import { loadCausalLm } from '@oneround/lora/loading';
 import { readAcross } from '@oneround/lora/packing';
 import { encodeExamples, loadTokenizer, type EncodedExample } from '@oneround/lora/tokenizer';
-import { type CausalLm, evaluate, selectBackend } from '@oneround/lora/training';
+import { type CausalLm, evaluate, selectBackend } from '@oneround/lora/evaluation';
 import { startingTensors, type CampaignDefinition } from '../campaign/index.ts';
 import { readFileRange } from '../model/index.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelConfig } from '@oneround/lora/architecture';
 import { peftAdapter } from '@oneround/lora/generation';
-import type { AdapterValues } from '@oneround/lora/training';
+import type { AdapterValues } from '@oneround/lora/evaluation';
 import { fetchVersion } from '../client/index.ts';
 
 export type AdapterChoice =

@@ -1,6 +1,6 @@
 /** Streams generated text to whoever writes it out, and measures how fast it came. */
 import { generateText, type Prompt, type TextEnd, type TextOptions } from '@oneround/lora/generation';
-import type { AdapterValues } from '@oneround/lora/training';
+import type { AdapterValues } from '@oneround/lora/evaluation';
 import type { LoadedModel } from './model-choice.ts';
 
 export interface GenerationReport {

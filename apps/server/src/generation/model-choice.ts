@@ -5,7 +5,7 @@ import { bytesOf } from '@oneround/lora/checkpoint';
 import { loadCausalLm, loadWeight } from '@oneround/lora/loading';
 import { readAcross, readShards } from '@oneround/lora/packing';
 import { loadTokenizer, type TextTokenizer } from '@oneround/lora/tokenizer';
-import { CausalLm, selectBackend } from '@oneround/lora/training';
+import { CausalLm, selectBackend } from '@oneround/lora/evaluation';
 import { download, downloadFile } from '../client/index.ts';
 import {
   isPackedFolder,

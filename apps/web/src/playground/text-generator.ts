@@ -1,6 +1,6 @@
 /** The model of one campaign in this worker: fetched and loaded at the first text, then kept, with the last adapter. */
 import type { Manifest } from '@oneround/fl-core';
-import type { AdapterValues } from '@oneround/lora/training';
+import type { AdapterValues } from '@oneround/lora/evaluation';
 import { fetchVersionFile } from '../campaign/api.ts';
 import { DownloadMeter, httpFetchFile, openFileStore, VerifiedFiles } from '../model-files/index.ts';
 import type { BackendPreference } from '../trainer/messages.ts';

@@ -5,10 +5,18 @@ import {
   sha256Hex,
   signContribution,
   type DataRecord,
+  type FileRef,
   type Manifest,
   type UploadBegin,
 } from '@oneround/fl-core';
-import type { LoraTrainer, LoraTrainerOptions, StepReport, TrainerCheckpoint } from '@oneround/lora/training';
+import type {
+  LoraTrainer,
+  LoraTrainerOptions,
+  StepReport,
+  TrainerCheckpoint,
+  TrainingDevice,
+  WeightSource,
+} from '@oneround/lora/training';
 import {
   DownloadMeter,
   fetchVerified,
@@ -45,6 +53,7 @@ export interface ContributionParts {
   manifest: Manifest;
   identity: Identity;
   runtime: Runtime;
+  device: TrainingDevice;
   socket: CampaignSocket;
   held: HeldLease;
   source: DataSource;
@@ -102,7 +111,7 @@ async function train(
   emit: Emit,
 ): Promise<TrainedDelta> {
   const { manifest, runtime, control, held } = parts;
-  const { model, tokenizer, start, records } = await download(parts, run, signal, progress, emit);
+  const { config, weights, tokenizer, start, records } = await download(parts, run, signal, progress, emit);
   const { data, training } = manifest;
   const { examples, dropped, shortened, labelTokens } = await runtime.encodeExamplesInSlices(
     tokenizer,
@@ -117,7 +126,7 @@ async function train(
     },
   );
   if (dropped + shortened > 0) emit({ type: 'dropped', records: dropped, shortened });
-  const trainer = makeTrainer(parts, run, { model, examples, start: start?.values, a: start?.a });
+  const trainer = await openTrainer(parts, run, weights, { config, examples, start: start?.values, a: start?.a });
   run.steps = trainer.totalSteps;
   const feed = new StepFeed(run.points, emit);
   let last: StepReport | null = null;
@@ -154,7 +163,6 @@ async function train(
     return await encode(trainer, manifest, { labelTokens: weight, examples: examples.length, last, feed });
   } finally {
     trainer.dispose();
-    model.dispose();
   }
 }
 
@@ -183,8 +191,10 @@ async function download(
   // Once more, with the bytes of the data.
   meter.report(state);
   emit({ type: 'phase', phase: 'preparing' });
-  const loaded = await runtime.loadModel(manifest, (file) => files.read(file));
-  return { ...loaded, start: await runtime.loadStart(manifest, loaded.model, (file) => files.read(file)), records };
+  const read = (file: FileRef) => files.read(file);
+  const { config, tokenizer, readWeights, weightBytes } = await runtime.openModel(manifest, read);
+  const weights = await runtime.openWeights(config, readWeights, weightBytes);
+  return { config, tokenizer, weights, start: await runtime.loadStart(manifest, config, read), records };
 }
 
 async function recordsOf(
@@ -201,16 +211,18 @@ async function recordsOf(
 }
 
 /** A trainer that goes on from the stored step, or from the start when the stored state does not fit any more. */
-function makeTrainer(
-  { manifest, runtime }: ContributionParts,
+async function openTrainer(
+  { manifest, runtime, device }: ContributionParts,
   run: RunCheckpoint,
-  parts: Pick<LoraTrainerOptions, 'model' | 'examples' | 'start' | 'a'>,
-): LoraTrainer {
+  weights: WeightSource,
+  parts: Pick<LoraTrainerOptions, 'config' | 'examples' | 'start' | 'a'>,
+): Promise<LoraTrainer> {
   const options = { ...parts, spec: manifest.adapter, layout: manifest.layout, settings: manifest.training };
+  const openEngine = device.engineOf(weights);
   const resume: TrainerCheckpoint | null = run.trainer;
   if (resume) {
     try {
-      return new runtime.LoraTrainer({ ...options, resume });
+      return await runtime.LoraTrainer.open({ ...options, resume }, openEngine);
     } catch (error) {
       if (!(error instanceof runtime.TrainingError) || error.code !== 'wrong_checkpoint') throw error;
       run.trainer = null;
@@ -218,7 +230,7 @@ function makeTrainer(
       run.trainingMs = 0;
     }
   }
-  return new runtime.LoraTrainer(options);
+  return runtime.LoraTrainer.open(options, openEngine);
 }
 
 async function encode(

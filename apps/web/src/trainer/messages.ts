@@ -3,7 +3,7 @@
  * Numbers come batched (a few messages a second), so that a fast model never floods the page.
  */
 import type { DataSetFormat } from '@oneround/lora/data-set';
-import type { BackendName } from '@oneround/lora/training';
+import type { BackendName } from '@oneround/lora/evaluation';
 import type { MeasuredDownload } from '../model-files/index.ts';
 
 /** `auto` takes WebGPU when it is there and is not a program, else WASM. */

@@ -3,6 +3,7 @@
  * Everything it learns it emits; everything it must not lose it keeps in the checkpoint store.
  */
 import type { JoinRequest, Manifest } from '@oneround/fl-core';
+import type { TrainingDevice } from '@oneround/lora/training';
 import { fetchManifest } from '../campaign/api.ts';
 import { followCampaign } from '../campaign/follow.ts';
 import { mergeOutcome } from '../campaign/merge-outcome.ts';
@@ -38,8 +39,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
     loadIdentity(),
     loadingRuntime,
   ]);
-  const backend = await runtime.selectBackend(request.backend, { wasmPaths: runtime.wasmPaths });
-  emit({ type: 'backend', ...backend });
+  let device = await openDevice(runtime, request.backend, emit);
   let stored = await usableCheckpoint(manifest);
   const source = stored?.source ?? request.source;
   const socket = openCampaignSocket(location.origin);
@@ -47,7 +47,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
   const joining: Omit<JoinRequest, 'protocol'> = {
     campaignId: manifest.id,
     publicKey: identity.publicKey,
-    device: { backend: backend.name, description: backend.device.slice(0, 200) },
+    device: { backend: device.name, description: device.device.slice(0, 200) },
     source: source.kind,
   };
   try {
@@ -57,6 +57,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
       control.stopped,
       (reason) => emit({ type: 'phase', phase: 'waiting', reason }),
     );
+    let failures = 0;
     for (;;) {
       if (stored && stored.shardSha256 !== (lease.shard?.sha256 ?? null)) {
         await deleteCheckpoint(manifest.id);
@@ -68,15 +69,22 @@ export async function runSession(request: SessionRequest, control: RunControl, e
       });
       try {
         const contributionId = await contribute(
-          { manifest, identity, runtime, socket, held, source, stored, control },
+          { manifest, identity, runtime, device, socket, held, source, stored, control },
           emit,
         );
         await outcomeOf(socket, manifest.id, contributionId, control.stopped, emit);
         return;
       } catch (error) {
         if (control.stopped.aborted) await giveBack(held, manifest.id);
-        if (!(error instanceof LeaseMoved)) throw error;
-        lease = error.lease;
+        if (error instanceof LeaseMoved) {
+          lease = error.lease;
+        } else if (gpuFailed(error) && device.name === 'webgpu' && failures < MOST_GPU_FAILURES) {
+          failures++;
+          device = await replaceDevice(runtime, request.backend, failures, error, emit);
+          stored = await usableCheckpoint(manifest);
+        } else {
+          throw error;
+        }
       } finally {
         held.release();
       }
@@ -85,6 +93,37 @@ export async function runSession(request: SessionRequest, control: RunControl, e
     stopConnection();
     socket.close();
   }
+}
+
+type Runtime = typeof import('./training-runtime.ts');
+
+async function openDevice(runtime: Runtime, preference: BackendPreference, emit: Emit): Promise<TrainingDevice> {
+  const device = await runtime.openTrainingDevice(preference, { wasmPaths: runtime.wasmPaths });
+  const { name, device: description, fallbackReason } = device;
+  emit({ type: 'backend', name, device: description, ...(fallbackReason !== undefined && { fallbackReason }) });
+  return device;
+}
+
+/** A GPU may fail so often in one run; the run then goes on from its last checkpoint. */
+const MOST_GPU_FAILURES = 2;
+
+function gpuFailed(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'BackendError';
+}
+
+/** The same kind of device once more; after a second failure, or when none comes back, WASM - unless the volunteer insists on the GPU. */
+async function replaceDevice(
+  runtime: Runtime,
+  preference: BackendPreference,
+  failures: number,
+  failure: Error,
+  emit: Emit,
+): Promise<TrainingDevice> {
+  const next = failures < MOST_GPU_FAILURES || preference === 'webgpu' ? preference : 'wasm';
+  const device = await openDevice(runtime, next, (event) =>
+    emit(event.type === 'backend' ? { fallbackReason: failure.message, ...event } : event),
+  );
+  return device;
 }
 
 async function usableCheckpoint(manifest: Manifest): Promise<RunCheckpoint | null> {

@@ -9,7 +9,7 @@ const SAVE_EVERY_MS = 10_000;
 export interface Steppable {
   readonly step: number;
   readonly totalSteps: number;
-  nextStep(): Promise<StepReport>;
+  nextStep(options: { goesOn: boolean }): Promise<StepReport>;
 }
 
 /** What the loop tells its owner. */
@@ -52,7 +52,9 @@ export async function trainToEnd(
         events.onResume();
         stepEndedAt = performance.now();
       }
-      const report = await trainer.nextStep();
+      // Without rests a GPU need not wait for us between steps; a step ahead of a pause would still be taken.
+      const goesOn = control.duty === 1 && !control.shouldPause(true);
+      const report = await trainer.nextStep({ goesOn });
       await control.rest(restMs(report.milliseconds, control.duty));
       events.onStep(report, performance.now() - stepEndedAt);
       stepEndedAt = performance.now();

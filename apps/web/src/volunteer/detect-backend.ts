@@ -1,5 +1,5 @@
 /** What this device would train on, asked without loading the training code. */
-import type { BackendName } from '@oneround/lora/training';
+import type { BackendName } from '@oneround/lora/evaluation';
 import { t } from '../text/t.ts';
 import type { BackendPreference } from '../trainer/messages.ts';
 

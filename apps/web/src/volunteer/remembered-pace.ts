@@ -1,5 +1,5 @@
 /** How long a step took on this device before: the base of "about 6 min" ahead of the button. */
-import type { BackendName } from '@oneround/lora/training';
+import type { BackendName } from '@oneround/lora/evaluation';
 
 const keyOf = (campaignId: string, backend: BackendName) => `oneround:step-ms:${campaignId}:${backend}`;
 

@@ -1,5 +1,5 @@
 /** A run as the page sees it: a pure function of the trainer's events. */
-import type { BackendName } from '@oneround/lora/training';
+import type { BackendName } from '@oneround/lora/evaluation';
 import type { MeasuredDownload } from '../model-files/index.ts';
 import type { RunFailure, StepFigures, TrainerEvent, TrainerPhase } from '../trainer/messages.ts';
 

@@ -14,7 +14,7 @@ import {
   randomTensors,
 } from '../testing/index.ts';
 import { memory, selectBackend } from '../tensor/index.ts';
-import { type AdapterValues, CausalLm } from '../training/index.ts';
+import { type AdapterValues, CausalLm } from '../evaluation/index.ts';
 import { DecodingSession } from './index.ts';
 
 interface Case {

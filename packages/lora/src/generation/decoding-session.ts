@@ -10,7 +10,7 @@ import {
   makeGeometry,
 } from '../model/index.ts';
 import { assertDeviceHealthy, dispose, keep, tensor1d, tidy } from '../tensor/index.ts';
-import { type AdapterValues, uploadAdapter } from '../training/index.ts';
+import { type AdapterValues, uploadAdapter } from '../evaluation/index.ts';
 
 /** Feeds tokens and gives the scores of the next one. A token costs one position, however many came before. */
 export class DecodingSession {

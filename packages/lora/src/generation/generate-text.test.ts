@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { byteLevelTokenizer, randomTensors, tinyConfig } from '../testing/index.ts';
 import { memory, selectBackend } from '../tensor/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
-import { CausalLm } from '../training/index.ts';
+import { CausalLm } from '../evaluation/index.ts';
 import { generateText, generateTokens, type Prompt, type TextOptions } from './index.ts';
 
 const files = byteLevelTokenizer(['h e', 'l l', 'Ġ he']);

@@ -2,7 +2,7 @@
 import type { ChatMessage } from '@oneround/fl-core';
 import type { CausalLm } from '../model/index.ts';
 import type { TextTokenizer } from '../tokenizer/index.ts';
-import type { AdapterValues } from '../training/index.ts';
+import type { AdapterValues } from '../evaluation/index.ts';
 import { generateTokens, type TokenOptions } from './generate-tokens.ts';
 import { StopStrings } from './stop-strings.ts';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loraLayout, type LoraSpec, publishedA } from '../adapter/index.ts';
 import { logitsOnBackend, randomB, randomTensors, tinyConfig } from '../testing/index.ts';
 import { memory, selectBackend } from '../tensor/index.ts';
-import { type AdapterValues, CausalLm } from '../training/index.ts';
+import { type AdapterValues, CausalLm } from '../evaluation/index.ts';
 import { generateTokens, type TokenOptions } from './index.ts';
 
 const config = tinyConfig();

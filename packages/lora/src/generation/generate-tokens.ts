@@ -1,7 +1,7 @@
 /** Token ids, one by one. */
 import type { ModelConfig } from '../architecture/index.ts';
 import type { CausalLm } from '../model/index.ts';
-import type { AdapterValues } from '../training/index.ts';
+import type { AdapterValues } from '../evaluation/index.ts';
 import { DecodingSession } from './decoding-session.ts';
 import { GenerationError } from './generation-error.ts';
 import { Sampler, type SamplingSettings } from './sampler.ts';

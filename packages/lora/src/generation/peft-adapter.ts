@@ -1,7 +1,7 @@
 /** A PEFT folder's files as an adapter to generate with. */
 import { importPeft, loraLayout } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
-import type { AdapterValues } from '../training/index.ts';
+import type { AdapterValues } from '../evaluation/index.ts';
 
 /**
  * @param adapterConfig the parsed `adapter_config.json`

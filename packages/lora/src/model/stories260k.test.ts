@@ -8,7 +8,7 @@ import { readSafetensors } from '../checkpoint/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import { greedyTokens, installNodeWebgpu } from '../testing/index.ts';
 import { type EncodedExample, loadTokenizer } from '../tokenizer/index.ts';
-import { type BackendName, CausalLm, evaluate, selectBackend } from '../training/index.ts';
+import { type BackendName, CausalLm, evaluate, selectBackend } from '../evaluation/index.ts';
 
 const folder = fileURLToPath(new URL('../../../../../shared/data/models/stories260K-hf/', import.meta.url));
 const isPresent = existsSync(folder);

@@ -9,7 +9,7 @@ import { readSafetensors } from '../checkpoint/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import { installNodeWebgpu, lossAndGradientOnBackend, relativeError } from '../testing/index.ts';
 import { loadTokenizer, type EncodedExample } from '../tokenizer/index.ts';
-import { type BackendName, CausalLm, evaluate, selectBackend } from '../training/index.ts';
+import { type BackendName, CausalLm, evaluate, selectBackend } from '../evaluation/index.ts';
 
 interface Reference {
   texts: { text: string; ids: number[]; summedLoss: number }[];

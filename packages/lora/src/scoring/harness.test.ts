@@ -11,7 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { parseModelConfig } from '../architecture/index.ts';
 import { readSafetensors } from '../checkpoint/index.ts';
 import { loadTokenizer } from '../tokenizer/index.ts';
-import { CausalLm, logLikelihoods, selectBackend } from '../training/index.ts';
+import { CausalLm, logLikelihoods, selectBackend } from '../evaluation/index.ts';
 import { arcQuestion, type MultipleChoiceScore, mmluQuestion, type Question, scoreMultipleChoice } from './index.ts';
 
 interface HarnessTask {

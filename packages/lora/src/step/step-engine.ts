@@ -1,6 +1,10 @@
 /** What trains: something that holds a model, an adapter's trained values and an optimiser's moments, and takes steps. */
+import type { LoraSpec } from '../adapter/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
 import type { StepScalars } from '../kernels/index.ts';
 import type { HostBatch } from './host-batch.ts';
+import type { FrozenA } from './weight-source.ts';
+import type { Workload } from './workload.ts';
 
 /** What a step tells. */
 export interface StepMeasures {
@@ -19,11 +23,13 @@ export interface AdamVectors {
 
 export type StepSettings = Omit<StepScalars, 'accumulates'>;
 
-/** One contract, kept by every engine: the same batches give the same bits on the same engine. */
+/** One contract, kept by every engine: on one device the same batches give the same bits. */
 export interface StepEngine {
+  /** Largest number of rows that one batch may have; a step of more rows is given as several batches. */
+  readonly batchRows: number;
   /**
    * Takes one optimiser step over the sum of `batches`, whose weights add up to one. A loss or gradient that is not finite
-   * leaves the vectors as they were; the measures tell.
+   * leaves the vectors as they were; the measures tell. A step may be asked for while an earlier one is still running.
    * @throws BackendError `device_failed` when the GPU reported an error
    */
   step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures>;
@@ -31,3 +37,16 @@ export interface StepEngine {
   vectors(): Promise<AdamVectors>;
   dispose(): void;
 }
+
+/** What an engine is opened with. */
+export interface EngineParts {
+  config: ModelConfig;
+  spec: LoraSpec;
+  frozenA: FrozenA;
+  /** Taken over: where training begins. */
+  vectors: AdamVectors;
+  workload: Workload;
+}
+
+/** Opens an engine of one kind; made by `webgpuEngine`, `wasmEngine`, ... */
+export type OpenEngine = (parts: EngineParts) => Promise<StepEngine>;

@@ -1,11 +1,23 @@
 /** The engine that is obviously right: every operation's twin, in double precision. For tests. */
 import { type HostMemory, runTwin } from '../kernels/index.ts';
-import type { StepPlan } from '../plan/index.ts';
+import { planStep, type StepPlan } from '../plan/index.ts';
 import type { HostBatch } from './host-batch.ts';
-import type { AdamVectors, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
+import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 import { type FrozenA, storedValues, type WeightSource } from './weight-source.ts';
+import { largestBatch } from './workload.ts';
+
+/** Opens a twin engine on a source of weights. */
+export function twinEngine(source: WeightSource): OpenEngine {
+  return async ({ config, spec, frozenA, vectors, workload }) => {
+    const { rows, positions, scored } = largestBatch(workload, workload.rows);
+    const capacity = { tokens: rows * positions, scored };
+    const plan = planStep(config, spec, { capacity, positions, recomputes: false });
+    return TwinEngine.create(plan, source, frozenA, vectors);
+  };
+}
 
 export class TwinEngine implements StepEngine {
+  readonly batchRows = Infinity;
   readonly #plan: StepPlan;
   readonly #stored: ReadonlyMap<string, Float64Array>;
   readonly #state: HostMemory['state'];
@@ -43,6 +55,7 @@ export class TwinEngine implements StepEngine {
       for (const operation of this.#plan.gradient) runTwin(operation, memory);
       if (index === batches.length - 1) runTwin({ kind: 'update' }, memory);
     });
+    this.#round();
     return { loss: measures[0]!, gradientNorm: measures[1]! };
   }
 
@@ -57,6 +70,12 @@ export class TwinEngine implements StepEngine {
   }
 
   dispose(): void {}
+
+  /** Between steps the vectors are f32, as a checkpoint has them. */
+  #round(): void {
+    const { values, firstMoment, secondMoment } = this.#state;
+    for (const vector of [values, firstMoment, secondMoment]) vector.set(Float32Array.from(vector));
+  }
 
   #memory(
     shape: HostMemory['shape'],

@@ -10,17 +10,31 @@ import type { Operation, StepPlan } from '../plan/index.ts';
 import { storedFormats, uploadStored } from './gpu-weights.ts';
 import type { HostBatch } from './host-batch.ts';
 import { StagingBuffers } from './staging-buffers.ts';
-import type { AdamVectors, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
+import { planWithin } from './memory-plan.ts';
+import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 import type { FrozenA, WeightSource } from './weight-source.ts';
 
+/**
+ * Opens a recorded step on a GPU.
+ * @param budget bytes that training may take there; the device's largest buffer when not given, for WebGPU tells no more
+ */
+export function webgpuEngine(gpu: GpuDevice, source: WeightSource, budget?: number): OpenEngine {
+  return async ({ config, spec, frozenA, vectors, workload }) => {
+    const { plan, microRows } = planWithin(budget ?? gpu.device.limits.maxBufferSize, config, spec, workload, source);
+    return WebgpuEngine.create(gpu, plan, microRows, source, frozenA, vectors);
+  };
+}
+
 export class WebgpuEngine implements StepEngine {
+  readonly batchRows: number;
   readonly #plan: StepPlan;
   readonly #memory: GpuMemory;
   readonly #gradient: Recording;
   readonly #update: Recording;
   readonly #staging: StagingBuffers;
 
-  private constructor(plan: StepPlan, memory: GpuMemory, gradient: Recording, update: Recording) {
+  private constructor(batchRows: number, plan: StepPlan, memory: GpuMemory, gradient: Recording, update: Recording) {
+    this.batchRows = batchRows;
     this.#plan = plan;
     this.#memory = memory;
     this.#gradient = gradient;
@@ -35,6 +49,7 @@ export class WebgpuEngine implements StepEngine {
   static async create(
     gpu: GpuDevice,
     plan: StepPlan,
+    batchRows: number,
     source: WeightSource,
     frozenA: FrozenA,
     vectors: AdamVectors,
@@ -58,7 +73,8 @@ export class WebgpuEngine implements StepEngine {
             recordings.push(recording);
             return recording;
           };
-          return new WebgpuEngine(plan, memory, await record(plan.gradient), await record([{ kind: 'update' }]));
+          const gradient = await record(plan.gradient);
+          return new WebgpuEngine(batchRows, plan, memory, gradient, await record([{ kind: 'update' }]));
         },
       );
     } catch (error) {

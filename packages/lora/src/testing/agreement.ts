@@ -3,8 +3,8 @@ import type { LoraSpec } from '../adapter/index.ts';
 import { type CausalLm, disposeGeometry, embed, forward, logitsAt, LoraAdapter, makeGeometry } from '../model/index.ts';
 import { dispose, slice, tensor1d, tidy } from '../tensor/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
-import { disposeBatch, makeBatch } from '../training/batch.ts';
-import { lossAndGradient } from '../training/loss-and-gradient.ts';
+import { disposeBatch, makeBatch } from '../evaluation/batch.ts';
+import { lossAndGradient } from '../evaluation/loss-and-gradient.ts';
 
 /** Loss and flat gradient of one batch on the current backend. */
 export async function lossAndGradientOnBackend(

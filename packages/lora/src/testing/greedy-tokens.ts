@@ -1,7 +1,7 @@
 /** The most likely continuation, as a list. */
 import { generateTokens } from '../generation/index.ts';
 import type { CausalLm } from '../model/index.ts';
-import type { AdapterValues } from '../training/index.ts';
+import type { AdapterValues } from '../evaluation/index.ts';
 
 /** The new ids, without the stop id that ended them. */
 export async function greedyTokens(

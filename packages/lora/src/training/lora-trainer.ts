@@ -1,20 +1,26 @@
 /** Local training of one adapter: one optimiser step a call, so that pausing and stopping are the caller's loop. */
 import type { AdapterLayout } from '@oneround/fl-core';
-import type { LoraSpec } from '../adapter/index.ts';
-import { type CausalLm, LoraAdapter } from '../model/index.ts';
-import { assertDeviceHealthy, concat, dispose, reshape, tensor1d, tidy, type Tensor1D } from '../tensor/index.ts';
+import { adaptedModules, type LoraSpec, publishedA } from '../adapter/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
+import {
+  type AdamVectors,
+  type HostBatch,
+  makeHostBatch,
+  type OpenEngine,
+  scoredCount,
+  type StepEngine,
+  type StepMeasures,
+  workloadOf,
+} from '../step/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
-import { adamStep, type AdamState, learningRateAt } from './adamw.ts';
-import { type Batch, disposeBatch, makeBatch } from './batch.ts';
 import { epochBatches } from './batches.ts';
 import { checkExamples } from './check-examples.ts';
-import { GeometryCache } from './geometry-cache.ts';
-import { lossAndGradient } from './loss-and-gradient.ts';
+import { learningRateAt } from './schedule.ts';
 import { settingsHash, type StepReport, type TrainerCheckpoint, type TrainingSettings } from './settings.ts';
 import { TrainingError } from './training-error.ts';
 
 export interface LoraTrainerOptions {
-  model: CausalLm;
+  config: ModelConfig;
   spec: LoraSpec;
   layout: AdapterLayout;
   examples: readonly EncodedExample[];
@@ -24,110 +30,153 @@ export interface LoraTrainerOptions {
   /** The frozen A of each module, `[R, I]`; published from the spec's seed when absent. */
   a?: readonly Float32Array[] | undefined;
   /** Continues a run; the result has the bits of a run that never stopped. */
-  resume?: TrainerCheckpoint;
+  resume?: TrainerCheckpoint | undefined;
+}
+
+/** A step that was asked for. */
+interface StartedStep {
+  epoch: number;
+  learningRate: number;
+  tokens: number;
+  measures: Promise<StepMeasures>;
 }
 
 /**
- * Trains the flat B of a LoRA adapter. On one backend the same inputs give the same bits.
- * Holds tensors on the current backend until `dispose`.
+ * Trains the flat B of a LoRA adapter. On one engine and device the same inputs give the same bits.
+ * Holds the engine until `dispose`.
  */
 export class LoraTrainer {
   readonly totalSteps: number;
   readonly #options: LoraTrainerOptions;
-  readonly #adapter: LoraAdapter;
-  readonly #geometries: GeometryCache;
+  readonly #engine: StepEngine;
   readonly #start: Float32Array;
   readonly #hash: string;
-  #state: AdamState;
   #step: number;
+  /** The step after `#step`, when it was started early. */
+  #ahead: StartedStep | undefined;
   #epoch: { number: number; batches: number[][] } | undefined;
+  #endedAt = 0;
 
-  /** @throws TrainingError `no_examples`, `wrong_shape`, `too_long` or `wrong_checkpoint` */
-  constructor(options: LoraTrainerOptions) {
-    const { model, spec, layout, examples, settings, start, a, resume } = options;
-    checkExamples(model.config, examples);
+  private constructor(options: LoraTrainerOptions, engine: StepEngine, start: Float32Array, hash: string) {
+    const { settings, examples, resume } = options;
     this.#options = options;
-    this.#hash = settingsHash(settings, spec, layout, examples);
-    this.#start = start ?? new Float32Array(layout.size);
-    checkLengths(layout, this.#start, resume, this.#hash);
-    this.totalSteps = settings.epochs * Math.ceil(examples.length / settings.batchSize);
-    this.#adapter = new LoraAdapter(model.config, spec, a);
-    if (this.#adapter.size !== layout.size) {
-      this.#adapter.dispose();
-      throw new TrainingError(
-        'wrong_shape',
-        `The layout has ${layout.size} values, this adapter ${this.#adapter.size}.`,
-      );
-    }
-    this.#geometries = new GeometryCache(model.config);
+    this.#engine = engine;
+    this.#start = start;
+    this.#hash = hash;
     this.#step = resume?.step ?? 0;
-    this.#state = {
-      values: tensor1d((resume?.values ?? this.#start).slice()),
-      firstMoment: tensor1d(resume?.firstMoment.slice() ?? new Float32Array(layout.size)),
-      secondMoment: tensor1d(resume?.secondMoment.slice() ?? new Float32Array(layout.size)),
-    };
+    this.totalSteps = settings.epochs * Math.ceil(examples.length / settings.batchSize);
   }
 
-  /** Steps taken so far. */
+  /**
+   * Checks everything, then opens an engine and gives a trainer on it.
+   * @throws TrainingError `no_examples`, `wrong_shape`, `too_long` or `wrong_checkpoint`; whatever opening the engine throws
+   */
+  static async open(options: LoraTrainerOptions, openEngine: OpenEngine): Promise<LoraTrainer> {
+    const { config, spec, layout, examples, settings, resume } = options;
+    checkExamples(config, examples);
+    const hash = settingsHash(settings, spec, layout, examples);
+    const start = options.start ?? new Float32Array(layout.size);
+    checkLengths(layout, start, resume, hash);
+    const modules = adaptedModules(config, spec);
+    const size = modules.reduce((sum, { out, rank }) => sum + out * rank, 0);
+    if (size !== layout.size) {
+      throw new TrainingError('wrong_shape', `The layout has ${layout.size} values, this adapter ${size}.`);
+    }
+    const a = options.a ?? publishedA(config, spec);
+    const zeros = new Float32Array(layout.size);
+    const engine = await openEngine({
+      config,
+      spec,
+      frozenA: new Map(modules.map(({ name }, i) => [name, a[i]!])),
+      vectors: resume ? vectorsOf(resume) : { values: start, firstMoment: zeros, secondMoment: zeros },
+      workload: workloadOf(examples, settings.batchSize),
+    });
+    return new LoraTrainer(options, engine, start, hash);
+  }
+
+  /** Steps taken and reported so far. */
   get step(): number {
     return this.#step;
   }
 
   /**
    * Takes one optimiser step. Await it before asking for the next.
-   * @throws TrainingError `not_finite` when the loss or its gradient is NaN or infinite (the adapter is then unchanged), `finished` after the last step
+   * @param goesOn start the step after it too, before this one's result is back: a GPU then never waits. A checkpoint
+   *   counts that step as taken.
+   * @throws TrainingError `not_finite` when the loss or its gradient is NaN or infinite (the adapter is then unchanged, and
+   *   this trainer at its end), `finished` after the last step
    * @throws BackendError `device_failed` when the GPU reported an error
    */
-  async nextStep(): Promise<StepReport> {
+  async nextStep({ goesOn = false }: { goesOn?: boolean } = {}): Promise<StepReport> {
     if (this.#step >= this.totalSteps) {
       throw new TrainingError('finished', `All ${this.totalSteps} steps are done; take the delta.`);
     }
-    const began = performance.now();
-    const { examples, settings } = this.#options;
-    const batchesPerEpoch = this.totalSteps / settings.epochs;
-    const epoch = Math.floor(this.#step / batchesPerEpoch);
-    const indices = this.#batchesOf(epoch)[this.#step % batchesPerEpoch]!;
-    const learningRate = learningRateAt(this.#step + 1, {
-      totalSteps: this.totalSteps,
-      warmupRatio: settings.warmupRatio,
-      peak: settings.learningRate,
-    });
-    const batch = makeBatch(indices.map((index) => examples[index]!));
-    const outcome = this.#optimise(batch, learningRate);
-    disposeBatch(batch);
-    const { loss, gradientNorm } = await this.#commit(outcome);
+    const beganAt = this.#ahead ? this.#endedAt : performance.now();
+    const { epoch, learningRate, tokens, measures } = this.#ahead ?? this.#startStep(this.#step);
+    this.#ahead = goesOn && this.#step + 1 < this.totalSteps ? this.#startStep(this.#step + 1) : undefined;
+    const { loss, gradientNorm } = await measures;
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      throw new TrainingError(
+        'not_finite',
+        `Step ${this.#step + 1} has loss ${loss} and gradient norm ${gradientNorm}; a lower learning rate may help.`,
+      );
+    }
+    this.#step++;
+    this.#endedAt = performance.now();
     return {
       step: this.#step,
       steps: this.totalSteps,
       epoch: epoch + 1,
-      epochs: settings.epochs,
+      epochs: this.#options.settings.epochs,
       loss,
       gradientNorm,
       learningRate,
-      tokens: batch.tokens,
-      milliseconds: performance.now() - began,
+      tokens,
+      milliseconds: this.#endedAt - beganAt,
     };
   }
 
   /** A copy of everything needed to continue from here with `resume`. */
   async checkpoint(): Promise<TrainerCheckpoint> {
-    const { values, firstMoment, secondMoment } = this.#state;
-    const step = this.#step;
-    const [v, m1, m2] = await Promise.all([read(values), read(firstMoment), read(secondMoment)]);
-    return { step, values: v, firstMoment: m1, secondMoment: m2, settingsHash: this.#hash };
+    const step = this.#step + (this.#ahead ? 1 : 0);
+    return { step, ...(await this.#engine.vectors()), settingsHash: this.#hash };
   }
 
   /** The trained B minus its start, flat, in layout order. */
   async delta(): Promise<Float32Array> {
-    const values = await read(this.#state.values);
+    const { values } = await this.#engine.vectors();
     return values.map((value, i) => value - this.#start[i]!);
   }
 
-  /** Frees every tensor of this trainer; the model stays. */
+  /** Frees the engine. */
   dispose(): void {
-    this.#adapter.dispose();
-    this.#geometries.dispose();
-    dispose(Object.values(this.#state));
+    this.#engine.dispose();
+  }
+
+  #startStep(index: number): StartedStep {
+    const { examples, settings } = this.#options;
+    const batchesPerEpoch = this.totalSteps / settings.epochs;
+    const epoch = Math.floor(index / batchesPerEpoch);
+    const rows = this.#batchesOf(epoch)[index % batchesPerEpoch]!.map((row) => examples[row]!);
+    const learningRate = learningRateAt(index + 1, {
+      totalSteps: this.totalSteps,
+      warmupRatio: settings.warmupRatio,
+      peak: settings.learningRate,
+    });
+    const batches = this.#microBatches(rows);
+    const { weightDecay, clipNorm } = settings;
+    const measures = this.#engine.step(batches, { step: index + 1, learningRate, weightDecay, clipNorm });
+    // A step started early may fail before anybody asks for it.
+    measures.catch(() => undefined);
+    return { epoch, learningRate, tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0), measures };
+  }
+
+  #microBatches(rows: readonly EncodedExample[]): HostBatch[] {
+    const scored = scoredCount(rows);
+    const size = Math.min(this.#engine.batchRows, rows.length);
+    return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) =>
+      makeHostBatch(rows.slice(i * size, (i + 1) * size), scored),
+    );
   }
 
   #batchesOf(epoch: number): number[][] {
@@ -138,54 +187,14 @@ export class LoraTrainer {
     }
     return this.#epoch.batches;
   }
-
-  /** Makes `next` the state once its loss and gradient norm have turned out finite; frees it otherwise. */
-  async #commit({ next, measures }: { next: AdamState; measures: Tensor1D }) {
-    try {
-      const [loss = NaN, gradientNorm = NaN] = await read(measures);
-      if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-        throw new TrainingError(
-          'not_finite',
-          `Step ${this.#step + 1} has loss ${loss} and gradient norm ${gradientNorm}; a lower learning rate may help.`,
-        );
-      }
-      dispose(Object.values(this.#state));
-      this.#state = next;
-      this.#step++;
-      return { loss, gradientNorm };
-    } catch (error) {
-      dispose(Object.values(next));
-      throw error;
-    } finally {
-      measures.dispose();
-    }
-  }
-
-  /** One forward, backward and update; `measures` is `[loss, gradient norm]`. */
-  #optimise(batch: Batch, learningRate: number): { next: AdamState; measures: Tensor1D } {
-    const { model, settings } = this.#options;
-    const geometry = this.#geometries.get(batch.rows, batch.positions);
-    return tidy(() => {
-      const { loss, gradient } = lossAndGradient(model, this.#adapter, this.#state.values, batch, geometry);
-      const { norm, ...next } = adamStep(this.#state, gradient, {
-        step: this.#step + 1,
-        learningRate,
-        weightDecay: settings.weightDecay,
-        clipNorm: settings.clipNorm,
-      });
-      return { next, measures: concat([reshape(loss, [1]) as Tensor1D, norm]) };
-    });
-  }
 }
 
-async function read(tensor: Tensor1D): Promise<Float32Array> {
-  const values = await tensor.data();
-  assertDeviceHealthy();
-  return Float32Array.from(values);
+function vectorsOf({ values, firstMoment, secondMoment }: TrainerCheckpoint): AdamVectors {
+  return { values, firstMoment, secondMoment };
 }
 
 function checkLengths(layout: AdapterLayout, start: Float32Array, resume: TrainerCheckpoint | undefined, hash: string) {
-  const vectors = [start, ...(resume ? [resume.values, resume.firstMoment, resume.secondMoment] : [])];
+  const vectors = [start, ...(resume ? Object.values(vectorsOf(resume)) : [])];
   const wrong = vectors.find((vector) => vector.length !== layout.size);
   if (wrong) {
     throw new TrainingError('wrong_shape', `Got ${wrong.length} values for a layout of ${layout.size}.`);

@@ -1,6 +1,5 @@
 /**
  * AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) with clipping by global norm, on flat vectors of N values.
- * The learning rate warms up linearly and then follows a cosine to zero.
  */
 import { add, div, minimum, mul, reshape, sqrt, square, sub, sum, type Tensor1D } from '../tensor/index.ts';
 
@@ -37,15 +36,4 @@ export function adamStep(
     secondMoment: second,
     norm,
   };
-}
-
-/** The learning rate of step number `step`, counted from 1: linear up over the warm-up, then a half cosine that would reach zero one step later. */
-export function learningRateAt(
-  step: number,
-  { totalSteps, warmupRatio, peak }: { totalSteps: number; warmupRatio: number; peak: number },
-): number {
-  const warmup = Math.ceil(warmupRatio * totalSteps);
-  if (step <= warmup) return (peak * step) / warmup;
-  const progress = (step - warmup) / (totalSteps - warmup + 1);
-  return (peak * (1 + Math.cos(Math.PI * progress))) / 2;
 }

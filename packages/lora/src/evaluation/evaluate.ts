@@ -4,11 +4,9 @@ import type { LoraSpec } from '../adapter/index.ts';
 import { type Adapter, type CausalLm, embed, forward, labelLosses, LoraAdapter, logitsAt } from '../model/index.ts';
 import { argMax, assertDeviceHealthy, dispose, tensor1d, tidy, type Tensor1D } from '../tensor/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
+import { batchesByLength, checkExamples, TrainingError } from '../training/index.ts';
 import { type Batch, disposeBatch, makeBatch } from './batch.ts';
-import { batchesByLength } from './batches.ts';
-import { checkExamples } from './check-examples.ts';
 import { GeometryCache } from './geometry-cache.ts';
-import { TrainingError } from './training-error.ts';
 
 /** A LoRA adapter as plain data; `values` is the flat B in layout order. */
 export interface AdapterValues {

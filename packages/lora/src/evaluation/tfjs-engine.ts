@@ -1,0 +1,105 @@
+/** Steps through TFJS, on whichever of its backends is in use: the plain way, which the recorded step is checked against. */
+import { adaptedModules } from '../adapter/index.ts';
+import { loadWeight } from '../loading/index.ts';
+import { CausalLm, LoraAdapter } from '../model/index.ts';
+import type {
+  AdamVectors,
+  HostBatch,
+  OpenEngine,
+  StepEngine,
+  StepMeasures,
+  StepSettings,
+  WeightSource,
+} from '../step/index.ts';
+import { add, assertDeviceHealthy, concat, dispose, reshape, selectBackend, tensor1d, tidy } from '../tensor/index.ts';
+import type { Tensor1D } from '../tensor/index.ts';
+import { type AdamState, adamStep } from './adamw.ts';
+import { disposeBatch, uploadBatch } from './batch.ts';
+import { GeometryCache } from './geometry-cache.ts';
+import { lossAndGradient } from './loss-and-gradient.ts';
+
+/** Opens a TFJS engine on a model of the backend in use; the model stays its owner's, who hears when the engine goes. */
+export function tfjsEngine(model: CausalLm, onDispose: () => void = () => undefined): OpenEngine {
+  return async ({ config, spec, frozenA, vectors }) => {
+    const a = adaptedModules(config, spec).map(({ name }) => frozenA.get(name)!);
+    return new TfjsEngine(model, new LoraAdapter(config, spec, a), vectors, onDispose);
+  };
+}
+
+/** TFJS's WASM backend as a place to train: each engine loads the model for itself. */
+export async function openTfjsWasm(wasmPaths?: string | Record<string, string>) {
+  const { device } = await selectBackend('wasm', wasmPaths === undefined ? {} : { wasmPaths });
+  const engineOf =
+    (weights: WeightSource): OpenEngine =>
+    async (parts) => {
+      const model = await CausalLm.loadFrom(parts.config, (name) =>
+        loadWeight(weights.read, weights.tensors.get(name)!),
+      );
+      return tfjsEngine(model, () => model.dispose())(parts);
+    };
+  return { device, engineOf };
+}
+
+class TfjsEngine implements StepEngine {
+  readonly batchRows = Infinity;
+  readonly #model: CausalLm;
+  readonly #adapter: LoraAdapter;
+  readonly #geometries: GeometryCache;
+  readonly #onDispose: () => void;
+  #state: AdamState;
+
+  constructor(model: CausalLm, adapter: LoraAdapter, vectors: AdamVectors, onDispose: () => void) {
+    const { values, firstMoment, secondMoment } = vectors;
+    this.#model = model;
+    this.#adapter = adapter;
+    this.#geometries = new GeometryCache(model.config);
+    this.#onDispose = onDispose;
+    this.#state = {
+      values: tensor1d(values.slice()),
+      firstMoment: tensor1d(firstMoment.slice()),
+      secondMoment: tensor1d(secondMoment.slice()),
+    };
+  }
+
+  async step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    const uploaded = batches.map(uploadBatch);
+    // Outside the tidy: the cache keeps what it makes.
+    const geometries = uploaded.map(({ rows, positions }) => this.#geometries.get(rows, positions));
+    const { next, measures } = tidy(() => {
+      const sums = uploaded.map((batch, i) =>
+        lossAndGradient(this.#model, this.#adapter, this.#state.values, batch, geometries[i]!),
+      );
+      const { loss, gradient } = sums.reduce((sum, one) => ({
+        loss: add(sum.loss, one.loss),
+        gradient: add(sum.gradient, one.gradient),
+      }));
+      const { norm, ...state } = adamStep(this.#state, gradient, settings);
+      return { next: state, measures: concat([reshape(loss, [1]) as Tensor1D, norm]) };
+    });
+    uploaded.forEach(disposeBatch);
+    const [loss = NaN, gradientNorm = NaN] = await read(measures).finally(() => measures.dispose());
+    const isSound = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+    dispose(Object.values(isSound ? this.#state : next));
+    if (isSound) this.#state = next;
+    return { loss, gradientNorm };
+  }
+
+  async vectors(): Promise<AdamVectors> {
+    const { values, firstMoment, secondMoment } = this.#state;
+    const [v, m1, m2] = await Promise.all([read(values), read(firstMoment), read(secondMoment)]);
+    return { values: v, firstMoment: m1, secondMoment: m2 };
+  }
+
+  dispose(): void {
+    this.#adapter.dispose();
+    this.#geometries.dispose();
+    dispose(Object.values(this.#state));
+    this.#onDispose();
+  }
+}
+
+async function read(tensor: Tensor1D): Promise<Float32Array> {
+  const values = await tensor.data();
+  assertDeviceHealthy();
+  return Float32Array.from(values);
+}

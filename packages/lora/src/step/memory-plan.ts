@@ -1,0 +1,78 @@
+/**
+ * How to train in the memory there is. Bytes are reckoned before anything is allocated: first everything is kept, then
+ * blocks are computed again in backward, then a step is split into micro-batches; if one row is still too much, training
+ * is refused with a sentence.
+ */
+import type { LoraSpec } from '../adapter/index.ts';
+import type { ModelConfig } from '../architecture/index.ts';
+import { BackendError } from '../device/index.ts';
+import type { StoredFormat } from '../packing/index.ts';
+import { planStep, type StepPlan } from '../plan/index.ts';
+import { storedBytes, storedFormats } from './gpu-weights.ts';
+import type { WeightSource } from './weight-source.ts';
+import { largestBatch, type Workload } from './workload.ts';
+
+/** Bytes on the device. */
+export interface PlanBytes {
+  weights: number;
+  /** Trained values, their gradient and two moments. */
+  adapter: number;
+  activations: number;
+}
+
+export interface MemoryPlan {
+  plan: StepPlan;
+  /** Rows of one micro-batch; the step's rows when it is not split. */
+  microRows: number;
+  bytes: PlanBytes;
+}
+
+/** The bytes of a plan whose matrices are stored in these formats. */
+export function planBytes(
+  { stored, parameters, arrangement }: StepPlan,
+  formats: ReadonlyMap<string, StoredFormat>,
+): PlanBytes {
+  return {
+    weights: [...stored].reduce((sum, [name, array]) => sum + storedBytes(array, formats.get(name) ?? 'F32'), 0),
+    adapter: 4 * 4 * parameters.size,
+    activations: arrangement.slots.reduce((sum, bytes) => sum + bytes, 0),
+  };
+}
+
+/** Sum of all parts. */
+export function totalBytes({ weights, adapter, activations }: PlanBytes): number {
+  return weights + adapter + activations;
+}
+
+/**
+ * The plan that computes least among those that fit into `budget` bytes.
+ * @throws BackendError `out_of_memory` when not even single rows fit
+ */
+export function planWithin(
+  budget: number,
+  config: ModelConfig,
+  spec: LoraSpec,
+  workload: Workload,
+  source: Pick<WeightSource, 'tensors'>,
+): MemoryPlan {
+  const planFor = (microRows: number, recomputes: boolean): MemoryPlan => {
+    const { rows, positions, scored } = largestBatch(workload, microRows);
+    const plan = planStep(config, spec, { capacity: { tokens: rows * positions, scored }, positions, recomputes });
+    return { plan, microRows, bytes: planBytes(plan, storedFormats(plan.stored, source)) };
+  };
+  const whole = planFor(workload.rows, false);
+  if (totalBytes(whole.bytes) <= budget) return whole;
+  for (let microRows = workload.rows; ; microRows = Math.ceil(microRows / 2)) {
+    const found = planFor(microRows, true);
+    if (totalBytes(found.bytes) <= budget) return found;
+    if (microRows === 1) throw tooMuch(totalBytes(found.bytes), budget);
+  }
+}
+
+function tooMuch(needed: number, budget: number): BackendError {
+  const [needs, allows] = [needed, budget].map((bytes) => (bytes / 1e9).toFixed(1));
+  return new BackendError(
+    'out_of_memory',
+    `Training this model needs ${needs} GB here and this device allows ${allows}: choose a smaller packing (int4), shorter rows or a smaller model.`,
+  );
+}
