@@ -13,10 +13,13 @@ export class Bindings {
     return this.#list;
   }
 
-  /** The WGSL name of a value's array. Asked for twice, it is bound once, writable if any use writes. */
+  /**
+   * The WGSL name of a value's array: by its place, so that layers share a text. Asked for twice, it is bound once, writable
+   * if any use writes.
+   */
   value(value: Value, access: Binding['access'], element = 'vec4<f32>'): string {
     const known = this.#list.find(({ buffer }) => buffer.of === 'value' && buffer.value.id === value.id);
-    if (!known) return this.add(`v${value.id}`, { of: 'value', value }, access, element);
+    if (!known) return this.add(`v${this.#list.length}`, { of: 'value', value }, access, element);
     if (known.element !== element) throw new RangeError(`Bindings: ${value.label} is bound as ${known.element}`);
     if (access === 'read_write') known.access = access;
     return known.name;

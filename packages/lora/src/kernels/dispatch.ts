@@ -41,6 +41,11 @@ export function f32(value: number): Param {
   return { type: 'f32', value };
 }
 
+/** A number as a WGSL float literal. */
+export function wgslFloat(value: number): string {
+  return Number.isInteger(value) ? value.toFixed(1) : String(value);
+}
+
 export type Grid = [x: number, y: number, z: number];
 
 export interface Dispatch {

@@ -1,10 +1,36 @@
 /** Every operation as kernel launches. */
 import type { Operation } from '../plan/index.ts';
+import { activateBackwardDispatches, activateDispatches } from './activate.ts';
+import { attentionBackwardDispatches, attentionDispatches } from './attention-kernels.ts';
+import { crossEntropyDispatches, sumLossesDispatches } from './cross-entropy.ts';
 import type { Dispatch, KernelTraits } from './dispatch.ts';
+import { normBackwardDispatches, normDispatches } from './norm.ts';
+import { rotateDispatches } from './rotate.ts';
+import { updateDispatches } from './update.ts';
 
 /** The launches of one operation, in order. */
-export function dispatchesOf(op: Operation, _traits: KernelTraits): Dispatch[] {
+export function dispatchesOf(op: Operation, traits: KernelTraits): Dispatch[] {
   switch (op.kind) {
+    case 'norm':
+      return normDispatches(op, traits);
+    case 'normBackward':
+      return normBackwardDispatches(op, traits);
+    case 'rotate':
+      return rotateDispatches(op);
+    case 'attention':
+      return attentionDispatches(op, traits);
+    case 'attentionBackward':
+      return attentionBackwardDispatches(op, traits);
+    case 'activate':
+      return activateDispatches(op);
+    case 'activateBackward':
+      return activateBackwardDispatches(op);
+    case 'crossEntropy':
+      return crossEntropyDispatches(op, traits);
+    case 'sumLosses':
+      return sumLossesDispatches(op, traits);
+    case 'update':
+      return updateDispatches(traits);
     default:
       throw new RangeError(`dispatchesOf: ${op.kind} has no kernel`);
   }

@@ -10,6 +10,7 @@ import {
   runTwin,
 } from '../kernels/index.ts';
 import { bytesOf, type Operation, type Rows, rowCount, strideOf, type View, writesOf } from '../plan/index.ts';
+import { installNodeWebgpu } from './node-webgpu.ts';
 
 /** A frozen matrix as bytes, or f32 values. */
 export type StoredBytes = ReadonlyMap<string, Uint8Array>;
@@ -129,14 +130,26 @@ function viewError(
   return arrayError(pick(found), pick(expected));
 }
 
-/** Largest difference over largest expected value; infinite where something is NaN. */
+/** Largest difference over largest expected value; infinite where something is not finite that should be, or not NaN. */
 function arrayError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   let difference = 0;
   let size = 1e-30;
   for (let i = 0; i < expected.length; i++) {
+    if (Object.is(found[i], expected[i])) continue;
     if (!Number.isFinite(found[i]!)) return Infinity;
     difference = Math.max(difference, Math.abs(found[i]! - expected[i]!));
     size = Math.max(size, Math.abs(expected[i]!));
   }
   return difference / size;
+}
+
+/**
+ * A software adapter's device, for tests.
+ * @throws Error with the command that installs what is missing
+ */
+export async function kernelDevice(): Promise<GPUDevice> {
+  await installNodeWebgpu();
+  const adapter = await navigator.gpu.requestAdapter();
+  if (!adapter) throw new Error('kernelDevice: the WebGPU adapter is gone');
+  return adapter.requestDevice();
 }
