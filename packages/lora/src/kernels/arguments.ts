@@ -3,9 +3,18 @@
  * (views whose columns are no multiples of four: odd head sizes), so that one source serves both. Where views lie is in the
  * params, so that the kernels of all layers are one pipeline.
  */
-import { rowCount, type Rows, strideOf, type Vector, type View } from '../plan/index.ts';
+import { type Matrix, rowCount, type Rows, strideOf, type Vector, type View } from '../plan/index.ts';
 import { Bindings } from './bindings.ts';
-import { type Binding, type Dispatch, linearGrid, type Param, u32, WORKGROUP_INDEX } from './dispatch.ts';
+import {
+  type Binding,
+  type Dispatch,
+  type KernelTraits,
+  linearGrid,
+  type Param,
+  u32,
+  WORKGROUP_INDEX,
+} from './dispatch.ts';
+import { matrixReader } from './stored-matrix.ts';
 
 /** Values in a lane. */
 export type LaneWidth = 1 | 4;
@@ -78,6 +87,13 @@ fn total(x : Lane) -> f32 { return ${total}; }`;
     if (!known) this.#bindings.add('values', { of: 'state', name: 'values' }, 'read', this.element);
     const base = this.param(`${name}Base`, u32(vector.offset / this.width));
     return (lane) => `values[${base} + ${lane}]`;
+  }
+
+  /** WGSL for reading a matrix, lane by lane of four: see `matrixReader`. */
+  matrix(name: string, matrix: Matrix, formatOf: KernelTraits['formatOf']): string {
+    const { text, params } = matrixReader(matrix, formatOf, this.#bindings, name);
+    Object.assign(this.#params, params);
+    return text;
   }
 
   /** Any other buffer. */

@@ -21,11 +21,11 @@ export function attentionInRegisters(op: Attention): Dispatch[] {
   const each = eachLane(args, headDim);
   const scale = args.param('scale', f32(op.scale));
   const body = `${placeText(op, args)}
-  ${each((i) => `let q${i} = ${qAt('row', `own + ${i}u`)} * ${scale}; var out${i} = Lane();`)}
+  ${each((i) => `let query${i} = ${qAt('row', `own + ${i}u`)} * ${scale}; var out${i} = Lane();`)}
   var largest = -3.0e38;
   var sum = 0.0;
   for (var seen = row - before; seen <= row; seen++) {
-    let score = bend(total(${sumOf(args, headDim, (i) => `q${i} * ${kAt('seen', `theirs + ${i}u`)}`)}));
+    let score = bend(total(${sumOf(args, headDim, (i) => `query${i} * ${kAt('seen', `theirs + ${i}u`)}`)}));
     if (score > largest) {
       let shrink = exp(largest - score);
       largest = score;
@@ -60,16 +60,16 @@ function queryGradient(op: AttentionBackward): Dispatch {
   const each = eachLane(args, headDim);
   const scale = args.param('scale', f32(op.scale));
   const body = `${placeText(op, args)}
-  ${each((i) => `let q${i} = ${qAt('row', `own + ${i}u`)} * ${scale};`)}
+  ${each((i) => `let query${i} = ${qAt('row', `own + ${i}u`)} * ${scale};`)}
   ${each((i) => `let dOut${i} = ${dOutAt('row', `own + ${i}u`)}; var dq${i} = Lane();`)}
   let delta = total(${sumOf(args, headDim, (i) => `dOut${i} * ${outAt('row', `own + ${i}u`)}`)});
   let logSumExp = ${sumAt('row', 'part')};
   for (var seen = row - before; seen <= row; seen++) {
-    ${each((i) => `let k${i} = ${kAt('seen', `theirs + ${i}u`)};`)}
-    let score = bend(total(${sumOf(args, headDim, (i) => `q${i} * k${i}`)}));
+    ${each((i) => `let key${i} = ${kAt('seen', `theirs + ${i}u`)};`)}
+    let score = bend(total(${sumOf(args, headDim, (i) => `query${i} * key${i}`)}));
     let dp = total(${sumOf(args, headDim, (i) => `dOut${i} * ${vAt('seen', `theirs + ${i}u`)}`)});
     let ds = exp(score - logSumExp) * (dp - delta) * slope(score) * ${scale};
-    ${each((i) => `dq${i} += ds * k${i};`)}
+    ${each((i) => `dq${i} += ds * key${i};`)}
   }
   ${each((i) => `${dqAt('row', `own + ${i}u`)} = dq${i};`)}
   ${deltaAt('row', 'part')} = delta;
@@ -93,17 +93,17 @@ function keyGradient(op: AttentionBackward): Dispatch {
   const group = args.param('group', u32(heads / kvHeads));
   const body = `  let own = part * ${lanes}u;
   let after = min(step.positions - 1u - row % step.positions, ${window} - 1u);
-  ${each((i) => `let k${i} = ${kAt('row', `own + ${i}u`)}; let v${i} = ${vAt('row', `own + ${i}u`)};`)}
+  ${each((i) => `let key${i} = ${kAt('row', `own + ${i}u`)}; let value${i} = ${vAt('row', `own + ${i}u`)};`)}
   ${each((i) => `var dk${i} = Lane(); var dv${i} = Lane();`)}
   for (var head = part * ${group}; head < (part + 1u) * ${group}; head++) {
     let begin = head * ${lanes}u;
     for (var seer = row; seer <= row + after; seer++) {
-      ${each((i) => `let q${i} = ${qAt('seer', `begin + ${i}u`)}; let dOut${i} = ${dOutAt('seer', `begin + ${i}u`)};`)}
-      let score = bend(${scale} * total(${sumOf(args, headDim, (i) => `q${i} * k${i}`)}));
-      let dp = total(${sumOf(args, headDim, (i) => `dOut${i} * v${i}`)});
+      ${each((i) => `let query${i} = ${qAt('seer', `begin + ${i}u`)}; let dOut${i} = ${dOutAt('seer', `begin + ${i}u`)};`)}
+      let score = bend(${scale} * total(${sumOf(args, headDim, (i) => `query${i} * key${i}`)}));
+      let dp = total(${sumOf(args, headDim, (i) => `dOut${i} * value${i}`)});
       let p = exp(score - ${sumAt('seer', 'head')});
       let ds = p * (dp - ${deltaAt('seer', 'head')}) * slope(score) * ${scale};
-      ${each((i) => `dk${i} += ds * q${i}; dv${i} += p * dOut${i};`)}
+      ${each((i) => `dk${i} += ds * query${i}; dv${i} += p * dOut${i};`)}
     }
   }
   ${each((i) => `${dkAt('row', `own + ${i}u`)} = dk${i}; ${dvAt('row', `own + ${i}u`)} = dv${i};`)}

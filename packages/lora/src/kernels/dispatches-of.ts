@@ -4,6 +4,7 @@ import { activateBackwardDispatches, activateDispatches } from './activate.ts';
 import { attentionBackwardDispatches, attentionDispatches } from './attention-kernels.ts';
 import { crossEntropyDispatches, sumLossesDispatches } from './cross-entropy.ts';
 import type { Dispatch, KernelTraits } from './dispatch.ts';
+import { embedDispatches } from './embed.ts';
 import { normBackwardDispatches, normDispatches } from './norm.ts';
 import { rotateDispatches } from './rotate.ts';
 import { updateDispatches } from './update.ts';
@@ -11,6 +12,8 @@ import { updateDispatches } from './update.ts';
 /** The launches of one operation, in order. */
 export function dispatchesOf(op: Operation, traits: KernelTraits): Dispatch[] {
   switch (op.kind) {
+    case 'embed':
+      return embedDispatches(op, traits);
     case 'norm':
       return normDispatches(op, traits);
     case 'normBackward':

@@ -1,5 +1,7 @@
 /** The first hidden state: rows of the token table, scaled where the model does, plus learned positions where it has them. */
 import type { Embed } from '../plan/index.ts';
+import { KernelArguments, threadPerPart } from './arguments.ts';
+import { type Dispatch, f32, type KernelTraits } from './dispatch.ts';
 import { forEachRow, type HostMemory, matrixRow, rowOf } from './host-memory.ts';
 
 /** `embed` in double precision. */
@@ -10,4 +12,24 @@ export function embedTwin({ table, scale, positions, out }: Embed, memory: HostM
     const token = matrixRow(memory, table, memory.inputs.ids[row]!);
     rowOf(memory, out, row).forEach((_, i, x) => (x[i] = token[i]! * scale + (place?.[i] ?? 0)));
   });
+}
+
+/** `embed` in WGSL: a thread for four columns, padding included. @throws RangeError unless `out` is whole rows of its value */
+export function embedDispatches({ table, scale, positions, out }: Embed, { formatOf }: KernelTraits): Dispatch[] {
+  if (out.column > 0 || out.columns < out.value.columns)
+    throw new RangeError('embedDispatches: out must be whole rows');
+  const args = new KernelArguments(4);
+  const outAt = args.view('out', out, 'read_write')('row', 'part');
+  const ids = args.buffer('ids', { of: 'input', name: 'ids' }, 'i32');
+  const factor = args.param('scale', f32(scale));
+  const token = args.matrix('token', table, formatOf);
+  const place = positions && args.matrix('place', positions, formatOf);
+  const value = `${factor} * token(tokenRow(u32(${ids}[row])) + part)`;
+  const body = `  ${outAt} = ${place ? `${value} + place(placeRow(row % step.positions) + part)` : value};`;
+  return [
+    threadPerPart('embed', args, { of: 'positions' }, args.lanes(out.columns), {
+      declarations: [token, place].join('\n'),
+      body,
+    }),
+  ];
 }

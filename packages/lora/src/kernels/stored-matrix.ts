@@ -4,9 +4,9 @@
  * tells where its words and its block's scale lie.
  */
 import { type Matrix, strideOf } from '../plan/index.ts';
-import { BLOCK, blocksOf } from '../packing/index.ts';
+import { BLOCK, blocksOf, type StoredFormat } from '../packing/index.ts';
 import type { Bindings } from './bindings.ts';
-import { type KernelTraits, type Param, type StoredFormat, u32 } from './dispatch.ts';
+import { type KernelTraits, type Param, u32 } from './dispatch.ts';
 
 /** WGSL functions and the params that they read. */
 export interface WgslPart {

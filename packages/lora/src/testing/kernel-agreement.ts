@@ -135,7 +135,7 @@ function arrayError(found: ArrayLike<number>, expected: ArrayLike<number>): numb
   let difference = 0;
   let size = 1e-30;
   for (let i = 0; i < expected.length; i++) {
-    if (Object.is(found[i], expected[i])) continue;
+    if (!Number.isFinite(expected[i]!) && Object.is(found[i], expected[i])) continue;
     if (!Number.isFinite(found[i]!)) return Infinity;
     difference = Math.max(difference, Math.abs(found[i]! - expected[i]!));
     size = Math.max(size, Math.abs(expected[i]!));

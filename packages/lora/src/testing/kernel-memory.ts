@@ -1,7 +1,7 @@
 /** Random values, views and batches for tests of single operations. */
 import { SeededRandom } from '@oneround/fl-core';
 import type { FlatState, HostMemory, StepScalars } from '../kernels/index.ts';
-import { type BatchShape, strideOf, type Value, type Vector, type View, whole } from '../plan/index.ts';
+import { type BatchShape, type Matrix, strideOf, type Value, type Vector, type View, whole } from '../plan/index.ts';
 
 const noState: FlatState = {
   values: new Float64Array(),
@@ -49,15 +49,17 @@ export class RandomMemory {
     return { id, label: `value ${id}`, capacity: rows, columns };
   }
 
-  /** A value with random content between -size and size, as f32 holds it, and zeros for padding. */
+  /** A value with random content between -size and size, and zeros for padding. */
   filled(rows: number, columns: number, size = 1): Value {
     const value = this.empty(rows, columns);
-    const stride = strideOf(value);
-    const content = Float64Array.from({ length: rows * stride }, (_, i) =>
-      i % stride < columns ? this.number(size) : 0,
-    );
-    this.memory.values.set(value.id, content);
+    this.memory.values.set(value.id, this.#rows(rows, columns, size));
     return value;
+  }
+
+  /** Stores a matrix with random content between -1 and 1. */
+  matrix(name: string, rows: number, columns: number): Matrix {
+    this.#stored.set(name, this.#rows(rows, columns, 1));
+    return { from: 'stored', name, rows, columns };
   }
 
   /** A stored vector of numbers around one. */
@@ -89,6 +91,11 @@ export class RandomMemory {
   /** Changes what the optimiser is told. */
   tell(scalars: Partial<StepScalars>): void {
     this.memory.scalars = { ...this.memory.scalars, ...scalars };
+  }
+
+  #rows(rows: number, columns: number, size: number): Float64Array {
+    const stride = strideOf({ columns });
+    return Float64Array.from({ length: rows * stride }, (_, i) => (i % stride < columns ? this.number(size) : 0));
   }
 
   /** A number between -size and size, as f32 holds it. */
