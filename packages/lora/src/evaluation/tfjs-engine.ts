@@ -47,6 +47,9 @@ class TfjsEngine implements StepEngine {
   readonly #geometries: GeometryCache;
   readonly #onDispose: () => void;
   #state: AdamState;
+  /** The step asked for last: the next one begins after it. */
+  #last: Promise<unknown> = Promise.resolve();
+  #halted = false;
 
   constructor(model: CausalLm, adapter: LoraAdapter, vectors: AdamVectors, onDispose: () => void) {
     const { values, firstMoment, secondMoment } = vectors;
@@ -61,7 +64,28 @@ class TfjsEngine implements StepEngine {
     };
   }
 
-  async step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+  step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    const result = this.#last.then(() => this.#take(batches, settings));
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async vectors(): Promise<AdamVectors> {
+    await this.#last;
+    const { values, firstMoment, secondMoment } = this.#state;
+    const [v, m1, m2] = await Promise.all([read(values), read(firstMoment), read(secondMoment)]);
+    return { values: v, firstMoment: m1, secondMoment: m2 };
+  }
+
+  dispose(): void {
+    this.#adapter.dispose();
+    this.#geometries.dispose();
+    dispose(Object.values(this.#state));
+    this.#onDispose();
+  }
+
+  async #take(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    if (this.#halted) return { loss: NaN, gradientNorm: NaN };
     const uploaded = batches.map(uploadBatch);
     // Outside the tidy: the cache keeps what it makes.
     const geometries = uploaded.map(({ rows, positions }) => this.#geometries.get(rows, positions));
@@ -81,20 +105,8 @@ class TfjsEngine implements StepEngine {
     const isSound = Number.isFinite(loss) && Number.isFinite(gradientNorm);
     dispose(Object.values(isSound ? this.#state : next));
     if (isSound) this.#state = next;
+    else this.#halted = true;
     return { loss, gradientNorm };
-  }
-
-  async vectors(): Promise<AdamVectors> {
-    const { values, firstMoment, secondMoment } = this.#state;
-    const [v, m1, m2] = await Promise.all([read(values), read(firstMoment), read(secondMoment)]);
-    return { values: v, firstMoment: m1, secondMoment: m2 };
-  }
-
-  dispose(): void {
-    this.#adapter.dispose();
-    this.#geometries.dispose();
-    dispose(Object.values(this.#state));
-    this.#onDispose();
   }
 }
 

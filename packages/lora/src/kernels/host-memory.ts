@@ -49,7 +49,7 @@ export interface HostMemory {
   inputs: BatchInputs;
   scalars: StepScalars;
   state: FlatState;
-  /** `[loss, gradient norm]` of the step. */
+  /** `[loss, gradient norm, whether a step was not finite]`. */
   measures: Float64Array;
   /** Frozen matrices and rotary tables, unpacked, rows padded to a multiple of four. */
   stored: ReadonlyMap<string, Float64Array>;

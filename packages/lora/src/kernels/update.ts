@@ -1,6 +1,6 @@
 /**
  * AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) on the flat parameters, the gradient first scaled by
- * min(1, clipNorm / (norm + 1e-6)). A loss or norm that is not finite leaves everything as it was.
+ * min(1, clipNorm / (norm + 1e-6)). A loss or norm that is not finite leaves everything as it was, for good.
  */
 import { KernelArguments } from './arguments.ts';
 import { type Dispatch, type KernelTraits, PARTIAL_SUMS, wgslFloat } from './dispatch.ts';
@@ -11,13 +11,17 @@ export const BETA_1 = 0.9;
 export const BETA_2 = 0.999;
 export const EPSILON = 1e-8;
 
+/** Where it is noted among the measures that a step was not finite: steps started ahead of it must change nothing. */
+const HALTED = 2;
+
 /** `update` in double precision; also measures the gradient's norm. */
 export function updateTwin({ state, scalars, measures }: HostMemory): void {
   const { values, gradient, firstMoment, secondMoment } = state;
   const { step, learningRate, weightDecay, clipNorm } = scalars;
   const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
   measures[1] = norm;
-  if (!Number.isFinite(norm) || !Number.isFinite(measures[0]!)) return;
+  if (!Number.isFinite(norm) || !Number.isFinite(measures[0]!)) measures[HALTED] = 1;
+  if (measures[HALTED]! > 0) return;
   const clip = Math.min(1, clipNorm / (norm + 1e-6));
   gradient.forEach((unclipped, i) => {
     const g = unclipped * clip;
@@ -81,7 +85,11 @@ ${main} {
   for (var i = thread; i < WORKGROUPS; i += THREADS) { part += measures[${FIRST_PARTIAL}u + i]; }
   let norm = sqrt(combine(thread, part));
   if (id.x == 0u && thread == 0u) { measures[1] = norm; }
-  if (!isFinite(norm) || !isFinite(measures[0])) { return; }
+  if (!isFinite(norm) || !isFinite(measures[0])) {
+    if (id.x == 0u && thread == 0u) { measures[${HALTED}] = 1.0; }
+    return;
+  }
+  if (measures[${HALTED}] != 0.0) { return; }
   let clip = min(1.0, step.clipNorm / (norm + 1e-6));
   ${eachLane} {
     let g = gradient[i] * clip;

@@ -29,7 +29,8 @@ export interface StepEngine {
   readonly batchRows: number;
   /**
    * Takes one optimiser step over the sum of `batches`, whose weights add up to one. A loss or gradient that is not finite
-   * leaves the vectors as they were; the measures tell. A step may be asked for while an earlier one is still running.
+   * leaves the vectors as they were, then and in all later steps; the measures tell. A step may be asked for while an
+   * earlier one is still running.
    * @throws BackendError `device_failed` when the GPU reported an error
    */
   step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures>;

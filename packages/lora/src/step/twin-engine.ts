@@ -21,6 +21,7 @@ export class TwinEngine implements StepEngine {
   readonly #plan: StepPlan;
   readonly #stored: ReadonlyMap<string, Float64Array>;
   readonly #state: HostMemory['state'];
+  readonly #measures = new Float64Array(3);
 
   private constructor(plan: StepPlan, stored: ReadonlyMap<string, Float64Array>, vectors: AdamVectors) {
     this.#plan = plan;
@@ -49,7 +50,7 @@ export class TwinEngine implements StepEngine {
   }
 
   async step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
-    const measures = new Float64Array(2);
+    const measures = this.#measures;
     batches.forEach(({ shape, inputs }, index) => {
       const memory = this.#memory(shape, inputs, { ...settings, accumulates: index > 0 }, measures);
       for (const operation of this.#plan.gradient) runTwin(operation, memory);

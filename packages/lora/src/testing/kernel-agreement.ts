@@ -65,7 +65,7 @@ export async function kernelError(
     if (gpu.has(ref)) errors.push(arrayError(await download(gpu, ref), expected));
   }
   if (gpu.has({ of: 'measures' })) {
-    errors.push(arrayError((await download(gpu, { of: 'measures' })).subarray(0, 2), memory.measures));
+    errors.push(arrayError((await download(gpu, { of: 'measures' })).subarray(0, 3), memory.measures));
   }
   const invalid = await device.popErrorScope();
   recording.dispose();

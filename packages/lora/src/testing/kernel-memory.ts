@@ -37,7 +37,7 @@ export class RandomMemory {
       },
       scalars: { step: 3, learningRate: 0.01, weightDecay: 0.1, clipNorm: 1, accumulates: false },
       state: noState,
-      measures: new Float64Array(2),
+      measures: new Float64Array(3),
       stored: this.#stored,
       values: new Map(),
     };
