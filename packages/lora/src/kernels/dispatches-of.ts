@@ -5,6 +5,9 @@ import { attentionBackwardDispatches, attentionDispatches } from './attention-ke
 import { crossEntropyDispatches, sumLossesDispatches } from './cross-entropy.ts';
 import type { Dispatch, KernelTraits } from './dispatch.ts';
 import { embedDispatches } from './embed.ts';
+import { linearBackwardDispatches, linearDispatches } from './linear.ts';
+import { loraDownBackwardDispatches, loraDownDispatches, loraGradientDispatches } from './lora.ts';
+import { matrixGradientDispatches } from './matrix-gradient.ts';
 import { normBackwardDispatches, normDispatches } from './norm.ts';
 import { rotateDispatches } from './rotate.ts';
 import { updateDispatches } from './update.ts';
@@ -14,6 +17,18 @@ export function dispatchesOf(op: Operation, traits: KernelTraits): Dispatch[] {
   switch (op.kind) {
     case 'embed':
       return embedDispatches(op, traits);
+    case 'linear':
+      return linearDispatches(op, traits);
+    case 'linearBackward':
+      return linearBackwardDispatches(op, traits);
+    case 'loraDown':
+      return loraDownDispatches(op, traits);
+    case 'loraDownBackward':
+      return loraDownBackwardDispatches(op, traits);
+    case 'loraGradient':
+      return loraGradientDispatches(op, traits);
+    case 'matrixGradient':
+      return matrixGradientDispatches(op, traits);
     case 'norm':
       return normDispatches(op, traits);
     case 'normBackward':
@@ -34,7 +49,5 @@ export function dispatchesOf(op: Operation, traits: KernelTraits): Dispatch[] {
       return sumLossesDispatches(op, traits);
     case 'update':
       return updateDispatches(traits);
-    default:
-      throw new RangeError(`dispatchesOf: ${op.kind} has no kernel`);
   }
 }

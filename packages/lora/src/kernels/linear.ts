@@ -3,8 +3,46 @@
  * u = scale x A^T, and the gradient for x, dy W + v A with v = scale dy B. Layers that read the same x are one operation
  * (q, k and v; gate and up): their weights lie one after the other, and each adapted slice of the outputs has its own B.
  */
-import type { Linear, LinearBackward, LoraPart } from '../plan/index.ts';
+import type { Linear, LinearBackward, LoraPart, Matrix, View } from '../plan/index.ts';
+import type { Dispatch, KernelTraits } from './dispatch.ts';
 import { forEachRow, type HostMemory, matrixRow, rowOf, vectorOf } from './host-memory.ts';
+import { productDispatch } from './product.ts';
+
+/** `linear` as one product: x W^T (or x W, as W is stored), and u B^T for every part. */
+export function linearDispatches(op: Linear, traits: KernelTraits): Dispatch[] {
+  const { x, weight, stored, bias, lora, addend, out, rows } = op;
+  const reduces = stored === 'outIn' ? 'columns' : 'rows';
+  const ups = (lora?.parts ?? []).map((part) => ({
+    left: columnsOf(lora!.u, part.down, part.rank),
+    right: upMatrix(part),
+    reduces: 'columns' as const,
+    begin: part.begin,
+  }));
+  const terms = [{ left: x, right: weight, reduces, begin: 0 } as const, ...ups];
+  return [productDispatch({ label: 'linear', terms, scales: null, bias, addend, out, rows }, false, traits)];
+}
+
+/** `linearBackward` as one product: dy W (or dy W^T), and v A. */
+export function linearBackwardDispatches(op: LinearBackward, traits: KernelTraits): Dispatch[] {
+  const { dy, weight, stored, lora, addend, out, rows } = op;
+  const reduces = stored === 'outIn' ? 'rows' : 'columns';
+  const terms = [
+    { left: dy, right: weight, reduces, begin: 0 } as const,
+    ...(lora ? [{ left: lora.v, right: lora.a, reduces: 'rows', begin: 0 } as const] : []),
+  ];
+  const product = { label: 'linearBackward', terms, scales: null, bias: null, addend, out, rows };
+  return [productDispatch(product, false, traits)];
+}
+
+/** A part's B, `[out, rank]`. */
+export function upMatrix({ out, rank, b }: LoraPart): Matrix {
+  return { from: 'trained', offset: b, rows: out, columns: rank };
+}
+
+/** `count` columns of a view from `first` on. */
+export function columnsOf(view: View, first: number, count: number): View {
+  return { ...view, column: view.column + first, columns: count };
+}
 
 /** `linear` in double precision. */
 export function linearTwin(op: Linear, memory: HostMemory): void {

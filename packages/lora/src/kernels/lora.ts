@@ -3,9 +3,46 @@
  * up, v = scale dy B on the way down, and the gradient of B, dy^T u. They are apart from the wide product because a GPU
  * must split their long sums, and a fused kernel would compute them again for every column tile.
  */
-import type { LoraDown, LoraDownBackward, LoraGradient } from '../plan/index.ts';
+import type { LoraDown, LoraDownBackward, LoraGradient, LoraPart } from '../plan/index.ts';
+import type { Dispatch, KernelTraits } from './dispatch.ts';
+import { gradientProductDispatch } from './gradient-product.ts';
 import { forEachRow, type HostMemory, matrixRow, rowOf } from './host-memory.ts';
-import { dot } from './linear.ts';
+import { columnsOf, dot, upMatrix } from './linear.ts';
+import { productDispatch } from './product.ts';
+
+/** `loraDown` as one narrow product. */
+export function loraDownDispatches({ x, a, parts, u, rows }: LoraDown, traits: KernelTraits): Dispatch[] {
+  const terms = [{ left: x, right: a, reduces: 'columns', begin: 0 } as const];
+  const product = { label: 'loraDown', terms, scales: scalesOf(parts), bias: null, addend: null, out: u, rows };
+  return [productDispatch(product, true, traits)];
+}
+
+/** `loraDownBackward` as one narrow product, whose terms add to the columns of their parts. */
+export function loraDownBackwardDispatches(op: LoraDownBackward, traits: KernelTraits): Dispatch[] {
+  const { dy, parts, v, rows } = op;
+  const terms = parts.map((part) => ({
+    left: columnsOf(dy, part.begin, part.out),
+    right: upMatrix(part),
+    reduces: 'rows' as const,
+    begin: part.down,
+  }));
+  const product = { label: 'loraDownBackward', terms, scales: scalesOf(parts), bias: null, addend: null, out: v, rows };
+  return [productDispatch(product, true, traits)];
+}
+
+/** `loraGradient`: a launch for every part's B. */
+export function loraGradientDispatches({ dy, u, parts, rows }: LoraGradient, traits: KernelTraits): Dispatch[] {
+  return parts.map(({ begin, out, rank, down, b }) =>
+    gradientProductDispatch(
+      { label: 'loraGradient', left: columnsOf(dy, begin, out), right: columnsOf(u, down, rank), offset: b, rows },
+      traits,
+    ),
+  );
+}
+
+function scalesOf(parts: readonly LoraPart[]): { begin: number; scale: number }[] {
+  return parts.map(({ down, scale }) => ({ begin: down, scale }));
+}
 
 /** `loraDown` in double precision. */
 export function loraDownTwin({ x, a, parts, u, rows }: LoraDown, memory: HostMemory): void {

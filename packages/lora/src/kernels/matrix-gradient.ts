@@ -1,6 +1,16 @@
 /** The gradient of a trained matrix, the product of two tall arrays: `left^T right`, summed over the batch's rows. */
 import { type MatrixGradient, strideOf } from '../plan/index.ts';
+import type { Dispatch, KernelTraits } from './dispatch.ts';
+import { gradientProductDispatch } from './gradient-product.ts';
 import { forEachRow, type HostMemory, rowOf } from './host-memory.ts';
+
+/** `matrixGradient` as one launch. */
+export function matrixGradientDispatches(
+  { left, right, offset, rows }: MatrixGradient,
+  traits: KernelTraits,
+): Dispatch[] {
+  return [gradientProductDispatch({ label: 'matrixGradient', left, right, offset, rows }, traits)];
+}
 
 /** `matrixGradient` in double precision. */
 export function matrixGradientTwin({ left, right, offset, rows }: MatrixGradient, memory: HostMemory): void {

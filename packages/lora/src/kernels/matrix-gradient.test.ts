@@ -1,0 +1,39 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { whole } from '../plan/index.ts';
+import { kernelDevice, kernelError, kernelTraits } from '../testing/kernel-agreement.ts';
+import { columnsOf, RandomMemory } from '../testing/kernel-memory.ts';
+
+let device: GPUDevice;
+
+beforeAll(async () => {
+  device = await kernelDevice();
+});
+
+describe.each([true, false])('the gradient of a trained matrix, software %s', (isSoftware) => {
+  it.each([
+    { left: 20, right: 37, tokens: 70 },
+    { left: 67, right: 4, tokens: 3 },
+    { left: 5, right: 5, tokens: 33 },
+  ])('[$left, $right] over $tokens rows', async ({ left, right, tokens }) => {
+    const traits = kernelTraits(device, { isSoftware });
+    const random = new RandomMemory(left, { rows: 1, positions: tokens, scored: 0 });
+    random.train(4000);
+    const views = {
+      left: columnsOf(random.filled(tokens, left + 6), 3, left),
+      right: whole(random.filled(tokens, right)),
+    };
+    for (const accumulates of [false, true]) {
+      random.tell({ accumulates });
+      const op = { kind: 'matrixGradient', ...views, offset: 12, rows: { of: 'positions' } } as const;
+      expect(await kernelError(device, op, random.memory, traits)).toBeLessThan(1e-5);
+    }
+  });
+
+  it('over scored rows', async () => {
+    const random = new RandomMemory(1, { rows: 2, positions: 9, scored: 14 });
+    random.train(400);
+    const views = { left: { ...whole(random.filled(18, 8)), row: 4 }, right: whole(random.filled(18, 12)) };
+    const op = { kind: 'matrixGradient', ...views, offset: 4, rows: { of: 'scored', from: 3, most: 10 } } as const;
+    expect(await kernelError(device, op, random.memory, kernelTraits(device, { isSoftware }))).toBeLessThan(1e-5);
+  });
+});
