@@ -48,11 +48,9 @@ export async function openDevice(adapter: GPUAdapter): Promise<GpuDevice> {
   const device = await requestDevice(adapter);
   resetDeviceHealth();
   device.addEventListener('uncapturederror', ({ error }) => reportDeviceFailure(error.message));
-  void device.lost.then(({ reason, message }) => {
-    // A device of an earlier call may go after its successor has come.
-    if (reason !== 'destroyed' && current?.device === device) {
-      reportDeviceFailure(message || 'the device was lost');
-    }
+  void device.lost.then(({ message }) => {
+    // A device that failed before may go after its successor has come.
+    if (current?.device === device) reportDeviceFailure(message || 'the device was lost');
   });
   current = { device, info: adapter.info, name: adapterName(adapter), isSoftware: isSoftware(adapter) };
   return current;
