@@ -4,6 +4,7 @@
  */
 import { BackendError } from './backend-error.ts';
 import { isDeviceHealthy, reportDeviceFailure, resetDeviceHealth } from './device-health.ts';
+import { Pipelines } from './pipelines.ts';
 
 const wantedLimits = [
   'maxComputeWorkgroupStorageSize',
@@ -24,6 +25,8 @@ export interface GpuDevice {
   name: string;
   /** The adapter is a program on the CPU, some 50 times slower than WASM. */
   isSoftware: boolean;
+  /** Kernels compiled so far; engines share them. */
+  pipelines: Pipelines;
 }
 
 let current: GpuDevice | undefined;
@@ -52,7 +55,13 @@ export async function openDevice(adapter: GPUAdapter): Promise<GpuDevice> {
     // A device that failed before may go after its successor has come.
     if (current?.device === device) reportDeviceFailure(message || 'the device was lost');
   });
-  current = { device, info: adapter.info, name: adapterName(adapter), isSoftware: isSoftware(adapter) };
+  current = {
+    device,
+    info: adapter.info,
+    name: adapterName(adapter),
+    isSoftware: isSoftware(adapter),
+    pipelines: new Pipelines(device),
+  };
   return current;
 }
 

@@ -3,7 +3,7 @@
  * scalars, one pass and one submit for each micro-batch; its loss comes back through one of a few staging buffers while
  * the next step may already run.
  */
-import { type GpuDevice, GpuMemory, MEASURES_BYTES, Pipelines, Recording, underErrorScopes } from '../device/index.ts';
+import { type GpuDevice, GpuMemory, MEASURES_BYTES, Recording, underErrorScopes } from '../device/index.ts';
 import { type BatchInputs, dispatchesOf, type FlatState, type KernelTraits } from '../kernels/index.ts';
 import type { StoredFormat } from '../packing/index.ts';
 import type { Operation, StepPlan } from '../plan/index.ts';
@@ -65,11 +65,10 @@ export class WebgpuEngine implements StepEngine {
           const formats = storedFormats(plan.stored, source);
           allocate(memory, plan, vectors);
           await uploadStored(plan.stored, formats, source, frozenA, memory);
-          const pipelines = new Pipelines(device);
           const traits = kernelTraits(gpu, formats);
           const record = async (operations: readonly Operation[]) => {
             const dispatches = operations.flatMap((operation) => dispatchesOf(operation, traits));
-            const recording = await Recording.record(dispatches, memory, pipelines);
+            const recording = await Recording.record(dispatches, memory, gpu.pipelines);
             recordings.push(recording);
             return recording;
           };
