@@ -1,9 +1,15 @@
 /** What `oneround model inspect` prints. */
-import { type ModelConfig, parameterCount, parseModelConfig, tensorShapes } from '@oneround/lora/architecture';
+import {
+  linearLayers,
+  type ModelConfig,
+  parameterCount,
+  parseModelConfig,
+  tensorShapes,
+} from '@oneround/lora/architecture';
 import { packedBytes, type Packing, packings } from '@oneround/lora/packing';
+import { packedPlanBytes, totalBytes } from '@oneround/lora/step';
 import { align, formatBytes } from '../demo/results-table.ts';
 import {
-  estimateMemory,
   hasWeights,
   isPackedFolder,
   openCheckpoint,
@@ -25,8 +31,6 @@ export async function inspectionOf(folder: string): Promise<string[]> {
   const config = parseModelConfig(readJson(folder, 'config.json'));
   const { rows, rank } = example;
   const tokens = Math.min(example.tokens, config.maxPositions);
-  const parts = Object.values(estimateMemory(config, { rows, tokens, rank }));
-  const total = parts.reduce((sum, bytes) => sum + bytes, 0);
   const operations = stepOperations(config, { rows, tokens, rank });
   const times = speeds.map((speed) => `${(operations / speed / 1e12).toPrecision(2)} s at ${speed} TFLOP/s`);
   return [
@@ -34,17 +38,28 @@ export async function inspectionOf(folder: string): Promise<string[]> {
     `parameters    ${parameterCount(config).toLocaleString('en')}`,
     `weights       ${await weightsOf(folder)}`,
     '',
-    ...align([['packing', 'to download'], ...packings.map((packing) => [packing, downloadOf(config, packing)])]),
-    '',
-    ...align([['GPU memory', 'weights', 'adapters', 'activations', 'logits'], [total, ...parts].map(formatBytes)]),
+    ...align([
+      ['packing', 'to download', 'GPU memory', 'weights', 'adapters', 'activations', 'computing blocks again'],
+      ...packings.map((packing) => [packing, downloadOf(config, packing), ...memoryOf(config, packing, tokens)]),
+    ]),
     '',
     `one step: ${Number((operations / 1e9).toPrecision(3)).toLocaleString('en')} GFLOP, ${times.join(', ')}`,
     '',
-    `GPU memory and step time are estimates for ${rows} rows of ${tokens} tokens and rank ${rank} on every linear layer with Adam.`,
-    'They follow from the shapes in config.json: weights are f32 on the GPU whatever their packing, and the head is computed',
-    'for every position (prompts need none). Adapters count B, its gradient and both moments; activations are what backward',
-    'needs. The speeds are assumed for an integrated, a laptop and a desktop GPU, not measured.',
+    `GPU memory is what the trainer plans for ${rows} rows of ${tokens} tokens and rank ${rank} on every linear layer, every position`,
+    'scored. Adapters are B, its gradient and both moments of Adam; activations are all buffers of a step, which shrink when each',
+    'block is computed again in backward, as is done where memory is short. The speeds are assumed for an integrated, a laptop',
+    'and a desktop GPU, not measured.',
   ];
+}
+
+/** Total, weights, adapters and activations, and the total when blocks are computed again. */
+function memoryOf(config: ModelConfig, packing: Packing, positions: number): string[] {
+  const targetModules = config.sublayers.flatMap(linearLayers).map(({ name }) => name);
+  const spec = { rank: example.rank, alpha: example.rank, targetModules, seed: 1 };
+  const bytesOf = (recomputes: boolean) =>
+    packedPlanBytes(config, spec, { rows: example.rows, positions }, packing, recomputes);
+  const kept = bytesOf(false);
+  return [totalBytes(kept), kept.weights, kept.adapter, kept.activations, totalBytes(bytesOf(true))].map(formatBytes);
 }
 
 function downloadOf(config: ModelConfig, packing: Packing): string {

@@ -1,6 +1,6 @@
 /** Base models on disk: Hugging Face folders and packed folders. Used by the command line and to load campaigns. */
 export { hasWeights, openCheckpoint, parseWeightIndex, readJson } from './checkpoint-folder.ts';
-export { estimateMemory, stepOperations, type TrainingShape } from './estimate.ts';
+
 export { readFileRange } from './file-ranges.ts';
 export { asDiskFull, ModelError } from './model-error.ts';
 export {
@@ -12,3 +12,4 @@ export {
   readShard,
 } from './packed-folder.ts';
 export { readTokenizerConfig } from './tokenizer-config.ts';
+export { stepOperations, type TrainingShape } from './step-operations.ts';

@@ -3,7 +3,7 @@
  * it. A plan says what a step is; an engine carries it out.
  */
 export { type HostBatch, makeHostBatch, roundedLength, scoredCount } from './host-batch.ts';
-export { type MemoryPlan, type PlanBytes, planBytes, planWithin, totalBytes } from './memory-plan.ts';
+export { type MemoryPlan, packedPlanBytes, type PlanBytes, planBytes, planWithin, totalBytes } from './memory-plan.ts';
 export type { AdamVectors, EngineParts, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 export { twinEngine } from './twin-engine.ts';
 export { WebgpuEngine, webgpuEngine } from './webgpu-engine.ts';

@@ -6,8 +6,8 @@
 import type { LoraSpec } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
 import { BackendError } from '../device/index.ts';
-import type { StoredFormat } from '../packing/index.ts';
-import { planStep, type StepPlan } from '../plan/index.ts';
+import type { Packing, StoredFormat } from '../packing/index.ts';
+import { planStep, type StepPlan, type StoredArray } from '../plan/index.ts';
 import { storedBytes, storedFormats } from './gpu-weights.ts';
 import type { WeightSource } from './weight-source.ts';
 import { largestBatch, type Workload } from './workload.ts';
@@ -37,6 +37,28 @@ export function planBytes(
     adapter: 4 * 4 * parameters.size,
     activations: arrangement.slots.reduce((sum, bytes) => sum + bytes, 0),
   };
+}
+
+/**
+ * The bytes of training on a model that is packed so, with nothing but its config at hand.
+ * @param shape as if every position were scored; prompts are not, so usually less
+ */
+export function packedPlanBytes(
+  config: ModelConfig,
+  spec: LoraSpec,
+  shape: { rows: number; positions: number },
+  packing: Packing,
+  recomputes: boolean,
+): PlanBytes {
+  const tokens = shape.rows * shape.positions;
+  const capacity = { tokens, scored: tokens };
+  const plan = planStep(config, spec, { capacity, positions: shape.positions, recomputes });
+  return planBytes(plan, new Map([...plan.stored].map(([name, array]) => [name, packedFormat(array, packing)])));
+}
+
+function packedFormat(array: StoredArray, packing: Packing): StoredFormat {
+  if (array.kind !== 'matrix' || (packing === 'f16' && array.columns % 4 !== 0)) return 'F32';
+  return packing === 'f16' ? 'F16' : packing;
 }
 
 /** Sum of all parts. */
