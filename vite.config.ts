@@ -81,7 +81,7 @@ export default defineConfig({
         test: {
           name: 'node',
           environment: 'node',
-          include: ['{apps,packages,scripts}/**/*.test.{ts,tsx}'],
+          include: ['{apps,bench,packages,scripts}/**/*.test.{ts,tsx}'],
           exclude: [...notUnitTests, 'apps/web/**'],
           testTimeout,
         },

@@ -1,15 +1,19 @@
-/** `npm run bench [-- name ...]`: prints the figures the project stands by. Nothing here passes or fails. */
+/**
+ * `npm run bench [-- name ... | -- name --flag ...]`: prints the figures the project stands by. Nothing here passes or
+ * fails, but for `step`, whose contenders must compute the same.
+ */
 import { cpus } from 'node:os';
 import { benchFold } from './fold.ts';
 import { benchGeneration } from './generation.ts';
 import { benchMergeLatency } from './merge-latency.ts';
 import { benchModelDownload } from './model-download.ts';
+import { benchStep } from './step/index.ts';
 import { benchText } from './text.ts';
 import { benchPacking } from './packing.ts';
 import { benchTraffic } from './traffic.ts';
 import { benchTrainingStep } from './training-step.ts';
 
-const benches: Record<string, () => Promise<void> | void> = {
+const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   'training-step': benchTrainingStep,
   generation: benchGeneration,
   fold: benchFold,
@@ -18,12 +22,20 @@ const benches: Record<string, () => Promise<void> | void> = {
   traffic: benchTraffic,
   'model-download': benchModelDownload,
   packing: benchPacking,
+  step: benchStep,
 };
 
-const wanted = process.argv.slice(2);
+const given = process.argv.slice(2);
+const firstFlag = given.findIndex((argument) => argument.startsWith('--'));
+const wanted = firstFlag < 0 ? given : given.slice(0, firstFlag);
+const flags = given.slice(wanted.length);
 const unknown = wanted.filter((name) => !Object.hasOwn(benches, name));
 if (unknown.length > 0) {
   console.error(`no bench called ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  process.exit(1);
+}
+if (flags.length > 0 && wanted.length !== 1) {
+  console.error(`${flags[0]} must follow the name of one bench`);
   process.exit(1);
 }
 console.log(
@@ -32,7 +44,7 @@ console.log(
 for (const [name, bench] of Object.entries(benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
   console.log(`\n${name}`);
-  await bench();
+  await bench(flags);
 }
 // The WebGPU binding keeps Node alive.
-process.exit(0);
+process.exit();

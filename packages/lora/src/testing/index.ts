@@ -8,7 +8,7 @@ export { byteLevelTokenizer } from './byte-level-tokenizer.ts';
 export { lossAndGradientOfEngine } from './engine-agreement.ts';
 export { fixtureAdapters, fixtureBytes, fixtureJson, fixtureNames, loadFixture } from './fixtures.ts';
 export { greedyTokens } from './greedy-tokens.ts';
-export { installNodeWebgpu } from './node-webgpu.ts';
 export { packedFile } from './packed-file.ts';
+export { installNodeAdapter, installNodeWebgpu, type NodeAdapter } from './node-webgpu.ts';
 export { configs, everyLinear, randomB, randomExamples, randomTensors, tinyConfig } from './random-models.ts';
 export { uninstallFastMatMul } from '../tensor/wasm-matmul.ts';
