@@ -16,4 +16,4 @@ export {
 export { dispatchesOf } from './dispatches-of.ts';
 export type { BatchInputs, FlatState, HostMemory, StepScalars } from './host-memory.ts';
 export { runTwin } from './twin.ts';
-export { BETA_1, BETA_2 } from './update.ts';
+export { BETA_1, BETA_2, EPSILON } from './update.ts';
