@@ -1,6 +1,6 @@
 /** Everything that the host calls. Arrays are pointers, strides bytes, sizes counts of f32. */
 export { attention, attentionBackward, attentionScratchBytes } from './attention';
-export { gemm, gemmScratchBytes } from './gemm';
+export { gemm, gemmScratchBytes, multiply } from './gemm';
 export { crossEntropy, sumLosses, update } from './loss';
 export { norm, normBackward } from './norm';
 export { activate, activateBackward, embed, rotate } from './rows';
