@@ -14,7 +14,7 @@ function importsOf(file: URL, seen = new Set<string>()): Set<string> {
 }
 
 describe('imports', () => {
-  it.each(['adapter', 'architecture', 'checkpoint', 'data-set', 'packing', 'scoring', 'tokenizer'])(
+  it.each(['adapter', 'architecture', 'checkpoint', 'data-set', 'packing', 'scoring', 'tokenizer', 'wasm'])(
     '%s knows no TFJS: the server imports it in its main process',
     (room) => {
       const imports = importsOf(new URL(`./${room}/index.ts`, import.meta.url));
