@@ -8,8 +8,7 @@ import type { ModelConfig } from '../architecture/index.ts';
 import { BackendError } from '../device/index.ts';
 import type { Packing, StoredFormat } from '../packing/index.ts';
 import { planStep, type StepPlan, type StoredArray } from '../plan/index.ts';
-import { storedBytes, storedFormats } from './gpu-weights.ts';
-import type { WeightSource } from './weight-source.ts';
+import { storedBytes } from './gpu-weights.ts';
 import { largestBatch, type Workload } from './workload.ts';
 
 /** Bytes on the device. */
@@ -68,6 +67,7 @@ export function totalBytes({ weights, adapter, activations }: PlanBytes): number
 
 /**
  * The plan that computes least among those that fit into `budget` bytes.
+ * @param formatsOf how a plan's matrices are stored; f32 where it does not say
  * @throws BackendError `out_of_memory` when not even single rows fit
  */
 export function planWithin(
@@ -75,12 +75,12 @@ export function planWithin(
   config: ModelConfig,
   spec: LoraSpec,
   workload: Workload,
-  source: Pick<WeightSource, 'tensors'>,
+  formatsOf: (plan: StepPlan) => ReadonlyMap<string, StoredFormat>,
 ): MemoryPlan {
   const planFor = (microRows: number, recomputes: boolean): MemoryPlan => {
     const { rows, positions, scored } = largestBatch(workload, microRows);
     const plan = planStep(config, spec, { capacity: { tokens: rows * positions, scored }, positions, recomputes });
-    return { plan, microRows, bytes: planBytes(plan, storedFormats(plan.stored, source)) };
+    return { plan, microRows, bytes: planBytes(plan, formatsOf(plan)) };
   };
   const whole = planFor(workload.rows, false);
   if (totalBytes(whole.bytes) <= budget) return whole;

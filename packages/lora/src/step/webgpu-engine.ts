@@ -20,7 +20,8 @@ import type { FrozenA, WeightSource } from './weight-source.ts';
  */
 export function webgpuEngine(gpu: GpuDevice, source: WeightSource, budget?: number): OpenEngine {
   return async ({ config, spec, frozenA, vectors, workload }) => {
-    const { plan, microRows } = planWithin(budget ?? gpu.device.limits.maxBufferSize, config, spec, workload, source);
+    const most = budget ?? gpu.device.limits.maxBufferSize;
+    const { plan, microRows } = planWithin(most, config, spec, workload, ({ stored }) => storedFormats(stored, source));
     return WebgpuEngine.create(gpu, plan, microRows, source, frozenA, vectors);
   };
 }

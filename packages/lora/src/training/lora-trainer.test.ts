@@ -12,7 +12,8 @@ import {
 import { NOT_SCORED, type EncodedExample } from '../tokenizer/index.ts';
 import { openDevice, requestAdapter } from '../device/index.ts';
 import { CausalLm, evaluate, selectBackend, tfjsEngine } from '../evaluation/index.ts';
-import { type OpenEngine, twinEngine, webgpuEngine, weightsInMemory } from '../step/index.ts';
+import { type OpenEngine, twinEngine, wasmEngine, webgpuEngine, weightsInMemory } from '../step/index.ts';
+import { loadNodeKernels } from '../wasm/node-kernels.ts';
 import { LoraTrainer, type LoraTrainerOptions, TrainingError, type TrainingSettings } from './index.ts';
 
 const config = tinyConfig();
@@ -50,6 +51,10 @@ let layout: AdapterLayout;
 const engines: { name: string; open: () => Promise<OpenEngine> }[] = [
   { name: 'TFJS on WASM', open: async () => tfjsEngine(model) },
   { name: 'the f64 twin', open: async () => twinEngine(weightsInMemory(config, tensors)) },
+  {
+    name: 'WASM',
+    open: async () => wasmEngine(await loadNodeKernels(), weightsInMemory(config, tensors)),
+  },
   {
     name: 'the recorded step on WebGPU',
     open: async () => {

@@ -1,0 +1,128 @@
+/**
+ * The planned step on the CPU, in WebAssembly: the same operations in the same order, one call of a kernel each. Weights are
+ * unpacked to f32 when they are loaded, for a CPU gains more from one fast product than it loses by memory.
+ */
+import type { BatchInputs, FlatState } from '../kernels/index.ts';
+import { readWeight } from '../packing/index.ts';
+import type { Operation, StepPlan, StoredArray } from '../plan/index.ts';
+import { MEASURES_BYTES, runOnWasm, type WasmKernels, WasmMemory } from '../wasm/index.ts';
+import { storedBytes } from './gpu-weights.ts';
+import type { HostBatch } from './host-batch.ts';
+import { planWithin } from './memory-plan.ts';
+import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
+import { type FrozenA, paddedRows, storedValues, type WeightSource } from './weight-source.ts';
+
+/** A WebAssembly memory ends at 4 GiB. */
+const MOST_BYTES = 4 * 2 ** 30 - 64 * 2 ** 20;
+
+/** Opens a planned step in WebAssembly. */
+export function wasmEngine(kernels: WasmKernels, source: WeightSource): OpenEngine {
+  return async ({ config, spec, frozenA, vectors, workload }) => {
+    const { plan, microRows } = planWithin(MOST_BYTES, config, spec, workload, () => new Map());
+    return WasmEngine.create(kernels, plan, microRows, source, frozenA, vectors);
+  };
+}
+
+export class WasmEngine implements StepEngine {
+  readonly batchRows: number;
+  readonly #plan: StepPlan;
+  readonly #memory: WasmMemory;
+  #halted = false;
+
+  private constructor(plan: StepPlan, batchRows: number, memory: WasmMemory) {
+    this.#plan = plan;
+    this.batchRows = batchRows;
+    this.#memory = memory;
+  }
+
+  /** Unpacks the model and takes `vectors` over. @throws BackendError `out_of_memory`; whatever reading the weights throws */
+  static async create(
+    kernels: WasmKernels,
+    plan: StepPlan,
+    batchRows: number,
+    source: WeightSource,
+    frozenA: FrozenA,
+    vectors: AdamVectors,
+  ): Promise<WasmEngine> {
+    const { arrangement, options } = plan;
+    const memory = new WasmMemory(kernels, options.positions, ({ id }) => arrangement.slotOf.get(id)!);
+    allocate(memory, plan);
+    for (const [name, flat] of Object.entries(vectors)) {
+      memory.write({ of: 'state', name: name as keyof AdamVectors }, plan.parameters.toDevice(flat));
+    }
+    await unpackStored(memory, plan.stored, source, frozenA);
+    return new WasmEngine(plan, batchRows, memory);
+  }
+
+  /** Bytes of the whole memory. */
+  get bytes(): number {
+    return this.#memory.bytes;
+  }
+
+  async step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    if (this.#halted) return { loss: NaN, gradientNorm: NaN };
+    batches.forEach(({ shape, inputs }, index) => {
+      const scalars = { ...settings, accumulates: index > 0 };
+      for (const [name, values] of Object.entries(inputs)) {
+        this.#memory.write({ of: 'input', name: name as keyof BatchInputs }, values);
+      }
+      const run = (operation: Operation) => runOnWasm(operation, this.#memory, shape, scalars);
+      this.#plan.gradient.forEach(run);
+      if (index === batches.length - 1) run({ kind: 'update' });
+    });
+    const [loss = NaN, gradientNorm = NaN] = this.#memory.floats({ of: 'measures' });
+    this.#halted = !Number.isFinite(loss) || !Number.isFinite(gradientNorm);
+    return { loss, gradientNorm };
+  }
+
+  async vectors(): Promise<AdamVectors> {
+    const read = (name: keyof FlatState) =>
+      this.#plan.parameters.fromDevice(this.#memory.floats({ of: 'state', name }));
+    return { values: read('values'), firstMoment: read('firstMoment'), secondMoment: read('secondMoment') };
+  }
+
+  /** Nothing to do: the memory goes with the engine. */
+  dispose(): void {}
+}
+
+function allocate(memory: WasmMemory, { arrangement, parameters, options, stored }: StepPlan): void {
+  const { tokens, scored } = options.capacity;
+  arrangement.slots.forEach((bytes, slot) => memory.allocateSlot(slot, bytes));
+  const inputs = { ids: tokens, rowOfPosition: tokens, position: scored, label: scored, weight: scored };
+  for (const [name, length] of Object.entries(inputs)) {
+    memory.allocate({ of: 'input', name: name as keyof BatchInputs }, 4 * length);
+  }
+  memory.allocate({ of: 'measures' }, MEASURES_BYTES);
+  for (const name of ['values', 'gradient', 'firstMoment', 'secondMoment'] as const) {
+    memory.allocate({ of: 'state', name }, 4 * parameters.size);
+  }
+  for (const [name, array] of stored) memory.allocate({ of: 'stored', name }, storedBytes(array, 'F32'));
+}
+
+/** In the file's order, one tensor at a time. */
+async function unpackStored(
+  memory: WasmMemory,
+  stored: ReadonlyMap<string, StoredArray>,
+  source: WeightSource,
+  frozenA: FrozenA,
+): Promise<void> {
+  const matrices = new Map<string, { name: string; columns: number; row: number }>();
+  for (const [name, array] of stored) {
+    if (array.kind !== 'matrix') {
+      memory.write({ of: 'stored', name }, await storedValues(array, source, frozenA));
+      continue;
+    }
+    let row = 0;
+    array.tensors.forEach((tensor, i) => {
+      matrices.set(tensor, { name, columns: array.columns, row });
+      row += array.tensorRows[i]!;
+    });
+  }
+  for (const [tensorName, tensor] of [...source.tensors].toSorted(([, a], [, b]) => a.data.offset - b.data.offset)) {
+    const target = matrices.get(tensorName);
+    if (!target) continue;
+    const { name, columns, row } = target;
+    const values = paddedRows([await readWeight(source.read, tensor)], columns);
+    memory.write({ of: 'stored', name }, values, row * Math.ceil(columns / 4) * 4);
+  }
+}
