@@ -55,7 +55,7 @@ describe('packed models on WebGPU', { timeout: 120_000 }, () => {
     await selectBackend('webgpu');
   });
 
-  it.each(['llama-gqa-tied', 'gpt2'].flatMap((name) => packings.map((packing): [string, Packing] => [name, packing])))(
+  it.each(fixtureNames.flatMap((name) => packings.map((packing): [string, Packing] => [name, packing])))(
     '%s in %s: the logits of its packed weights to 1e-4',
     async (name, packing) => {
       expect((await errorsOf(name, packing)).ours).toBeLessThan(1e-4);
