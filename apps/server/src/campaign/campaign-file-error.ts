@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 
 /** A campaign file that cannot be served, in one sentence. */
@@ -6,6 +8,13 @@ export class CampaignFileError extends Error {
     super(`${path}: ${problem}`);
     this.name = 'CampaignFileError';
   }
+}
+
+/** The absolute path of what a field of the campaign file names. @throws CampaignFileError when nothing is there */
+export function namedPath(campaignFile: string, field: string, path: string): string {
+  const absolute = resolve(dirname(campaignFile), path);
+  if (!existsSync(absolute)) throw new CampaignFileError(campaignFile, `${field}: there is no ${absolute}`);
+  return absolute;
 }
 
 /** What `read` returns. @throws CampaignFileError naming `path` for whatever it throws */
@@ -32,5 +41,6 @@ function asCampaignFileError(path: string, error: unknown): CampaignFileError {
 
 function problemOf(error: unknown): string {
   if (error instanceof z.ZodError) return z.prettifyError(error);
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'there is no such file';
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseRecords } from '@oneround/fl-core';
 import { loadTokenizer } from '@oneround/lora/tokenizer';
@@ -37,6 +37,9 @@ function writeCampaign(files: Record<string, string>, data: { train: string; hel
   return campaign.file;
 }
 
+const here = (name: string) => join(campaign.folder, name);
+const refusal = (file: string) => loadCampaign(file, blobs).then(String, String);
+
 beforeEach(() => {
   campaign = makeTestCampaign();
   blobs = new BlobStore(campaign.dataDir, {});
@@ -67,6 +70,27 @@ describe('loadCampaign', () => {
     const load = () => loadCampaign(writeCampaign({ 'train.csv': `${alpaca}too,few\n` }, data), blobs);
     await expect(load).rejects.toThrow(CampaignFileError);
     await expect(load).rejects.toThrow(/train\.csv: line 7: 2 fields where the header names 4/);
+  });
+
+  it('names the field and the file that is not there', async () => {
+    const data = { train: 'train.jsonl', heldOut: 'heldout.jsonl' };
+    const no = (field: string, name: string) =>
+      `CampaignFileError: ${campaign.file}: ${field}: there is no ${here(name)}`;
+    expect(await refusal(writeCampaign({}, { ...data, train: 'gone.jsonl' }))).toBe(no('data.train', 'gone.jsonl'));
+    expect(await refusal(writeCampaign({}, { ...data, heldOut: 'gone.csv' }))).toBe(no('data.heldOut', 'gone.csv'));
+    expect(await refusal(writeCampaign({}, data, here('gone')))).toBe(no('model', 'gone'));
+    expect(await refusal(here('other.json'))).toBe(`CampaignFileError: ${here('other.json')}: there is no such file`);
+  });
+
+  it('sends the owner of a checkpoint in several files to `oneround model add`', async () => {
+    const model = join(campaign.folder, 'model');
+    cpSync(tiny, model, { recursive: true });
+    renameSync(join(model, 'model.safetensors'), join(model, 'model-00001-of-00001.safetensors'));
+    const load = () =>
+      loadCampaign(writeCampaign({}, { train: 'train.jsonl', heldOut: 'heldout.jsonl' }, model), blobs);
+    await expect(load).rejects.toThrow(/has no model\.safetensors; pack its weights with `oneround model add .*model`/);
+    rmSync(join(model, 'config.json'));
+    await expect(load).rejects.toThrow(`${model}: "model" names this folder, but it has no config.json`);
   });
 
   it("serves the model's chat_template.jinja within its tokenizer_config.json", async () => {

@@ -3,7 +3,7 @@
  * Everything a client may fetch becomes a content-addressed blob; the held-out set becomes one that is never listed.
  */
 import { readFileSync } from 'node:fs';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, dirname } from 'node:path';
 import {
   campaignConfigSchema,
   encodedDeltaBytes,
@@ -23,7 +23,7 @@ import { parseDataSet, type DataSet } from '@oneround/lora/data-set';
 import { encodeExamples, type EncodedExamples } from '@oneround/lora/tokenizer';
 import * as z from 'zod';
 import { hashBytes, type BlobStore } from '../ledger/blob-store.ts';
-import { CampaignFileError, checked, checkedLater } from './campaign-file-error.ts';
+import { CampaignFileError, checked, checkedLater, namedPath } from './campaign-file-error.ts';
 import { reportOf, type DataSetReport } from './data-set-report.ts';
 import { loadModelFiles } from './model-files.ts';
 import { loadAdapter } from './starting-adapter.ts';
@@ -62,12 +62,11 @@ export async function loadCampaign(
   blobs: BlobStore,
 ): Promise<{ definition: CampaignDefinition; dataSets: DataSetReport[] }> {
   const config = checked(path, () => campaignConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
-  const folder = dirname(path);
-  const model = await loadModelFiles(resolve(folder, config.model), blobs);
-  const adapter = checked(path, () => loadAdapter(config.adapter, model.config, { folder, blobs }));
+  const model = await loadModelFiles(namedPath(path, 'model', config.model), blobs);
+  const adapter = checked(path, () => loadAdapter(config.adapter, model.config, { folder: dirname(path), blobs }));
   const layout = await checkedLater(path, () => loraLayout(model.config, adapter));
-  const trainSet = readDataSet(resolve(folder, config.data.train));
-  const heldOutSet = readDataSet(resolve(folder, config.data.heldOut));
+  const trainSet = readDataSet(namedPath(path, 'data.train', config.data.train));
+  const heldOutSet = readDataSet(namedPath(path, 'data.heldOut', config.data.heldOut));
   const { records: train } = trainSet;
   const { records: heldOut } = heldOutSet;
   const encode = (records: readonly DataRecord[]) =>

@@ -1,5 +1,5 @@
 /** A campaign's base model as blobs: a folder made by `oneround model add`, or a Hugging Face folder as it is. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { FileRef } from '@oneround/fl-core';
 import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/architecture';
@@ -7,9 +7,17 @@ import { assertHoldsWeights } from '@oneround/lora/checkpoint';
 import { readAcross, readWeightFile } from '@oneround/lora/packing';
 import { loadTokenizer } from '@oneround/lora/tokenizer';
 import type { BlobStore } from '../ledger/blob-store.ts';
-import { isPackedFolder, readFileRange, readPackedManifest, readShard, readTokenizerConfig } from '../model/index.ts';
-import { checked, checkedLater } from './campaign-file-error.ts';
+import {
+  hasWeights,
+  isPackedFolder,
+  readFileRange,
+  readPackedManifest,
+  readShard,
+  readTokenizerConfig,
+} from '../model/index.ts';
+import { CampaignFileError, checked, checkedLater } from './campaign-file-error.ts';
 
+const UNPACKED_WEIGHTS = 'model.safetensors';
 /** An unpacked weights file is cut into consecutive files of this size. */
 const UNPACKED_SHARD_BYTES = 4 * 2 ** 20;
 
@@ -18,7 +26,10 @@ const UNPACKED_SHARD_BYTES = 4 * 2 ** 20;
  * @throws CampaignFileError naming the folder or the file at fault
  */
 export async function loadModelFiles(folder: string, blobs: BlobStore) {
-  const read = (name: string) => checked(resolve(folder, name), () => readFileSync(resolve(folder, name)));
+  const read = (name: string) => {
+    assertHas(folder, name);
+    return readFileSync(resolve(folder, name));
+  };
   const store = (name: string, bytes: Uint8Array): FileRef => ({
     path: `model/${name}`,
     bytes: bytes.byteLength,
@@ -34,7 +45,7 @@ export async function loadModelFiles(folder: string, blobs: BlobStore) {
       for (const shard of manifest.weights) addWeights(await readShard(folder, shard));
     });
   } else {
-    const whole = read('model.safetensors');
+    const whole = read(UNPACKED_WEIGHTS);
     for (let start = 0; start < whole.byteLength; start += UNPACKED_SHARD_BYTES) {
       addWeights(whole.subarray(start, start + UNPACKED_SHARD_BYTES));
     }
@@ -43,6 +54,7 @@ export async function loadModelFiles(folder: string, blobs: BlobStore) {
   for (const [name, { dtype, scales }] of checked(folder, () => checkTensors(config, tensors))) {
     if (!scales) checked(folder, () => assertHoldsWeights(name, dtype));
   }
+  assertHas(folder, 'tokenizer_config.json');
   const tokenizerConfig = checked(resolve(folder, 'tokenizer_config.json'), () => readTokenizerConfig(folder));
   const single = {
     config: store('config.json', read('config.json')),
@@ -57,6 +69,15 @@ export async function loadModelFiles(folder: string, blobs: BlobStore) {
     ),
     manifest: { name: basename(folder), parameters: parameterCount(config), ...single, weights, bytes },
   };
+}
+
+function assertHas(folder: string, name: string): void {
+  if (existsSync(resolve(folder, name))) return;
+  const advice =
+    name === UNPACKED_WEIGHTS && hasWeights(folder)
+      ? `; pack its weights with \`oneround model add ${folder}\` and name the folder that it makes`
+      : '';
+  throw new CampaignFileError(folder, `"model" names this folder, but it has no ${name}${advice}`);
 }
 
 function readBlobWeights(weights: readonly FileRef[], blobs: BlobStore) {
