@@ -82,6 +82,14 @@ describe('loadCampaign', () => {
     expect(await refusal(here('other.json'))).toBe(`CampaignFileError: ${here('other.json')}: there is no such file`);
   });
 
+  it('says which fields are missing', async () => {
+    writeFileSync(campaign.file, JSON.stringify({ id: 'x', training: {}, adapter: { rank: 4 } }));
+    const problem = await refusal(campaign.file);
+    expect(problem).toMatch(/✖ missing\n {2}→ at name\n/);
+    expect(problem).toMatch(/\(alpha: missing; targetModules: missing; seed: missing\)/);
+    expect(problem).not.toContain('undefined');
+  });
+
   it('sends the owner of a checkpoint in several files to `oneround model add`', async () => {
     const model = join(campaign.folder, 'model');
     cpSync(tiny, model, { recursive: true });

@@ -61,7 +61,7 @@ export async function loadCampaign(
   path: string,
   blobs: BlobStore,
 ): Promise<{ definition: CampaignDefinition; dataSets: DataSetReport[] }> {
-  const config = checked(path, () => campaignConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
+  const config = checked(path, () => parseConfig(readFileSync(path, 'utf8')));
   const model = await loadModelFiles(namedPath(path, 'model', config.model), blobs);
   const adapter = checked(path, () => loadAdapter(config.adapter, model.config, { folder: dirname(path), blobs }));
   const layout = await checkedLater(path, () => loraLayout(model.config, adapter));
@@ -132,6 +132,12 @@ export function definitionHash({ manifest, shards, heldOutSha256 }: CampaignDefi
 /** Everything `/v1/files` may serve for this campaign. */
 export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[] {
   return [...modelFiles(manifest), ...shards.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))];
+}
+
+function parseConfig(text: string): CampaignConfig {
+  return campaignConfigSchema.parse(JSON.parse(text), {
+    error: ({ code, input }) => (code === 'invalid_type' && input === undefined ? 'missing' : undefined),
+  });
 }
 
 function readDataSet(path: string): DataSet {
