@@ -5,12 +5,13 @@
 import type { Command } from 'commander';
 import { exportFromServer } from './export-folder.ts';
 import { exportMerged } from './export-merged.ts';
+import { parseVersion } from './parse-version.ts';
 
 interface ExportFlags {
   campaign: string;
   out: string;
   server: string;
-  adapterVersion?: string;
+  version: number | 'latest';
   merged?: boolean;
 }
 
@@ -21,10 +22,9 @@ export function addExportCommand(program: Command): void {
     .requiredOption('--campaign <id>', 'campaign to export')
     .requiredOption('--out <directory>', 'folder to write')
     .option('--server <url>', 'a running server', 'http://127.0.0.1:8787')
-    .option('--adapter-version <n>', 'version to export (default: the newest)')
+    .option('--version <n>', 'version to export: a number or latest', parseVersion, 'latest' as const)
     .option('--merged', 'fold the adapter into the base model and write a whole checkpoint instead')
-    .action(async ({ campaign, out, server, adapterVersion, merged }: ExportFlags) => {
-      const wanted = adapterVersion === undefined ? 'latest' : Number(adapterVersion);
+    .action(async ({ campaign, out, server, version: wanted, merged }: ExportFlags) => {
       if (merged) {
         const { version, base } = await exportMerged(server, campaign, out, wanted);
         console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);

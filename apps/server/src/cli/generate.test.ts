@@ -102,6 +102,7 @@ describe('oneround generate', { timeout: 180_000 }, () => {
   it.each([
     [['--prompt', 'a'], /--model <folder>/],
     [['--prompt', 'a', '--model', tiny, '--version', '2'], /--version needs --campaign/],
+    [['--prompt', 'a', '--campaign', 'x', '--version', 'newest'], /"newest" is no version/],
     [['--prompt', 'a', '--model', tiny, '--top-p', '2'], /top-p/],
     [['--prompt', 'a', '--model', import.meta.dirname], /has no tokenizer.json/],
     [

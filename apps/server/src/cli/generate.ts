@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Prompt } from '@oneround/lora/generation';
 import type { AdapterChoice, ModelChoice } from '../generation/index.ts';
+import { parseVersion } from './parse-version.ts';
 
 interface GenerateFlags {
   model?: string;
@@ -28,7 +29,7 @@ export function addGenerateCommand(program: Command): void {
     .option('--model <folder>', 'a model folder, as Hugging Face or `oneround model add` writes it')
     .option('--campaign <id>', 'a campaign, instead of a folder: its base model, template and versions')
     .option('--server <url>', 'the server of the campaign', withoutSlash, 'http://127.0.0.1:8787')
-    .option('--version <n>', 'version of the campaign: a number, latest or base (default: latest)', parseVersion)
+    .option('--version <n>', 'version of the campaign: a number, latest or base (default: latest)', parseVersionOrBase)
     .option('--adapter <folder>', 'a PEFT folder to adapt the model with, instead of a version')
     .requiredOption('--prompt <text>', 'what to go on from')
     .option('--plain', "leave the prompt as it is instead of putting it into the campaign's template")
@@ -87,10 +88,8 @@ function adapterOf({ adapter, version, campaign, server }: GenerateFlags): Adapt
   return 'base';
 }
 
-function parseVersion(text: string): number | 'latest' | 'base' {
-  if (text === 'latest' || text === 'base') return text;
-  if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new Error(`--version takes a number, latest or base, not ${JSON.stringify(text)}`);
+function parseVersionOrBase(text: string): number | 'latest' | 'base' {
+  return text === 'base' ? text : parseVersion(text);
 }
 
 function withoutSlash(url: string): string {
