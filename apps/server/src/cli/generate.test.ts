@@ -92,6 +92,8 @@ describe('oneround generate', { timeout: 180_000 }, () => {
     const latest = await oneround(...served);
     expect(base.stderr).toMatch(/^base model:/);
     expect(latest.stderr).toMatch(/^version 1:/);
+    // Nothing is drawn at temperature 0.
+    expect(latest.stderr).not.toContain('seed');
     expect(latest.stdout).not.toBe(base.stdout);
     expect((await oneround('--model', tiny, '--prompt', 'It was', ...short)).stdout).toBe(base.stdout);
     const exported = await oneround('--model', tiny, '--adapter', folder, '--prompt', 'It was', ...short);

@@ -64,7 +64,8 @@ async function generate(flags: GenerateFlags): Promise<void> {
   process.off('SIGINT', stop);
   process.stdout.write('\n');
   const pace = report.tokensPerSecond === null ? '' : `, ${report.tokensPerSecond.toFixed(1)} tokens/s`;
-  console.error(`${name}: ${report.tokens} tokens${pace}, ${report.end.replaceAll('-', ' ')}, seed ${seed}`);
+  const drawn = flags.temperature === 0 ? '' : `, seed ${seed}`;
+  console.error(`${name}: ${report.tokens} tokens${pace}, ${report.end.replaceAll('-', ' ')}${drawn}`);
 }
 
 function promptOf({ prompt, plain, chat }: GenerateFlags, template: string | undefined): Prompt {
