@@ -1,6 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { importPeft } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
@@ -14,6 +16,7 @@ import { exportFromServer } from './export-folder.ts';
 import { exportMerged } from './export-merged.ts';
 
 const tiny = resolve(import.meta.dirname, '../../../../models/tiny');
+const program = resolve(import.meta.dirname, '../../bin/oneround.mjs');
 const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
 let campaign: TestCampaign;
@@ -73,5 +76,19 @@ describe('oneround export', () => {
     await expect(exportMerged(server.url, 'test', out, 99)).rejects.toThrow(/has no version 99/);
     await expect(exportFromServer('http://127.0.0.1:1', 'test', out)).rejects.toThrow(/no server/);
     expect(readdirSync(out)).toEqual([]);
+  });
+
+  it('writes over nothing unless told to', async () => {
+    const folder = join(out, 'adapter');
+    const args = ['export', '--server', server.url, '--campaign', 'test', '--version', '0', '--out'];
+    const run = (...more: string[]) => promisify(execFile)(process.execPath, [program, ...args, ...more]);
+    expect((await run(folder)).stdout).toBe(`version 0 of test is in ${folder}\n`);
+    writeFileSync(join(folder, 'adapter_config.json'), 'mine');
+    await expect(run(folder)).rejects.toMatchObject({
+      stderr: `oneround: ${folder} is there already and not an empty folder; name another --out, or add --force\n`,
+    });
+    expect(readFileSync(join(folder, 'adapter_config.json'), 'utf8')).toBe('mine');
+    await run(folder, '--force');
+    expect(json(join(folder, 'adapter_config.json'))).toMatchObject({ peft_type: 'LORA' });
   });
 });

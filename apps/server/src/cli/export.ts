@@ -2,6 +2,7 @@
  * `oneround export`: a version of the global adapter from a running server, as a Hugging Face PEFT folder or folded into
  * its base model.
  */
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { exportFromServer } from './export-folder.ts';
 import { exportMerged } from './export-merged.ts';
@@ -13,6 +14,7 @@ interface ExportFlags {
   server: string;
   version: number | 'latest';
   merged?: boolean;
+  force?: boolean;
 }
 
 export function addExportCommand(program: Command): void {
@@ -20,11 +22,13 @@ export function addExportCommand(program: Command): void {
     .command('export')
     .description('write the global adapter as a PEFT folder (adapter_config.json, adapter_model.safetensors)')
     .requiredOption('--campaign <id>', 'campaign to export')
-    .requiredOption('--out <directory>', 'folder to write')
+    .requiredOption('--out <directory>', 'folder to write: a new or empty one')
     .option('--server <url>', 'a running server', 'http://127.0.0.1:8787')
     .option('--version <n>', 'version to export: a number or latest', parseVersion, 'latest' as const)
     .option('--merged', 'fold the adapter into the base model and write a whole checkpoint instead')
-    .action(async ({ campaign, out, server, version: wanted, merged }: ExportFlags) => {
+    .option('--force', 'write into a folder that is not empty, over files of the same name')
+    .action(async ({ campaign, out, server, version: wanted, merged, force }: ExportFlags) => {
+      if (!force) assertNewOrEmpty(out);
       if (merged) {
         const { version, base } = await exportMerged(server, campaign, out, wanted);
         console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);
@@ -33,4 +37,11 @@ export function addExportCommand(program: Command): void {
         console.log(`version ${version} of ${campaign} is in ${out}`);
       }
     });
+}
+
+/** @throws Error when there is something at `path` already that an export could overwrite */
+function assertNewOrEmpty(path: string): void {
+  if (existsSync(path) && !(statSync(path).isDirectory() && readdirSync(path).length === 0)) {
+    throw new Error(`${path} is there already and not an empty folder; name another --out, or add --force`);
+  }
 }
