@@ -1,7 +1,7 @@
 /** Packed folders: whole or not there, and trusted only as far as their hashes go. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readSafetensors, writeSafetensors } from '@oneround/lora/checkpoint';
 import type { Packing } from '@oneround/lora/packing';
@@ -64,8 +64,19 @@ describe('packFolder', () => {
     expect(await problemOf(pack('f16'))).toMatch(/^exists: .* is there already/);
   });
 
+  it('writes every file durably, the manifest last', async () => {
+    const written: string[] = [];
+    const write: WriteFile = async (path, bytes) => {
+      written.push(basename(path));
+      writeFileSync(path, bytes);
+    };
+    const { weights } = await pack('int8', { write });
+    const shards = weights.map(({ sha256 }) => sha256);
+    expect(written).toEqual([...shards, 'config.json', 'tokenizer.json', 'tokenizer_config.json', 'packed.json']);
+  });
+
   it('leaves nothing behind when the disk is full, at any file', async () => {
-    for (const fullAt of [1, 2]) {
+    for (const fullAt of [1, 2, 3, 4, 5]) {
       let written = 0;
       const write: WriteFile = async (path, bytes) => {
         writeFileSync(path, bytes.subarray(0, 1000));

@@ -8,7 +8,7 @@
  * The folder is written beside its final place and renamed when it is whole, so what is there can be trusted.
  */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { sha256Schema } from '@oneround/fl-core';
 import { parameterCount } from '@oneround/lora/architecture';
@@ -80,11 +80,14 @@ export async function packFolder(
       onProgress?.((written += shard.byteLength), bytes);
     }
     for (const name of [...required, ...optional]) {
-      if (existsSync(join(folder, name))) await copyFile(join(folder, name), join(partial, name));
+      if (existsSync(join(folder, name))) await write(join(partial, name), await readFile(join(folder, name)));
     }
     const parameters = parameterCount(config);
     const manifest: PackedManifest = { format: 'oneround-packed', version: 1, packing, parameters, bytes, weights };
     await write(join(partial, MANIFEST), new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
+    // A rename may reach the disk before what it renames, unless that is told to go first.
+    await syncFolder(join(partial, 'shards'));
+    await syncFolder(partial);
     await rename(partial, out);
     await syncFolder(dirname(out));
     return manifest;
