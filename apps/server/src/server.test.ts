@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import {
   encodeDelta,
@@ -415,6 +416,23 @@ describe('HTTP', () => {
     const beyond = await get({ range: `bytes=${bytes}-` });
     expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${bytes}`]);
     expect(await beyond.json()).toMatchObject({ error: { message: expect.any(String) } });
+  });
+
+  it("answers HEAD as GET, also where the page's own routes are", async () => {
+    const webRoot = join(campaign.folder, 'page');
+    mkdirSync(webRoot);
+    writeFileSync(join(webRoot, 'index.html'), '<title>page</title>');
+    await start({ webRoot });
+    for (const path of ['/', '/c/test', '/c/test/live', '/v1/campaigns', '/nothing.txt']) {
+      const [got, head] = await Promise.all(['GET', 'HEAD'].map((method) => fetch(`${server.url}${path}`, { method })));
+      expect([path, got!.status]).toEqual([path, path === '/nothing.txt' ? 404 : 200]);
+      expect([path, head!.status, head!.headers.get('content-type')]).toEqual([
+        path,
+        got!.status,
+        got!.headers.get('content-type'),
+      ]);
+      expect(await head!.text()).toBe('');
+    }
   });
 
   it('revalidates the manifest, and never calls a changed campaign unchanged', async () => {

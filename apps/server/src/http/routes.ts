@@ -77,7 +77,8 @@ export async function makeHttpServer(
   });
   if (options.webRoot !== undefined) await servePage(app, options.webRoot);
   app.setNotFoundHandler((request, reply) => {
-    if (options.webRoot !== undefined && request.method === 'GET' && isPagePath(request.url)) {
+    const reads = request.method === 'GET' || request.method === 'HEAD';
+    if (options.webRoot !== undefined && reads && isPagePath(request.url)) {
       return reply.header('cache-control', 'no-cache').sendFile('index.html');
     }
     return sendError(reply, 404, 'not_found', `There is nothing at ${request.url.split('?')[0]}.`);
