@@ -8,7 +8,7 @@ let failure: BackendError | undefined;
 
 /** Records what went wrong; the first report counts, later ones follow from it. */
 export function reportDeviceFailure(message: string): void {
-  failure ??= new BackendError('device_failed', `The GPU stopped working, so training stopped: ${message}`);
+  failure ??= new BackendError('device_failed', `The GPU stopped working: ${message}`);
 }
 
 /** Forgets an earlier device's failure; called when a new device takes over. */
