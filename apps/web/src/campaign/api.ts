@@ -67,14 +67,14 @@ export async function fetchVersionFile(
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** What a version's adapter takes to download. @throws UnknownCampaign, ServerUnavailable */
-export async function fetchAdapterBytes(id: string, version: number, signal: AbortSignal): Promise<number> {
-  const url = versionFileUrl(id, version, 'adapter_model.safetensors');
+/** What the adapter takes to download: the same in every version. @throws UnknownCampaign, ServerUnavailable */
+export async function fetchAdapterBytes(id: string, signal: AbortSignal): Promise<number> {
+  const url = versionFileUrl(id, 'latest', 'adapter_model.safetensors');
   const { headers } = await get(url, { signal, method: 'HEAD' });
   return Number(headers.get('content-length'));
 }
 
-function versionFileUrl(id: string, version: number, file: VersionFile): string {
+function versionFileUrl(id: string, version: number | 'latest', file: VersionFile): string {
   return `/v1/campaigns/${encodeURIComponent(id)}/versions/${version}/${file}`;
 }
 

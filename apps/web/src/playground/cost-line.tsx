@@ -16,13 +16,17 @@ interface CostLineProps {
 
 export function CostLine({ manifest, version, heldVersion }: CostLineProps) {
   const { stored } = useStoredModel(manifest, 'play');
+  const needed = version !== 'base' && version !== heldVersion;
+  // All versions have the same tensors, so one is asked for and not each: the server exports a version to know.
   const adapter = useQuery({
-    queryKey: ['adapter-bytes', manifest.id, version, heldVersion],
-    queryFn: ({ signal }) =>
-      version === 'base' || version === heldVersion ? 0 : fetchAdapterBytes(manifest.id, version, signal),
+    queryKey: ['adapter-bytes', manifest.id],
+    queryFn: ({ signal }) => fetchAdapterBytes(manifest.id, signal),
+    enabled: needed,
+    staleTime: Infinity,
   });
-  if (!stored || adapter.data === undefined) return null;
-  return <p className="text-sm text-muted">{costText(stored.missing, adapter.data)}</p>;
+  const adapterBytes = needed ? adapter.data : 0;
+  if (!stored || adapterBytes === undefined) return null;
+  return <p className="text-sm text-muted">{costText(stored.missing, adapterBytes)}</p>;
 }
 
 function costText(modelBytes: number, adapterBytes: number): string {
