@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { onThemeChange, resolveColours } from '../shell/theme.ts';
+import { legendValue } from './legend.ts';
 
 const tokens = ['ink', 'muted', 'line', 'surface', 'series-1', 'series-2', 'series-3', 'series-4', 'series-5'] as const;
 type Colours = Record<(typeof tokens)[number], string>;
@@ -93,13 +94,13 @@ function chartOptions(
       { ...axis, size: 52, values: (_, splits) => splits.map(series[0]!.axis ?? String) },
     ],
     series: [
-      { label: xLabel },
+      { label: xLabel, value: legendValue(String) },
       ...series.map((line): uPlot.Series => ({
         label: line.label,
         stroke: line.faint ? withAlpha(colours[line.colour], 0.3) : colours[line.colour],
         width: line.faint ? 1 : 2,
         points: line.dots ? { show: true, size: 7, fill: colours[line.colour] } : { show: false },
-        value: (_, value) => (value === null ? '–' : line.format(value)),
+        value: legendValue(line.format),
         spanGaps: true,
       })),
     ],
