@@ -5,7 +5,7 @@ describe('parseRecords', () => {
   it('reads JSON Lines, with blank lines and Windows line ends', () => {
     const text = '{"prompt":"2+2?","answer":"4"}\r\n\n{"id":"x","domain":"d","prompt":"p","answer":"a"}\n';
     expect(parseRecords(text)).toEqual([
-      { id: '', domain: 'own', prompt: '2+2?', answer: '4' },
+      { id: '', domain: 'no domain', prompt: '2+2?', answer: '4' },
       { id: 'x', domain: 'd', prompt: 'p', answer: 'a' },
     ]);
   });
@@ -23,13 +23,13 @@ describe('parseRecords', () => {
     expect(parseRecords(`${chat}\n{"text":"Once"}`)).toEqual([
       {
         id: '',
-        domain: 'own',
+        domain: 'no domain',
         messages: [
           { role: 'user', content: 'Hi' },
           { role: 'assistant', content: '' },
         ],
       },
-      { id: '', domain: 'own', text: 'Once', continues: false },
+      { id: '', domain: 'no domain', text: 'Once', continues: false },
     ]);
     expect(() => parseRecords('{"messages":[]}')).toThrow(/line 1: messages/);
     expect(() => parseRecords('{"messages":[{"role":"tool","content":""}]}')).toThrow(/line 1: messages.0.role/);
@@ -45,8 +45,8 @@ describe('encodeRecords', () => {
   it('writes what parseRecords reads, with the same bytes for the same records', () => {
     const records: DataRecord[] = [
       { answer: 'a', prompt: 'p\n"', domain: 'd', id: 'x' },
-      { id: '', domain: 'own', messages: [{ role: 'assistant', content: 'ü' }] },
-      { id: '', domain: 'own', text: 't', continues: true },
+      { id: '', domain: 'no domain', messages: [{ role: 'assistant', content: 'ü' }] },
+      { id: '', domain: 'no domain', text: 't', continues: true },
     ];
     const bytes = encodeRecords(records);
     const read = parseRecords(new TextDecoder().decode(bytes));

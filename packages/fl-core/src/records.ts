@@ -6,11 +6,14 @@
 import * as z from 'zod';
 import type { RecordTemplate } from './campaign.ts';
 
+/** The domain of records that name none: what the held-out table calls them. */
+export const NO_DOMAIN = 'no domain';
+
 const textSchema = z.string().min(1).max(10_000_000);
 const everyRecord = {
   id: z.string().max(200).default(''),
   /** The key of the non-IID partition. */
-  domain: z.string().min(1).max(100).default('own'),
+  domain: z.string().min(1).max(100).default(NO_DOMAIN),
 };
 
 /** One prompt with the answer to learn; the campaign's template makes text of them. */

@@ -7,7 +7,7 @@ import { DataSetError, type DataSetErrorCode, parseDataSet } from './index.ts';
 const lines = (...rows: object[]) => rows.map((row) => JSON.stringify(row)).join('\n');
 const paragraph = (n: number) => `Paragraph ${n}. ${'word '.repeat(150)}end.`;
 const document = (from: number) => [0, 1, 2, 3, 4].map((n) => paragraph(from + n)).join('\n\n');
-const own = { id: '', domain: 'own' };
+const bare = { id: '', domain: 'no domain' };
 
 describe('formats, recognised by their fields', () => {
   it.each([
@@ -21,7 +21,7 @@ describe('formats, recognised by their fields', () => {
     ['gsm8k', { question: 'q', answer: '1+1=<<1+1=2>>2\n#### 2' }, { prompt: 'q', answer: '1+1=<<1+1=2>>2\n#### 2' }],
     ['text', { text: 'Once upon a time' }, { text: 'Once upon a time', continues: false }],
   ])('%s %j', (format, row, content) => {
-    expect(parseDataSet(lines(row), 'a.jsonl')).toMatchObject({ format, records: [{ ...own, ...content }] });
+    expect(parseDataSet(lines(row), 'a.jsonl')).toMatchObject({ format, records: [{ ...bare, ...content }] });
   });
 
   const messages = [
@@ -33,7 +33,7 @@ describe('formats, recognised by their fields', () => {
   it('messages, and ShareGPT with either names of its fields', () => {
     const from = { system: 'system', user: 'human', assistant: 'gpt' } as Record<string, string>;
     const sharegpt = messages.map(({ role, content }) => ({ from: from[role], value: content }));
-    const record = { ...own, messages };
+    const record = { ...bare, messages };
     expect(parseDataSet(lines({ messages }), 'a.jsonl')).toMatchObject({ format: 'messages', records: [record] });
     for (const conversations of [sharegpt, messages]) {
       const read = parseDataSet(lines({ conversations }), 'a.jsonl');
@@ -108,7 +108,7 @@ describe('files', () => {
       .filter((value) => value.trim() !== '' && !value.includes('\r'));
     fc.assert(
       fc.property(fc.array(fc.record({ prompt: text, completion: text }), { minLength: 1, maxLength: 5 }), (rows) => {
-        const expected = rows.map(({ prompt, completion }) => ({ ...own, prompt, answer: completion }));
+        const expected = rows.map(({ prompt, completion }) => ({ ...bare, prompt, answer: completion }));
         for (const [name, content] of [
           ['a.jsonl', lines(...rows)],
           ['a.json', JSON.stringify(rows, null, 1)],

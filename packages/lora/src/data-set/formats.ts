@@ -2,7 +2,7 @@
  * What a row's fields mean. A format is recognised by the fields it must have, in this order, so that a row with several
  * readings (Alpaca files often carry a rendered `text` too) has one; all rows of a file must be of one format.
  */
-import type { ChatMessage, DataRecord } from '@oneround/fl-core';
+import { type ChatMessage, type DataRecord, NO_DOMAIN } from '@oneround/fl-core';
 import { DataSetError } from './data-set-error.ts';
 
 /** One row of a file. `line` is the physical line on which it begins, counted from 1. */
@@ -180,7 +180,7 @@ function domainOf(row: Row): string {
   const name = ['domain', 'category'].find((field) => typeof row.fields[field] === 'string');
   const domain = name === undefined ? '' : textOf(row, name).trim();
   if (domain.length > 100) throw new DataSetError('bad_row', row.line, `“${name}” has more than 100 characters`);
-  return domain || 'own';
+  return domain || NO_DOMAIN;
 }
 
 function kindOf(value: unknown): string {

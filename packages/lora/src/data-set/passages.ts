@@ -1,5 +1,5 @@
 /** Plain text to passages: whole paragraphs, long enough to have context and short enough to be dealt to shards. */
-import type { TextRecord } from '@oneround/fl-core';
+import { NO_DOMAIN, type TextRecord } from '@oneround/fl-core';
 
 /** A passage ends with the first paragraph that brings it to this many characters. */
 const PASSAGE_CHARACTERS = 2_000;
@@ -14,7 +14,7 @@ export function passagesOf(text: string): TextRecord[] {
   let begin = 0;
   const close = (end: number, continues: boolean) => {
     const passage = text.slice(begin, end).replace(/^\n+/, '').trimEnd();
-    if (passage !== '') records.push({ id: '', domain: 'own', text: passage, continues });
+    if (passage !== '') records.push({ id: '', domain: NO_DOMAIN, text: passage, continues });
     else if (!continues && records.length > 0) records.at(-1)!.continues = false;
   };
   for (let start = 0; start < text.length;) {
