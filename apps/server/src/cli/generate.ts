@@ -2,15 +2,9 @@
 import { randomInt } from 'node:crypto';
 import type { Command } from 'commander';
 import type { Prompt } from '@oneround/lora/generation';
-import type { AdapterChoice, ModelChoice } from '../generation/index.ts';
-import { parseVersion } from './parse-version.ts';
+import { adapterOf, addModelFlags, type ModelFlags, modelOf } from './model-flags.ts';
 
-interface GenerateFlags {
-  model?: string;
-  campaign?: string;
-  server: string;
-  version?: number | 'latest' | 'base';
-  adapter?: string;
+interface GenerateFlags extends ModelFlags {
   prompt: string;
   plain?: boolean;
   chat?: boolean;
@@ -23,14 +17,10 @@ interface GenerateFlags {
 }
 
 export function addGenerateCommand(program: Command): void {
-  program
+  const command = program
     .command('generate')
-    .description('write text with a model folder or with any version of a running campaign')
-    .option('--model <folder>', 'a model folder, as Hugging Face or `oneround model add` writes it')
-    .option('--campaign <id>', 'a campaign, instead of a folder: its base model, template and versions')
-    .option('--server <url>', 'the server of the campaign', withoutSlash, 'http://127.0.0.1:8787')
-    .option('--version <n>', 'version of the campaign: a number, latest or base (default: latest)', parseVersionOrBase)
-    .option('--adapter <folder>', 'a PEFT folder to adapt the model with, instead of a version')
+    .description('write text with a model folder or with any version of a running campaign');
+  addModelFlags(command)
     .requiredOption('--prompt <text>', 'what to go on from')
     .option('--plain', "leave the prompt as it is instead of putting it into the campaign's template")
     .option('--chat', "ask it as one turn of a conversation, in the model's chat template")
@@ -71,28 +61,4 @@ async function generate(flags: GenerateFlags): Promise<void> {
 function promptOf({ prompt, plain, chat }: GenerateFlags, template: string | undefined): Prompt {
   if (chat) return [{ role: 'user', content: prompt }];
   return plain ? prompt : (template?.replace('{prompt}', () => prompt) ?? prompt);
-}
-
-function modelOf({ model, campaign, server }: GenerateFlags): ModelChoice {
-  if (model !== undefined && campaign === undefined) return { folder: model };
-  if (campaign !== undefined && model === undefined) return { serverUrl: server, campaignId: campaign };
-  throw new Error('name a model with --model <folder>, or a campaign with --campaign <id>');
-}
-
-function adapterOf({ adapter, version, campaign, server }: GenerateFlags): AdapterChoice {
-  if (adapter !== undefined && version !== undefined) throw new Error('give --adapter or --version, not both');
-  if (adapter !== undefined) return { folder: adapter };
-  if (campaign !== undefined && version !== 'base') {
-    return { serverUrl: server, campaignId: campaign, version: version ?? 'latest' };
-  }
-  if (version !== undefined && version !== 'base') throw new Error('--version needs --campaign <id>');
-  return 'base';
-}
-
-function parseVersionOrBase(text: string): number | 'latest' | 'base' {
-  return text === 'base' ? text : parseVersion(text);
-}
-
-function withoutSlash(url: string): string {
-  return url.replace(/\/$/, '');
 }

@@ -4,6 +4,7 @@ import { addDemoCommand } from './demo.ts';
 import { addExportCommand } from './export.ts';
 import { addGenerateCommand } from './generate.ts';
 import { addModelCommand } from './model.ts';
+import { addScoreCommand } from './score.ts';
 import { addStartCommand } from './start.ts';
 
 // `oneround ... | head` closes the pipe when it has enough: no fault of ours.
@@ -19,6 +20,7 @@ addStartCommand(program);
 addDemoCommand(program);
 addExportCommand(program);
 addGenerateCommand(program);
+addScoreCommand(program);
 addModelCommand(program);
 
 try {

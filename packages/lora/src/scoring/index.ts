@@ -4,4 +4,5 @@
  */
 export { encodeChoices, ScoringError } from './encode-choices.ts';
 export { arcQuestion, mmluQuestion, type Question } from './questions.ts';
+export { parseQuestions } from './read-questions.ts';
 export { type MultipleChoiceScore, type Proportion, scoreMultipleChoice } from './multiple-choice.ts';
