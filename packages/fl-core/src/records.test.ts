@@ -12,7 +12,7 @@ describe('parseRecords', () => {
 
   it('names the line and the fault', () => {
     expect(() => parseRecords('{"prompt":"p","answer":"a"}\nnonsense')).toThrow(/line 2: not JSON/);
-    expect(() => parseRecords('{"prompt":"p"}')).toThrow(/line 1: answer/);
+    expect(() => parseRecords('{"prompt":"p"}')).toThrow('line 1: answer: missing');
     expect(() => parseRecords('{"prompt":"","answer":"a"}')).toThrow(/line 1: prompt/);
     expect(() => parseRecords('[]')).toThrow(/line 1/);
     expect(() => parseRecords(' \n ')).toThrow(/no record/);

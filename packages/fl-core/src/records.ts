@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import type { RecordTemplate } from './campaign.ts';
+import { sayMissing } from './missing-field.ts';
 
 /** The domain of records that name none: what the held-out table calls them. */
 export const NO_DOMAIN = 'no domain';
@@ -79,7 +80,7 @@ function parseRow(row: string, line: number): DataRecord {
   } catch {
     throw new RecordsError(line, 'not JSON; each line must be an object like {"prompt": "...", "answer": "..."}');
   }
-  const result = schemaOf(value).safeParse(value);
+  const result = schemaOf(value).safeParse(value, { error: sayMissing });
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw new RecordsError(line, `${issue?.path.join('.') || 'record'}: ${issue?.message ?? 'does not fit'}`);

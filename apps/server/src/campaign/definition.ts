@@ -13,6 +13,7 @@ import {
   modelFiles,
   partitionRecords,
   PROTOCOL_VERSION,
+  sayMissing,
   weightScaleFor,
   type CampaignConfig,
   type DataRecord,
@@ -135,9 +136,7 @@ export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[]
 }
 
 function parseConfig(text: string): CampaignConfig {
-  return campaignConfigSchema.parse(JSON.parse(text), {
-    error: ({ code, input }) => (code === 'invalid_type' && input === undefined ? 'missing' : undefined),
-  });
+  return campaignConfigSchema.parse(JSON.parse(text), { error: sayMissing });
 }
 
 function readDataSet(path: string): DataSet {

@@ -18,7 +18,7 @@ describe('a file of questions', () => {
     [{ ...arc, choices: { text: ['a', 'b', 'c'], label: ['1', '2'] } }, /not as many labels as choices/],
     [{ ...mmlu, choices: ['a', 'b'] }, /^Line 3: choices/],
     [{ ...mmlu, answer: 4 }, /^Line 3: answer: /],
-    [{ prompt: 'p', completion: 'c' }, /^Line 3: question: /],
+    [{ prompt: 'p', completion: 'c' }, /^Line 3: question: missing\.$/],
   ])('refuses %j with its line', (row, problem) => {
     expect(() => parseQuestions(lines(arc, row))).toThrow(problem);
   });

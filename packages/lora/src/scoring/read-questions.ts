@@ -2,6 +2,7 @@
  * Questions from a file: JSON Lines with the fields of the Hub's data sets `allenai/ai2_arc`
  * (`question`, `choices: { text, label }`, `answerKey`) and `cais/mmlu` (`question`, `subject`, `choices`, `answer`).
  */
+import { sayMissing } from '@oneround/fl-core';
 import * as z from 'zod';
 import { ScoringError } from './encode-choices.ts';
 import { arcQuestion, mmluQuestion, type Question } from './questions.ts';
@@ -33,8 +34,8 @@ function parseRow(row: string, line: number): Question {
   const value = parseJson(row, line);
   const isArc = typeof value === 'object' && value !== null && 'answerKey' in value;
   const result = isArc
-    ? arcSchema.transform(fromArc).safeParse(value)
-    : mmluSchema.transform(fromMmlu).safeParse(value);
+    ? arcSchema.transform(fromArc).safeParse(value, { error: sayMissing })
+    : mmluSchema.transform(fromMmlu).safeParse(value, { error: sayMissing });
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   throw new ScoringError(`Line ${line}: ${[issue.path.join('.'), issue.message].filter(Boolean).join(': ')}.`);
