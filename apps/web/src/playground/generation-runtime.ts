@@ -8,7 +8,7 @@ import { openModel, type ReadFile } from '../trainer/open-model.ts';
 export { modelFiles } from '@oneround/fl-core';
 export { selectBackend } from '@oneround/lora/evaluation';
 export { generateText, peftAdapter } from '@oneround/lora/generation';
-export { wasmPaths } from '../trainer/tfjs-wasm-paths.ts';
+export { wasmPaths } from './tfjs-wasm-paths.ts';
 
 /** The tokeniser and the model, on the backend in use. `read` gives the checked bytes of a file. */
 export async function loadModel(

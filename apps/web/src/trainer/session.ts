@@ -98,7 +98,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
 type Runtime = typeof import('./training-runtime.ts');
 
 async function openDevice(runtime: Runtime, preference: BackendPreference, emit: Emit): Promise<TrainingDevice> {
-  const device = await runtime.openTrainingDevice(preference, { wasmPaths: runtime.wasmPaths });
+  const device = await runtime.openTrainingDevice(preference, { loadKernels: runtime.loadKernels });
   const { name, device: description, fallbackReason } = device;
   emit({ type: 'backend', name, device: description, ...(fallbackReason !== undefined && { fallbackReason }) });
   return device;

@@ -1,43 +1,20 @@
 /** Steps through TFJS, on whichever of its backends is in use: the plain way, which the recorded step is checked against. */
 import { adaptedModules } from '../adapter/index.ts';
-import { loadWeight } from '../loading/index.ts';
-import { CausalLm, LoraAdapter } from '../model/index.ts';
-import type {
-  AdamVectors,
-  HostBatch,
-  OpenEngine,
-  StepEngine,
-  StepMeasures,
-  StepSettings,
-  WeightSource,
-} from '../step/index.ts';
-import { add, assertDeviceHealthy, concat, dispose, reshape, selectBackend, tensor1d, tidy } from '../tensor/index.ts';
+import { type CausalLm, LoraAdapter } from '../model/index.ts';
+import type { AdamVectors, HostBatch, OpenEngine, StepEngine, StepMeasures, StepSettings } from '../step/index.ts';
+import { add, assertDeviceHealthy, concat, dispose, reshape, tensor1d, tidy } from '../tensor/index.ts';
 import type { Tensor1D } from '../tensor/index.ts';
 import { type AdamState, adamStep } from './adamw.ts';
 import { disposeBatch, uploadBatch } from './batch.ts';
 import { GeometryCache } from './geometry-cache.ts';
 import { lossAndGradient } from './loss-and-gradient.ts';
 
-/** Opens a TFJS engine on a model of the backend in use; the model stays its owner's, who hears when the engine goes. */
-export function tfjsEngine(model: CausalLm, onDispose: () => void = () => undefined): OpenEngine {
+/** Opens a TFJS engine on a model of the backend in use; the model stays its owner's. */
+export function tfjsEngine(model: CausalLm): OpenEngine {
   return async ({ config, spec, frozenA, vectors }) => {
     const a = adaptedModules(config, spec).map(({ name }) => frozenA.get(name)!);
-    return new TfjsEngine(model, new LoraAdapter(config, spec, a), vectors, onDispose);
+    return new TfjsEngine(model, new LoraAdapter(config, spec, a), vectors);
   };
-}
-
-/** TFJS's WASM backend as a place to train: each engine loads the model for itself. */
-export async function openTfjsWasm(wasmPaths?: string | Record<string, string>) {
-  const { device } = await selectBackend('wasm', wasmPaths === undefined ? {} : { wasmPaths });
-  const engineOf =
-    (weights: WeightSource): OpenEngine =>
-    async (parts) => {
-      const model = await CausalLm.loadFrom(parts.config, (name) =>
-        loadWeight(weights.read, weights.tensors.get(name)!),
-      );
-      return tfjsEngine(model, () => model.dispose())(parts);
-    };
-  return { device, engineOf };
 }
 
 class TfjsEngine implements StepEngine {
@@ -45,18 +22,16 @@ class TfjsEngine implements StepEngine {
   readonly #model: CausalLm;
   readonly #adapter: LoraAdapter;
   readonly #geometries: GeometryCache;
-  readonly #onDispose: () => void;
   #state: AdamState;
   /** The step asked for last: the next one begins after it. */
   #last: Promise<unknown> = Promise.resolve();
   #halted = false;
 
-  constructor(model: CausalLm, adapter: LoraAdapter, vectors: AdamVectors, onDispose: () => void) {
+  constructor(model: CausalLm, adapter: LoraAdapter, vectors: AdamVectors) {
     const { values, firstMoment, secondMoment } = vectors;
     this.#model = model;
     this.#adapter = adapter;
     this.#geometries = new GeometryCache(model.config);
-    this.#onDispose = onDispose;
     this.#state = {
       values: tensor1d(values.slice()),
       firstMoment: tensor1d(firstMoment.slice()),
@@ -81,7 +56,6 @@ class TfjsEngine implements StepEngine {
     this.#adapter.dispose();
     this.#geometries.dispose();
     dispose(Object.values(this.#state));
-    this.#onDispose();
   }
 
   async #take(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {

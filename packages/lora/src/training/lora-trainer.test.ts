@@ -70,6 +70,21 @@ beforeAll(async () => {
   layout = await loraLayout(config, spec);
 });
 
+/** Takes `count` steps, or all that are left. */
+async function run(training: LoraTrainer, count = Infinity) {
+  const reports = [];
+  while (training.step < training.totalSteps && reports.length < count) reports.push(await training.nextStep());
+  return reports;
+}
+
+const losses = (reports: { loss: number }[]) => reports.map(({ loss }) => loss);
+
+const rowOf = (ids: number[], labels = ids) => ({
+  ids: Int32Array.from(ids),
+  labels: Int32Array.from(labels),
+  domain: '',
+});
+
 describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open }) => {
   let openEngine: OpenEngine;
 
@@ -80,13 +95,6 @@ describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open }) 
   const trainer = (options: Partial<LoraTrainerOptions> = {}) =>
     LoraTrainer.open({ config, spec, layout, examples: rows, settings, ...options }, openEngine);
 
-  /** Takes `count` steps, or all that are left. */
-  async function run(training: LoraTrainer, count = Infinity) {
-    const reports = [];
-    while (training.step < training.totalSteps && reports.length < count) reports.push(await training.nextStep());
-    return reports;
-  }
-
   /** A whole run under another seed. */
   const train = async (seed: number) => {
     const training = await trainer({ settings: { ...settings, seed } });
@@ -96,8 +104,6 @@ describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open }) 
     return { losses, delta };
   };
 
-  const losses = (reports: { loss: number }[]) => reports.map(({ loss }) => loss);
-
   /** The first step under a clip norm: the gradient's norm, and that of Adam's first moment, which is linear in it. */
   const firstStepUnder = async (clipNorm: number) => {
     const training = await trainer({ settings: { ...settings, clipNorm } });
@@ -106,12 +112,6 @@ describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open }) 
     training.dispose();
     return { norm: report!.gradientNorm, moment: Math.hypot(...firstMoment) };
   };
-
-  const rowOf = (ids: number[], labels = ids) => ({
-    ids: Int32Array.from(ids),
-    labels: Int32Array.from(labels),
-    domain: '',
-  });
 
   it('learns eight facts by heart, and then says them', async () => {
     const training = await trainer({

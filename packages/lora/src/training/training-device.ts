@@ -1,13 +1,14 @@
 /**
- * Choosing where to train: on a GPU, or on the CPU with WASM. The code of each is fetched only when it is used. A WebGPU
- * adapter that is a program (SwiftShader, llvmpipe) is some 50 times slower than WASM, so `auto` passes it over.
+ * Choosing where to train: on a GPU, or on the CPU with WASM. A WebGPU adapter that is a program (SwiftShader, llvmpipe) is
+ * many times slower than WASM (`npm run bench -- step`), so `auto` passes it over.
  */
 import { adapterName, BackendError, isSoftware, openDevice, requestAdapter } from '../device/index.ts';
-import { type OpenEngine, type WeightSource, webgpuEngine } from '../step/index.ts';
+import { type OpenEngine, type WeightSource, wasmEngine, webgpuEngine } from '../step/index.ts';
+import type { KernelBuild, WasmKernels } from '../wasm/index.ts';
 
 export interface TrainingDevice {
   name: 'webgpu' | 'wasm';
-  /** As in "google swiftshader" or "SIMD, 1 thread". */
+  /** As in "nvidia ampere" or "relaxed SIMD". */
   device: string;
   /** One readable sentence, when `auto` could not use a GPU. */
   fallbackReason?: string;
@@ -18,8 +19,8 @@ export interface TrainingDevice {
 export interface TrainingDeviceOptions {
   /** WebGPU's entry point, when it is not `navigator.gpu`. */
   gpu?: GPU;
-  /** Where TFJS's three `.wasm` files are: a folder, or a map from file name to URL. Node finds them by itself. */
-  wasmPaths?: string | Record<string, string>;
+  /** Where the kernels for the CPU are; asked for only when they are used. In Node: `loadNodeKernels`. */
+  loadKernels: () => Promise<WasmKernels>;
 }
 
 /**
@@ -29,7 +30,7 @@ export interface TrainingDeviceOptions {
  */
 export async function openTrainingDevice(
   preference: 'auto' | 'webgpu' | 'wasm',
-  options: TrainingDeviceOptions = {},
+  options: TrainingDeviceOptions,
 ): Promise<TrainingDevice> {
   if (preference === 'wasm') return openWasm(options);
   try {
@@ -48,7 +49,9 @@ export async function openTrainingDevice(
   }
 }
 
-async function openWasm({ wasmPaths }: TrainingDeviceOptions): Promise<TrainingDevice> {
-  const { openTfjsWasm } = await import('../evaluation/tfjs-engine.ts');
-  return { name: 'wasm', ...(await openTfjsWasm(wasmPaths)) };
+async function openWasm({ loadKernels }: TrainingDeviceOptions): Promise<TrainingDevice> {
+  const kernels = await loadKernels();
+  return { name: 'wasm', device: buildNames[kernels.build], engineOf: (weights) => wasmEngine(kernels, weights) };
 }
+
+const buildNames: Readonly<Record<KernelBuild, string>> = { simd: 'SIMD', relaxed: 'relaxed SIMD' };
