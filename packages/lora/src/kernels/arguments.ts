@@ -55,12 +55,12 @@ export class KernelArguments {
     return this.width === 4 ? 'vec4<f32>' : 'f32';
   }
 
-  /** WGSL that declares `Lane`, its `WIDTH`, and the `total` of a lane. */
+  /** WGSL that declares `Lane`, the `total` of its values and the `inner` product of two. */
   get text(): string {
-    const total = this.width === 4 ? 'dot(x, vec4<f32>(1.0))' : 'x';
+    const isVector = this.width === 4;
     return `alias Lane = ${this.element};
-const WIDTH = ${this.width}u;
-fn total(x : Lane) -> f32 { return ${total}; }`;
+fn total(x : Lane) -> f32 { return ${isVector ? 'dot(x, vec4<f32>(1.0))' : 'x'}; }
+fn inner(x : Lane, y : Lane) -> f32 { return ${isVector ? 'dot(x, y)' : 'x * y'}; }`;
   }
 
   /** Lanes in `count` values. */

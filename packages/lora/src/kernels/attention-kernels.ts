@@ -1,14 +1,23 @@
-/** Attention in WGSL: `attention.ts` says what it computes. */
+/**
+ * Attention in WGSL, of two kinds: through workgroup memory for GPUs, in registers for programs on the CPU.
+ * `attention.ts` says what is computed.
+ */
 import type { Attention, AttentionBackward } from '../plan/index.ts';
-import type { Dispatch, KernelTraits } from './dispatch.ts';
+import { laneWidth } from './arguments.ts';
 import { attentionBackwardInRegisters, attentionInRegisters } from './attention-registers.ts';
+import { attentionBackwardInTiles, attentionInTiles } from './attention-tiles.ts';
+import type { Dispatch, KernelTraits } from './dispatch.ts';
 
 /** `attention` in WGSL. */
-export function attentionDispatches(op: Attention, _traits: KernelTraits): Dispatch[] {
-  return attentionInRegisters(op);
+export function attentionDispatches(op: Attention, { isSoftware }: KernelTraits): Dispatch[] {
+  const { q, k, v, out, headDim } = op;
+  const width = laneWidth([q, k, v, out], [headDim]);
+  return isSoftware ? attentionInRegisters(op, width) : attentionInTiles(op, width);
 }
 
 /** `attentionBackward` in WGSL. */
-export function attentionBackwardDispatches(op: AttentionBackward, _traits: KernelTraits): Dispatch[] {
-  return attentionBackwardInRegisters(op);
+export function attentionBackwardDispatches(op: AttentionBackward, { isSoftware }: KernelTraits): Dispatch[] {
+  const { q, k, v, out, dOut, dq, dk, dv, headDim } = op;
+  const width = laneWidth([q, k, v, out, dOut, dq, dk, dv], [headDim]);
+  return isSoftware ? attentionBackwardInRegisters(op, width) : attentionBackwardInTiles(op, width);
 }

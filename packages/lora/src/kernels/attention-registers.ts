@@ -3,7 +3,7 @@
  * registers, and walks over the positions that see it or that it sees.
  */
 import type { Attention, AttentionBackward, AttentionSettings } from '../plan/index.ts';
-import { KernelArguments, laneWidth, threadPerPart, writePadding } from './arguments.ts';
+import { KernelArguments, type LaneWidth, threadPerPart, writePadding } from './arguments.ts';
 import { type Dispatch, f32, u32 } from './dispatch.ts';
 import { softCapText } from './soft-cap.ts';
 
@@ -12,9 +12,9 @@ const THREADS = 8;
 const positions = { of: 'positions' } as const;
 
 /** `attention`: a thread a row of a query head; softmax online. */
-export function attentionInRegisters(op: Attention): Dispatch[] {
+export function attentionInRegisters(op: Attention, width: LaneWidth): Dispatch[] {
   const { q, k, v, out, logSumExp, heads, headDim } = op;
-  const args = new KernelArguments(laneWidth([q, k, v, out], [headDim]));
+  const args = new KernelArguments(width);
   const [qAt, kAt, vAt] = [args.view('q', q, 'read'), args.view('k', k, 'read'), args.view('v', v, 'read')];
   const outAt = args.view('out', out, 'read_write');
   const sumAt = args.view('logSumExp', logSumExp, 'read_write', 1);
@@ -45,13 +45,13 @@ export function attentionInRegisters(op: Attention): Dispatch[] {
 }
 
 /** `attentionBackward`: a thread a row of a query head for dq, then a thread a row of a key head for dk and dv. */
-export function attentionBackwardInRegisters(op: AttentionBackward): Dispatch[] {
-  return [queryGradient(op), keyGradient(op)];
+export function attentionBackwardInRegisters(op: AttentionBackward, width: LaneWidth): Dispatch[] {
+  return [queryGradient(op, width), keyGradient(op, width)];
 }
 
-function queryGradient(op: AttentionBackward): Dispatch {
+function queryGradient(op: AttentionBackward, width: LaneWidth): Dispatch {
   const { q, k, v, out, dOut, dq, logSumExp, delta, heads, headDim } = op;
-  const args = new KernelArguments(backwardWidth(op));
+  const args = new KernelArguments(width);
   const [qAt, kAt, vAt] = [args.view('q', q, 'read'), args.view('k', k, 'read'), args.view('v', v, 'read')];
   const [outAt, dOutAt] = [args.view('out', out, 'read'), args.view('dOut', dOut, 'read')];
   const sumAt = args.view('logSumExp', logSumExp, 'read', 1);
@@ -78,9 +78,9 @@ function queryGradient(op: AttentionBackward): Dispatch {
   return threadPerPart('attentionBackward: dq', args, positions, heads, { declarations, body, size: THREADS });
 }
 
-function keyGradient(op: AttentionBackward): Dispatch {
+function keyGradient(op: AttentionBackward, width: LaneWidth): Dispatch {
   const { q, k, v, dOut, dk, dv, logSumExp, delta, heads, kvHeads, headDim } = op;
-  const args = new KernelArguments(backwardWidth(op));
+  const args = new KernelArguments(width);
   const [qAt, kAt, vAt] = [args.view('q', q, 'read'), args.view('k', k, 'read'), args.view('v', v, 'read')];
   const dOutAt = args.view('dOut', dOut, 'read');
   const sumAt = args.view('logSumExp', logSumExp, 'read', 1);
@@ -110,10 +110,6 @@ function keyGradient(op: AttentionBackward): Dispatch {
   if (part == 0u) { ${writePadding(dk, dkAt, args.width, 'row')} ${writePadding(dv, dvAt, args.width, 'row')} }`;
   const declarations = softCapText(op.softCap);
   return threadPerPart('attentionBackward: dk, dv', args, positions, kvHeads, { declarations, body, size: THREADS });
-}
-
-function backwardWidth({ q, k, v, out, dOut, dq, dk, dv, headDim }: AttentionBackward): 1 | 4 {
-  return laneWidth([q, k, v, out, dOut, dq, dk, dv], [headDim]);
 }
 
 /** WGSL: where a query head's channels begin (`own`), its key head's (`theirs`), and how many earlier positions it sees. */
