@@ -8,16 +8,21 @@ import { attentionBackwardInRegisters, attentionInRegisters } from './attention-
 import { attentionBackwardInTiles, attentionInTiles } from './attention-tiles.ts';
 import type { Dispatch, KernelTraits } from './dispatch.ts';
 
+/** The longest head, in lanes, whose channels a compiler still puts into registers within seconds. */
+const REGISTER_LANES = 32;
+
 /** `attention` in WGSL. */
 export function attentionDispatches(op: Attention, { isSoftware }: KernelTraits): Dispatch[] {
   const { q, k, v, out, headDim } = op;
   const width = laneWidth([q, k, v, out], [headDim]);
-  return isSoftware ? attentionInRegisters(op, width) : attentionInTiles(op, width);
+  const inRegisters = isSoftware && headDim / width <= REGISTER_LANES;
+  return inRegisters ? attentionInRegisters(op, width) : attentionInTiles(op, width);
 }
 
 /** `attentionBackward` in WGSL. */
 export function attentionBackwardDispatches(op: AttentionBackward, { isSoftware }: KernelTraits): Dispatch[] {
   const { q, k, v, out, dOut, dq, dk, dv, headDim } = op;
   const width = laneWidth([q, k, v, out, dOut, dq, dk, dv], [headDim]);
-  return isSoftware ? attentionBackwardInRegisters(op, width) : attentionBackwardInTiles(op, width);
+  const inRegisters = isSoftware && headDim / width <= REGISTER_LANES;
+  return inRegisters ? attentionBackwardInRegisters(op, width) : attentionBackwardInTiles(op, width);
 }
