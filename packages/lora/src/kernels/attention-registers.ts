@@ -139,13 +139,15 @@ function rowsOfThread(lanes: number): number {
 /** Texts repeated for each lane of a head and each row of a thread; `inner` is the total of a sum over lanes. */
 function unrolled(args: KernelArguments, { headDim }: AttentionSettings) {
   const count = args.lanes(headDim);
-  const repeat = (times: number) => (text: (n: number) => string) => Array.from({ length: times }, (_, n) => text(n));
-  const [everyLane, everyRow] = [repeat(count), repeat(rowsOfThread(count))];
   return {
-    lanes: (text: (lane: number) => string) => everyLane(text).join(' '),
-    rows: (text: (row: number) => string) => everyRow(text).join('\n  '),
-    inner: (term: (lane: number) => string) => `total(${everyLane(term).join(' + ')})`,
+    lanes: (text: (lane: number) => string) => repeated(count, text).join(' '),
+    rows: (text: (row: number) => string) => repeated(rowsOfThread(count), text).join('\n  '),
+    inner: (term: (lane: number) => string) => `total(${repeated(count, term).join(' + ')})`,
   };
+}
+
+function repeated(times: number, text: (n: number) => string): string[] {
+  return Array.from({ length: times }, (_, n) => text(n));
 }
 
 /** The kernel around `body`, whose threads have the positions from `first` to `last` of head `part` of `heads`. */
