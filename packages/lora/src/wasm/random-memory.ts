@@ -37,7 +37,7 @@ export class RandomMemory {
         firstMoment: this.array(trained),
         secondMoment: this.array(trained).map(Math.abs),
       },
-      measures: Float64Array.of(Math.fround(2.3), 0),
+      measures: Float64Array.of(Math.fround(2.3), 0, 0),
       stored: this.#stored,
       values: new Map(),
     };

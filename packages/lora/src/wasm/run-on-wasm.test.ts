@@ -340,6 +340,24 @@ const losses: Case[] = [
   }),
 ]);
 
+const updates: Case[] = [
+  ['update', () => ({ kind: 'update' })],
+  [
+    'update after a step that was not finite',
+    ({ memory }) => {
+      memory.measures[2] = 1;
+      return { kind: 'update' };
+    },
+  ],
+  [
+    'update with a loss that is not finite',
+    ({ memory }) => {
+      memory.measures[0] = NaN;
+      return { kind: 'update' };
+    },
+  ],
+];
+
 const cases = [
   ...embeds,
   ...norms,
@@ -349,7 +367,7 @@ const cases = [
   ...loras,
   ...activations,
   ...losses,
-  ['update', () => ({ kind: 'update' })] satisfies Case,
+  ...updates,
 ];
 
 /** What a case works on: the same for the same case. */
@@ -362,6 +380,16 @@ describe.each([await loadNodeKernels('simd'), await loadNodeKernels('relaxed')])
   it.each(cases)('%s: as its twin', (...test) => {
     const { op, memory } = prepare(test as Case);
     expect(wasmError(kernels, op, memory)).toBeLessThan(1e-5);
+  });
+
+  it('halts at a gradient that is not finite', () => {
+    const { memory } = new RandomMemory(7, shape, 12);
+    memory.state.gradient[5] = Infinity;
+    const after = runInWasm(kernels, { kind: 'update' }, memory);
+    expect(after.get('measures')).toEqual(Float32Array.of(2.3, Infinity, 1));
+    for (const name of ['values', 'firstMoment', 'secondMoment'] as const) {
+      expect(after.get(name)).toEqual(Float32Array.from(memory.state[name]));
+    }
   });
 
   it.each(cases)('%s: the same bits again', (...test) => {

@@ -12,8 +12,8 @@ const PAGE = 65_536;
 const LINE = 64;
 /** Kernels take address 0 for "none"; what the compiler keeps for itself lies below. */
 const FIRST = 4096;
-/** Bytes of loss and gradient norm. */
-export const MEASURES_BYTES = 8;
+/** Bytes of loss, gradient norm and whether a step was not finite. */
+export const MEASURES_BYTES = 12;
 
 interface Region {
   begin: number;

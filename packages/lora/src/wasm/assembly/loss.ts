@@ -2,6 +2,9 @@
 import { exp4, log, tanh4 } from './functions';
 import { F32, largestOf, loadUpTo, storeUpTo, sumOf, zero } from './simd';
 
+/** Byte of the measure that is 1 once a step was not finite: no update changes anything then. */
+const HALTED: usize = 8;
+
 /** Rows of logits become (softmax - label) * weight. `cap` 0: no soft cap. */
 export function crossEntropy(
   rows: i32,
@@ -74,7 +77,7 @@ export function sumLosses(rows: i32, losses: usize, lossesRow: usize, accumulate
   store<f32>(measures, <f32>sum);
 }
 
-/** AdamW on `count` values, the gradient clipped by its norm, which goes to `measures[1]`; nothing else if loss or norm is not finite. */
+/** AdamW on `count` values, the gradient clipped by its norm, which goes to `measures[1]`. A loss or norm that is not finite halts training: see HALTED. */
 export function update(
   count: i32,
   values: usize,
@@ -95,7 +98,8 @@ export function update(
 ): void {
   const length = <f32>sqrt(squares(gradient, count));
   store<f32>(measures, length, 4);
-  if (!isFinite(length) || !isFinite(load<f32>(measures))) return;
+  if (!isFinite(length) || !isFinite(load<f32>(measures))) store<f32>(measures, 1, HALTED);
+  if (load<f32>(measures, HALTED) > 0) return;
   const clip = f32x4.splat(min(<f32>1, clipNorm / (length + <f32>1e-6)));
   const rate = f32x4.splat(learningRate * firstScale);
   for (let i = 0; i < count; i += 4) {
