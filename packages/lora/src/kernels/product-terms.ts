@@ -42,7 +42,8 @@ export function timesBlock({ reduces }: Term, left: string, block: string): stri
 
 /**
  * The functions of term number `i`, besides those above: `inTerm0(column4, count) -> bool`, whether the term adds to any of
- * `count` output fours from `column4` on. Output fours begin `lead` columns before the output's first.
+ * `count` output fours from `column4` on. Output fours begin `lead` columns before the output's first. Blocks are zero
+ * where a term adds nothing.
  */
 export function termText(
   term: Term,
@@ -60,15 +61,18 @@ export function termText(
     viewReader(left, bindings, `left${i}`),
     matrixReader(right, formatOf, bindings, `right${i}`),
   ]);
+  const isEverywhere = begin === 0 && width === out.columns;
+  const guard = isRagged ? `let inside = inside${i}(column4);` : isEverywhere ? '' : outsideIsZero(i);
   const blocks =
-    reduces === 'columns' ? alongColumns(i, isRagged) : alongRows(i, isRagged, first, right.rows % 4 !== 0);
+    reduces === 'columns'
+      ? alongColumns(i, isRagged, guard)
+      : alongRows(i, isRagged, guard, first, right.rows % 4 !== 0);
   const inside = `fn inside${i}(column4 : u32) -> vec4<f32> {
   return select(vec4<f32>(), vec4<f32>(1.0), (4u * column4 + ${LANES} - params.first${i}) < vec4<u32>(params.width${i}));
 }`;
   const inTerm = `fn inTerm${i}(column4 : u32, count : u32) -> bool {
   return 4u * (column4 + count) > params.first${i} && 4u * column4 < params.first${i} + params.width${i};
 }`;
-  const isEverywhere = begin === 0 && width === out.columns;
   return {
     isEverywhere,
     text: [readers.text, ...(isRagged ? [inside] : []), ...(isEverywhere ? [] : [inTerm]), blocks].join('\n'),
@@ -83,8 +87,12 @@ export function termText(
   };
 }
 
+function outsideIsZero(i: number): string {
+  return `if (!inTerm${i}(column4, 1u)) { return mat4x4<f32>(); }`;
+}
+
 /** Output columns are rows of the matrix: a block has a column for each, which runs along the reduction. */
-function alongColumns(i: number, isRagged: boolean): string {
+function alongColumns(i: number, isRagged: boolean, guard: string): string {
   const columns = [0, 1, 2, 3].map((e) => `right${i}(place[${e}] + k4)${isRagged ? ` * inside[${e}]` : ''}`);
   return `alias Place${i} = vec4<u32>;
 fn place${i}(column4 : u32) -> vec4<u32> {
@@ -92,13 +100,13 @@ fn place${i}(column4 : u32) -> vec4<u32> {
   return vec4<u32>(right${i}Row(row.x), right${i}Row(row.y), right${i}Row(row.z), right${i}Row(row.w));
 }
 fn block${i}(column4 : u32, place : vec4<u32>, k4 : u32) -> mat4x4<f32> {
-  ${isRagged ? `let inside = inside${i}(column4);` : ''}
+  ${guard}
   return mat4x4<f32>(${columns.join(', ')});
 }`;
 }
 
 /** Output columns are columns of the matrix: a block has a column for each step of the reduction. */
-function alongRows(i: number, isRagged: boolean, first: number, hasTail: boolean): string {
+function alongRows(i: number, isRagged: boolean, guard: string, first: number, hasTail: boolean): string {
   const shift = (4 - (first % 4)) % 4;
   const rows = [0, 1, 2, 3].map((e) => {
     const row = hasTail ? `min(4u * k4 + ${e}u, params.lastRow${i})` : `4u * k4 + ${e}u`;
@@ -110,7 +118,7 @@ function alongRows(i: number, isRagged: boolean, first: number, hasTail: boolean
 fn place${i}(column4 : u32) -> u32 { return column4 - (params.first${i} + 3u) / 4u; }
 fn rightFours${i}(start : u32, place : u32) -> vec4<f32> { return ${shift === 0 ? low : shifted(shift, low, high)}; }
 fn block${i}(column4 : u32, place : u32, k4 : u32) -> mat4x4<f32> {
-  ${isRagged ? `let inside = inside${i}(column4);` : ''}
+  ${guard}
   return mat4x4<f32>(${rows.join(', ')});
 }`;
 }

@@ -57,7 +57,7 @@ function termLoop(term: NumberedTerm, i: number): string {
       left = transpose(mat4x4<f32>(${lanes.map((r) => `left${i}(start${r}, k4 + leftK)`).join(', ')}));
     }
     var right = mat4x4<f32>();
-    if (k4 + rightK < params.depth${i}${term.isEverywhere ? '' : ` && inTerm${i}(firstFour + rightFour, 1u)`}) {
+    if (k4 + rightK < params.depth${i}) {
       right = ${runsAlongColumns ? 'transpose' : ''}(block${i}(firstFour + rightFour, place, k4 + rightK));
     }
     ${lanes.map((k) => `leftTile[${FOURS}u * (4u * leftK + ${k}u) + leftFour] = left[${k}];`).join('\n')}

@@ -50,8 +50,7 @@ export function productDispatch(product: Product, isNarrow: boolean, traits: Ker
     finishText(product, bindings, lead),
   ]);
   const numbered = terms.map((term, i) => ({ ...term, isEverywhere: texts[i]!.isEverywhere }));
-  const makeKernel = traits.isSoftware ? registerKernel : isNarrow ? narrowKernel : tileKernel;
-  const kernel = makeKernel(numbered);
+  const kernel = kernelOf(numbered, isNarrow, traits);
   const fours = Math.ceil((lead + out.columns) / 4);
   return {
     label: `${label}, ${kernel.label}`,
@@ -60,6 +59,11 @@ export function productDispatch(product: Product, isNarrow: boolean, traits: Ker
     code: `${text}\n${kernel.text}`,
     grid: (shape) => [Math.ceil(fours / kernel.fours), Math.ceil(rowCount(rows, shape) / kernel.rows), 1],
   };
+}
+
+function kernelOf(terms: readonly NumberedTerm[], isNarrow: boolean, { isSoftware }: KernelTraits): ProductKernel {
+  if (isSoftware) return registerKernel(terms, isNarrow ? 1 : 2);
+  return isNarrow ? narrowKernel(terms) : tileKernel(terms);
 }
 
 /** `startOf(column4) -> vec4<f32>`: what a sum starts from, the bias. */

@@ -27,9 +27,19 @@ export function kernelTraits(device: GPUDevice, changes: Partial<KernelTraits> =
   };
 }
 
+/** Compiled kernels, shared by tests: kernels of one text differ in their params only. */
+const pipelines = new WeakMap<GPUDevice, Pipelines>();
+
+function pipelinesOf(device: GPUDevice): Pipelines {
+  let known = pipelines.get(device);
+  if (!known) pipelines.set(device, (known = new Pipelines(device)));
+  return known;
+}
+
 /**
  * Runs `op` on `device` and in the twin, which changes `memory`, and gives the largest difference over all that the
- * operation writes, in units of the largest value of the same array. Padding columns must come out as zeros.
+ * operation writes, in units of the largest value of the same array. Padding columns must come out as zeros. Where the
+ * operation writes into a value that `memory` holds already, the rest of it must be as before.
  * `memory.values` holds what the operation reads; values it lacks are NaN on the device. `packed` has the bytes of
  * matrices that are not stored as f32; `memory.stored` must then hold what those bytes mean.
  */
@@ -45,7 +55,7 @@ export async function kernelError(
   for (const { buffer } of dispatches.flatMap(({ bindings }) => bindings as Binding[])) {
     if (!gpu.has(buffer)) upload(gpu, buffer, memory, packed);
   }
-  const recording = await Recording.record(dispatches, gpu, new Pipelines(device));
+  const recording = await Recording.record(dispatches, gpu, pipelinesOf(device));
   device.pushErrorScope('validation');
   recording.write(memory.shape, memory.scalars);
   const encoder = device.createCommandEncoder();
@@ -53,12 +63,17 @@ export async function kernelError(
   recording.replay(pass, memory.shape);
   pass.end();
   device.queue.submit([encoder.finish()]);
+  const before = new Set(memory.values.keys());
   runTwin(op, memory);
   const errors: number[] = [];
   for (const view of writesOf(op)) {
     if (!gpu.has({ of: 'value', value: view.value })) continue;
     const found = await download(gpu, { of: 'value', value: view.value });
-    errors.push(viewError(found, memory, view, rowCount(rowsOf(op), memory.shape)));
+    errors.push(
+      before.has(view.value.id)
+        ? arrayError(found, memory.values.get(view.value.id)!)
+        : viewError(found, memory, view, rowCount(rowsOf(op), memory.shape)),
+    );
   }
   for (const [name, expected] of Object.entries(memory.state)) {
     const ref: BufferRef = { of: 'state', name: name as keyof FlatState };

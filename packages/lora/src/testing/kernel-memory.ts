@@ -70,10 +70,13 @@ export class RandomMemory {
 
   /** Stores `size` numbers between `middle - 1` and `middle + 1`. */
   store(name: string, size: number, middle = 0): string {
-    this.#stored.set(
-      name,
-      Float64Array.from({ length: size }, () => middle + this.number()),
-    );
+    const numbers = Float64Array.from({ length: size }, () => middle + this.number());
+    return this.put(name, numbers);
+  }
+
+  /** Stores these numbers. */
+  put(name: string, values: Float64Array): string {
+    this.#stored.set(name, values);
     return name;
   }
 
