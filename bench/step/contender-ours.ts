@@ -1,19 +1,21 @@
-/** This repository's recorded step: planned and compiled once, then replayed. It has no WASM half. */
+/** This repository's planned step: recorded on WebGPU, or carried out by our kernels in WASM. */
 import { adaptedModules } from '@oneround/lora/adapter';
 import { openDevice, requestAdapter } from '@oneround/lora/device';
 import { planStep } from '@oneround/lora/plan';
-import { makeHostBatch, type StepEngine, WebgpuEngine, weightsInMemory } from '@oneround/lora/step';
-import type { StepContender } from './contender.ts';
+import { makeHostBatch, type StepEngine, WasmEngine, WebgpuEngine, weightsInMemory } from '@oneround/lora/step';
+import type { Backend, StepContender } from './contender.ts';
 import { checkpoint, examplesOf, joined, loraSpec, matricesA, matricesB, modelConfig } from './our-model.ts';
 import { type StepShape, tokensPerStep, type Trained } from './shape.ts';
 import type { StepBatch, StepWeights } from './weights.ts';
 
 export class OursContender implements StepContender {
   readonly trains: Trained;
+  readonly #backend: Backend;
   #started: { shape: StepShape; engine: StepEngine } | undefined;
   #steps = 0;
 
-  constructor(trains: Trained) {
+  constructor(backend: Backend, trains: Trained) {
+    this.#backend = backend;
     this.trains = trains;
   }
 
@@ -31,14 +33,13 @@ export class OursContender implements StepContender {
     const a = matricesA(weights.adapter);
     const values = joined([...matricesB(weights.adapter), ...(trainsA ? a : [])]);
     const frozenA = new Map(adaptedModules(config, spec).map(({ name }, index) => [name, a[index]!]));
-    const engine = await WebgpuEngine.create(
-      await openDevice(await requestAdapter()),
-      plan,
-      shape.batch,
-      weightsInMemory(config, checkpoint(weights)),
-      frozenA,
-      { values, firstMoment: new Float32Array(values.length), secondMoment: new Float32Array(values.length) },
-    );
+    const source = weightsInMemory(config, checkpoint(weights));
+    const zeros = new Float32Array(values.length);
+    const parts = [plan, shape.batch, source, frozenA, { values, firstMoment: zeros, secondMoment: zeros }] as const;
+    const engine =
+      this.#backend === 'wasm'
+        ? await WasmEngine.create(await wasmKernels(), ...parts)
+        : await WebgpuEngine.create(await openDevice(await requestAdapter()), ...parts);
     this.#started = { shape, engine };
   }
 
@@ -54,4 +55,10 @@ export class OursContender implements StepContender {
   dispose(): void {
     this.#started?.engine.dispose();
   }
+}
+
+/** Node's loader is left out of a page's code; pages race on WebGPU only. */
+async function wasmKernels() {
+  const { loadNodeKernels } = await import('@oneround/lora/wasm/node');
+  return loadNodeKernels();
 }

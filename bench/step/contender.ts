@@ -40,7 +40,6 @@ export async function openContender(id: ContenderId, backend: Backend, trained: 
     case 'ours-tfjs':
       return new (await import('./contender-ours-tfjs.ts')).OursTfjsContender(backend);
     case 'ours':
-      if (backend === 'wasm') throw new Error('the recorded step has no WASM half');
-      return new (await import('./contender-ours.ts')).OursContender(trained);
+      return new (await import('./contender-ours.ts')).OursContender(backend, trained);
   }
 }
