@@ -5,6 +5,7 @@
 import { cpus } from 'node:os';
 import { benchFold } from './fold.ts';
 import { benchGeneration } from './generation.ts';
+import { benchMemory } from './memory.ts';
 import { benchMergeLatency } from './merge-latency.ts';
 import { benchModelDownload } from './model-download.ts';
 import { benchStep } from './step/index.ts';
@@ -23,6 +24,7 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   'model-download': benchModelDownload,
   packing: benchPacking,
   step: benchStep,
+  memory: benchMemory,
 };
 
 const given = process.argv.slice(2);
