@@ -3,7 +3,6 @@
  * Everything it learns it emits; everything it must not lose it keeps in the checkpoint store.
  */
 import type { JoinRequest, Manifest } from '@oneround/fl-core';
-import type { TrainingDevice } from '@oneround/lora/training';
 import { fetchManifest } from '../campaign/api.ts';
 import { followCampaign } from '../campaign/follow.ts';
 import { mergeOutcome } from '../campaign/merge-outcome.ts';
@@ -15,6 +14,7 @@ import { loadIdentity } from './identity.ts';
 import type { BackendPreference, DataSource, TrainerEvent } from './messages.ts';
 import type { RunControl } from './run-control.ts';
 import { startHash } from './start-hash.ts';
+import { TrainingDevices } from './training-devices.ts';
 
 /** What a run is asked to do. */
 export interface SessionRequest {
@@ -39,7 +39,8 @@ export async function runSession(request: SessionRequest, control: RunControl, e
     loadIdentity(),
     loadingRuntime,
   ]);
-  let device = await openDevice(runtime, request.backend, emit);
+  const devices = new TrainingDevices(runtime, request.backend, emit);
+  let device = await devices.open();
   let stored = await usableCheckpoint(manifest);
   const source = stored?.source ?? request.source;
   const socket = openCampaignSocket(location.origin);
@@ -57,7 +58,6 @@ export async function runSession(request: SessionRequest, control: RunControl, e
       control.stopped,
       (reason) => emit({ type: 'phase', phase: 'waiting', reason }),
     );
-    let failures = 0;
     for (;;) {
       if (stored && stored.shardSha256 !== (lease.shard?.sha256 ?? null)) {
         await deleteCheckpoint(manifest.id);
@@ -78,12 +78,10 @@ export async function runSession(request: SessionRequest, control: RunControl, e
         if (control.stopped.aborted) await giveBack(held, manifest.id);
         if (error instanceof LeaseMoved) {
           lease = error.lease;
-        } else if (gpuFailed(error) && device.name === 'webgpu' && failures < MOST_GPU_FAILURES) {
-          failures++;
-          device = await replaceDevice(runtime, request.backend, failures, error, emit);
-          stored = await usableCheckpoint(manifest);
         } else {
-          throw error;
+          device = await devices.openAfter(error);
+          lease = held.current;
+          stored = await usableCheckpoint(manifest);
         }
       } finally {
         held.release();
@@ -93,37 +91,6 @@ export async function runSession(request: SessionRequest, control: RunControl, e
     stopConnection();
     socket.close();
   }
-}
-
-type Runtime = typeof import('./training-runtime.ts');
-
-async function openDevice(runtime: Runtime, preference: BackendPreference, emit: Emit): Promise<TrainingDevice> {
-  const device = await runtime.openTrainingDevice(preference, { loadKernels: runtime.loadKernels });
-  const { name, device: description, fallbackReason } = device;
-  emit({ type: 'backend', name, device: description, ...(fallbackReason !== undefined && { fallbackReason }) });
-  return device;
-}
-
-/** A GPU may fail so often in one run; the run then goes on from its last checkpoint. */
-const MOST_GPU_FAILURES = 2;
-
-function gpuFailed(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'BackendError';
-}
-
-/** The same kind of device once more; after a second failure, or when none comes back, WASM - unless the volunteer insists on the GPU. */
-async function replaceDevice(
-  runtime: Runtime,
-  preference: BackendPreference,
-  failures: number,
-  failure: Error,
-  emit: Emit,
-): Promise<TrainingDevice> {
-  const next = failures < MOST_GPU_FAILURES || preference === 'webgpu' ? preference : 'wasm';
-  const device = await openDevice(runtime, next, (event) =>
-    emit(event.type === 'backend' ? { fallbackReason: failure.message, ...event } : event),
-  );
-  return device;
 }
 
 async function usableCheckpoint(manifest: Manifest): Promise<RunCheckpoint | null> {

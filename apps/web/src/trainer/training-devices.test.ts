@@ -1,0 +1,56 @@
+import type { TrainingDevice } from '@oneround/lora/training';
+import { describe, expect, it } from 'vitest';
+import type { BackendPreference, TrainerEvent } from './messages.ts';
+import { TrainingDevices } from './training-devices.ts';
+
+/** What went wrong on a GPU, as the trainer throws it. */
+function gpuFailure(message: string): Error {
+  return Object.assign(new Error(message), { name: 'BackendError' });
+}
+
+/** Devices as asked for; `auto` is the GPU. */
+function devicesFor(preference: BackendPreference) {
+  const asked: BackendPreference[] = [];
+  const told: TrainerEvent[] = [];
+  const runtime = {
+    loadKernels: () => Promise.reject(new Error('not needed')),
+    openTrainingDevice: async (wanted: BackendPreference): Promise<TrainingDevice> => {
+      asked.push(wanted);
+      return { name: wanted === 'wasm' ? 'wasm' : 'webgpu', device: 'some', engineOf: () => () => Promise.reject() };
+    },
+  };
+  return { devices: new TrainingDevices(runtime, preference, (event) => told.push(event)), asked, told };
+}
+
+describe('TrainingDevices', () => {
+  it('opens a failed GPU again, then goes to the CPU, and says why each time', async () => {
+    const { devices, asked, told } = devicesFor('auto');
+    await devices.open();
+    expect((await devices.openAfter(gpuFailure('lost once'))).name).toBe('webgpu');
+    expect((await devices.openAfter(gpuFailure('lost twice'))).name).toBe('wasm');
+    expect(asked).toEqual(['auto', 'auto', 'wasm']);
+    expect(told.map((event) => event.type === 'backend' && event.fallbackReason)).toEqual([
+      undefined,
+      'lost once',
+      'lost twice',
+    ]);
+  });
+
+  it('stays with the GPU that a volunteer insists on, and gives up after the second failure', async () => {
+    const { devices, asked } = devicesFor('webgpu');
+    await devices.open();
+    await devices.openAfter(gpuFailure('lost'));
+    await devices.openAfter(gpuFailure('lost'));
+    await expect(devices.openAfter(gpuFailure('lost for good'))).rejects.toThrow('lost for good');
+    expect(asked).toEqual(['webgpu', 'webgpu', 'webgpu']);
+  });
+
+  it('passes on what is no failure of a GPU', async () => {
+    const { devices } = devicesFor('auto');
+    await devices.open();
+    await expect(devices.openAfter(new Error('no network'))).rejects.toThrow('no network');
+    const onCpu = devicesFor('wasm').devices;
+    await onCpu.open();
+    await expect(onCpu.openAfter(gpuFailure('wasm failed'))).rejects.toThrow('wasm failed');
+  });
+});
