@@ -48,7 +48,7 @@ export class OursContender implements StepContender {
     this.#steps++;
     const { learningRate } = shape;
     const settings = { step: this.#steps, learningRate, weightDecay: 0, clipNorm: 1e30 };
-    const { loss } = await engine.step([makeHostBatch(examplesOf(shape, batch))], settings);
+    const { loss } = await engine.step([makeHostBatch(modelConfig(shape), examplesOf(shape, batch))], settings);
     return loss;
   }
 

@@ -1,6 +1,6 @@
 /** A batch on TFJS's current backend. */
 import type { ScoredPositions } from '../model/index.ts';
-import { type HostBatch, makeHostBatch } from '../step/index.ts';
+import { type BatchModel, type HostBatch, makeHostBatch } from '../step/index.ts';
 import { dispose, tensor1d, type Tensor1D } from '../tensor/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
 
@@ -18,8 +18,8 @@ export interface Batch {
 }
 
 /** Uploads examples as one batch; each scored position weighs the same and the weights sum to one (or to zero: no label). */
-export function makeBatch(examples: readonly EncodedExample[]): Batch {
-  return uploadBatch(makeHostBatch(examples));
+export function makeBatch(model: BatchModel, examples: readonly EncodedExample[]): Batch {
+  return uploadBatch(makeHostBatch(model, examples));
 }
 
 /** Uploads a batch. */

@@ -132,7 +132,7 @@ async function scoreBatch(
   rows: readonly EncodedExample[],
   geometries: GeometryCache,
 ): Promise<ExampleScore[]> {
-  const batch = makeBatch(rows);
+  const batch = makeBatch(model.config, rows);
   const { losses, best } = predict(model, modules, batch, geometries);
   try {
     const [lossOf, bestOf] = await Promise.all([losses.data(), best.data()]);

@@ -2,6 +2,7 @@
  * One padded batch as plain arrays. Lengths are rounded up to a multiple of 8, so that few shapes exist. Padding stands on
  * the right, where causal attention never looks back at it, and is not scored; it needs no mask.
  */
+import type { ModelConfig } from '../architecture/index.ts';
 import type { BatchInputs } from '../kernels/index.ts';
 import type { BatchShape } from '../plan/index.ts';
 import { type EncodedExample, NOT_SCORED } from '../tokenizer/index.ts';
@@ -18,6 +19,9 @@ export interface HostBatch {
   tokens: number;
 }
 
+/** The part of a model that batches depend on: learned positions end somewhere, also for padding. */
+export type BatchModel = Pick<ModelConfig, 'maxPositions'>;
+
 /** `length` rounded up to a multiple of 8. */
 export function roundedLength(length: number): number {
   return Math.ceil(length / LENGTH_STEP) * LENGTH_STEP;
@@ -28,11 +32,15 @@ export function scoredCount(examples: readonly Pick<EncodedExample, 'labels'>[])
   return examples.reduce((sum, { labels }) => sum + labels.filter((label) => label !== NOT_SCORED).length, 0);
 }
 
-/** The sizes of `examples` as one batch. */
-export function shapeOfBatch(examples: readonly Pick<EncodedExample, 'ids' | 'labels'>[]): BatchShape {
+/** T for a longest row of `length` tokens. */
+export function paddedPositions({ maxPositions }: BatchModel, length: number): number {
+  return Math.min(roundedLength(length), maxPositions);
+}
+
+function shapeOfBatch(model: BatchModel, examples: readonly EncodedExample[]): BatchShape {
   return {
     rows: examples.length,
-    positions: roundedLength(Math.max(...examples.map(({ ids }) => ids.length))),
+    positions: paddedPositions(model, Math.max(...examples.map(({ ids }) => ids.length))),
     scored: Math.max(LENGTH_STEP, roundedLength(scoredCount(examples))),
   };
 }
@@ -42,10 +50,11 @@ export function shapeOfBatch(examples: readonly Pick<EncodedExample, 'ids' | 'la
  * number unless the step has several batches. Without any label all weights are zero.
  */
 export function makeHostBatch(
+  model: BatchModel,
   examples: readonly EncodedExample[],
   scoredInStep: number = scoredCount(examples),
 ): HostBatch {
-  const shape = shapeOfBatch(examples);
+  const shape = shapeOfBatch(model, examples);
   const { rows, positions, scored } = shape;
   const ids = new Int32Array(rows * positions);
   const position = new Int32Array(scored);

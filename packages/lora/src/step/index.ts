@@ -2,7 +2,7 @@
  * step: engines that take training steps, all under one contract - the recorded step on a GPU, the same plan in WebAssembly,
  * and the twin that checks both. A plan says what a step is; an engine carries it out.
  */
-export { type HostBatch, makeHostBatch, roundedLength, scoredCount } from './host-batch.ts';
+export { type BatchModel, type HostBatch, makeHostBatch, roundedLength, scoredCount } from './host-batch.ts';
 export { type MemoryPlan, packedPlanBytes, type PlanBytes, planBytes, planWithin, totalBytes } from './memory-plan.ts';
 export type { AdamVectors, EngineParts, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 export { twinEngine } from './twin-engine.ts';

@@ -7,6 +7,7 @@ import { referenceLoss } from '../reference/index.ts';
 import {
   configs,
   everyLinear,
+  lossAndGradientOfEngine,
   randomB,
   randomExamples,
   randomTensors,
@@ -14,7 +15,9 @@ import {
   tinyConfig,
 } from '../testing/index.ts';
 import { makeHostBatch, scoredCount } from './host-batch.ts';
-import { TwinEngine } from './twin-engine.ts';
+import { TwinEngine, twinEngine } from './twin-engine.ts';
+import { wasmEngine } from './wasm-engine.ts';
+import { loadNodeKernels } from '../wasm/node-kernels.ts';
 import { weightsInMemory } from './weight-source.ts';
 
 const everywhere: LoraSpec = { rank: 3, alpha: 6, targetModules: everyLinear, seed: 9 };
@@ -72,7 +75,7 @@ async function firstGradient(config: ModelConfig, spec: LoraSpec, options: { rec
   });
   const size = examples.length / options.batches;
   const batches = Array.from({ length: options.batches }, (_, i) =>
-    makeHostBatch(examples.slice(i * size, (i + 1) * size), scoredCount(examples)),
+    makeHostBatch(config, examples.slice(i * size, (i + 1) * size), scoredCount(examples)),
   );
   const { loss, gradientNorm } = await engine.step(batches, {
     step: 1,
@@ -89,6 +92,21 @@ describe('a planned step', () => {
     const { loss, gradient, expected } = await firstGradient(config, spec, { recomputes: false, batches: 1 });
     expect(Math.abs(loss / expected.loss - 1)).toBeLessThan(1e-6);
     expect(relativeError(gradient, expected.gradient)).toBeLessThan(1e-5);
+  });
+
+  it('pads no row beyond the positions that a model has learned', async () => {
+    const { config, targets } = configs.gpt2!;
+    const examples = randomExamples(config, [20, 3], 23);
+    const spec = { ...everywhere, targetModules: targets };
+    const tensors = randomTensors(config, 21);
+    const values = randomB(config, spec, 22);
+    const expected = referenceLoss({ config, tensors }, { spec, values }, examples);
+    const source = weightsInMemory(config, tensors);
+    for (const engine of [twinEngine(source), wasmEngine(await loadNodeKernels(), source)]) {
+      const { loss, gradient } = await lossAndGradientOfEngine(engine, config, spec, values, examples);
+      expect(Math.abs(loss / expected.loss - 1)).toBeLessThan(1e-6);
+      expect(relativeError(gradient, expected.gradient)).toBeLessThan(1e-5);
+    }
   });
 
   it.each(cases)(

@@ -1,7 +1,7 @@
 /** What a run will ask of an engine: its largest batch, known before the first step, because all examples are. */
 import type { BatchShape } from '../plan/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
-import { roundedLength, scoredCount } from './host-batch.ts';
+import { type BatchModel, paddedPositions, roundedLength, scoredCount } from './host-batch.ts';
 
 export interface Workload {
   /** Rows of one step. */
@@ -13,10 +13,13 @@ export interface Workload {
 }
 
 /** The workload of steps of `batchSize` of these examples, in whatever order. */
-export function workloadOf(examples: readonly EncodedExample[], batchSize: number): Workload {
+export function workloadOf(model: BatchModel, examples: readonly EncodedExample[], batchSize: number): Workload {
   return {
     rows: Math.min(batchSize, examples.length),
-    positions: roundedLength(examples.reduce((longest, { ids }) => Math.max(longest, ids.length), 1)),
+    positions: paddedPositions(
+      model,
+      examples.reduce((longest, { ids }) => Math.max(longest, ids.length), 1),
+    ),
     scoredPerRow: examples.map((example) => scoredCount([example])).toSorted((a, b) => b - a),
   };
 }

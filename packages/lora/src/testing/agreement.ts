@@ -15,7 +15,7 @@ export async function lossAndGradientOnBackend(
   a?: readonly Float32Array[],
 ): Promise<{ loss: number; gradient: Float32Array }> {
   const adapter = new LoraAdapter(model.config, spec, a);
-  const batch = makeBatch(examples);
+  const batch = makeBatch(model.config, examples);
   const geometry = makeGeometry(model.config, batch.rows, batch.positions);
   const flat = tensor1d(values.slice());
   const result = lossAndGradient(model, adapter, flat, batch, geometry);

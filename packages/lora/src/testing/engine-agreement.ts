@@ -22,10 +22,10 @@ export async function lossAndGradientOfEngine(
     spec,
     frozenA: new Map(adaptedModules(config, spec).map(({ name }, i) => [name, a[i]!])),
     vectors: { values, firstMoment: zeros, secondMoment: zeros },
-    workload: workloadOf(examples, examples.length),
+    workload: workloadOf(config, examples, examples.length),
   });
   const settings = { step: 1, learningRate: 1e-3, weightDecay: 0, clipNorm: 1e30 };
-  const measures = await engine.step([makeHostBatch(examples)], settings);
+  const measures = await engine.step([makeHostBatch(config, examples)], settings);
   const { firstMoment } = await engine.vectors();
   engine.dispose();
   return { ...measures, gradient: firstMoment.map((value) => 10 * value) };

@@ -89,7 +89,7 @@ export class LoraTrainer {
       spec,
       frozenA: new Map(modules.map(({ name }, i) => [name, a[i]!])),
       vectors: resume ? vectorsOf(resume) : { values: start, firstMoment: zeros, secondMoment: zeros },
-      workload: workloadOf(examples, settings.batchSize),
+      workload: workloadOf(config, examples, settings.batchSize),
     });
     return new LoraTrainer(options, engine, start, hash);
   }
@@ -175,7 +175,7 @@ export class LoraTrainer {
     const scored = scoredCount(rows);
     const size = Math.min(this.#engine.batchRows, rows.length);
     return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) =>
-      makeHostBatch(rows.slice(i * size, (i + 1) * size), scored),
+      makeHostBatch(this.#options.config, rows.slice(i * size, (i + 1) * size), scored),
     );
   }
 
