@@ -2,12 +2,15 @@
 import type { Operation } from '../plan/index.ts';
 import { activateBackwardDispatches, activateDispatches } from './activate.ts';
 import { attentionBackwardDispatches, attentionDispatches } from './attention-kernels.ts';
+import { biasGradientDispatches } from './bias-gradient.ts';
 import { crossEntropyDispatches, sumLossesDispatches } from './cross-entropy.ts';
 import type { Dispatch, KernelTraits } from './dispatch.ts';
 import { embedDispatches } from './embed.ts';
+import { positionGradientDispatches, tokenGradientDispatches } from './embed-gradient.ts';
 import { linearBackwardDispatches, linearDispatches } from './linear.ts';
 import { loraDownBackwardDispatches, loraDownDispatches, loraGradientDispatches } from './lora.ts';
 import { matrixGradientDispatches } from './matrix-gradient.ts';
+import { normGradientDispatches } from './norm-gradient.ts';
 import { normBackwardDispatches, normDispatches } from './norm.ts';
 import { rotateDispatches } from './rotate.ts';
 import { updateDispatches } from './update.ts';
@@ -29,10 +32,18 @@ export function dispatchesOf(op: Operation, traits: KernelTraits): Dispatch[] {
       return loraGradientDispatches(op, traits);
     case 'matrixGradient':
       return matrixGradientDispatches(op, traits);
+    case 'biasGradient':
+      return biasGradientDispatches(op, traits);
+    case 'tokenGradient':
+      return tokenGradientDispatches(op, traits);
+    case 'positionGradient':
+      return positionGradientDispatches(op);
     case 'norm':
       return normDispatches(op, traits);
     case 'normBackward':
       return normBackwardDispatches(op, traits);
+    case 'normGradient':
+      return normGradientDispatches(op, traits);
     case 'rotate':
       return rotateDispatches(op);
     case 'attention':

@@ -15,6 +15,8 @@ export interface GradientProduct {
   right: View;
   /** A multiple of four. */
   offset: number;
+  /** Adds in every batch, not only in those after the step's first. */
+  adds: boolean;
   rows: Rows;
 }
 
@@ -27,7 +29,7 @@ interface Share {
 
 /** The launch of a gradient product. */
 export function gradientProductDispatch(product: GradientProduct, { isSoftware }: KernelTraits): Dispatch {
-  const { label, left, right, offset, rows } = product;
+  const { label, left, right, offset, adds, rows } = product;
   const bindings = new Bindings();
   const readers = joinParts([
     rowCounter(rows),
@@ -43,7 +45,7 @@ export function gradientProductDispatch(product: GradientProduct, { isSoftware }
   const write = `fn write(p : u32, four : u32, sum : vec4<f32>) {
   if (p >= params.gradientRows || four >= params.gradientFours) { return; }
   let at = params.gradientBegin + p * params.gradientFours + four;
-  ${gradient}[at] = select(sum, ${gradient}[at] + sum, step.accumulates == 1u);
+  ${gradient}[at] = ${adds ? `${gradient}[at] + sum` : `select(sum, ${gradient}[at] + sum, step.accumulates == 1u)`};
 }`;
   const grid: Grid = [
     Math.ceil(Math.max(leftFours, rightFours) / kernel.wide),

@@ -34,7 +34,14 @@ export function loraDownBackwardDispatches(op: LoraDownBackward, traits: KernelT
 export function loraGradientDispatches({ dy, u, parts, rows }: LoraGradient, traits: KernelTraits): Dispatch[] {
   return parts.map(({ begin, out, rank, down, b }) =>
     gradientProductDispatch(
-      { label: 'loraGradient', left: columnsOf(dy, begin, out), right: columnsOf(u, down, rank), offset: b, rows },
+      {
+        label: 'loraGradient',
+        left: columnsOf(dy, begin, out),
+        right: columnsOf(u, down, rank),
+        offset: b,
+        adds: false,
+        rows,
+      },
       traits,
     ),
   );

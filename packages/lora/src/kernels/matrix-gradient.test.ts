@@ -22,9 +22,13 @@ describe.each([true, false])('the gradient of a trained matrix, software %s', (i
       left: columnsOf(random.filled(tokens, left + 6), 3, left),
       right: whole(random.filled(tokens, right)),
     };
-    for (const accumulates of [false, true]) {
+    for (const [accumulates, adds] of [
+      [false, false],
+      [true, false],
+      [false, true],
+    ] as const) {
       random.tell({ accumulates });
-      const op = { kind: 'matrixGradient', ...views, offset: 12, rows: { of: 'positions' } } as const;
+      const op = { kind: 'matrixGradient', ...views, offset: 12, adds, rows: { of: 'positions' } } as const;
       expect(await kernelError(device, op, random.memory, traits)).toBeLessThan(1e-5);
     }
   });
@@ -33,7 +37,8 @@ describe.each([true, false])('the gradient of a trained matrix, software %s', (i
     const random = new RandomMemory(1, { rows: 2, positions: 9, scored: 14 });
     random.train(400);
     const views = { left: { ...whole(random.filled(18, 8)), row: 4 }, right: whole(random.filled(18, 12)) };
-    const op = { kind: 'matrixGradient', ...views, offset: 4, rows: { of: 'scored', from: 3, most: 10 } } as const;
+    const rows = { of: 'scored', from: 3, most: 10 } as const;
+    const op = { kind: 'matrixGradient', ...views, offset: 4, adds: false, rows } as const;
     expect(await kernelError(device, op, random.memory, kernelTraits(device, { isSoftware }))).toBeLessThan(1e-5);
   });
 });

@@ -6,17 +6,17 @@ import { forEachRow, type HostMemory, rowOf } from './host-memory.ts';
 
 /** `matrixGradient` as one launch. */
 export function matrixGradientDispatches(
-  { left, right, offset, rows }: MatrixGradient,
+  { left, right, offset, adds, rows }: MatrixGradient,
   traits: KernelTraits,
 ): Dispatch[] {
-  return [gradientProductDispatch({ label: 'matrixGradient', left, right, offset, rows }, traits)];
+  return [gradientProductDispatch({ label: 'matrixGradient', left, right, offset, adds, rows }, traits)];
 }
 
 /** `matrixGradient` in double precision. */
-export function matrixGradientTwin({ left, right, offset, rows }: MatrixGradient, memory: HostMemory): void {
+export function matrixGradientTwin({ left, right, offset, adds, rows }: MatrixGradient, memory: HostMemory): void {
   const stride = strideOf(right);
   const target = memory.state.gradient.subarray(offset, offset + left.columns * stride);
-  if (!memory.scalars.accumulates) target.fill(0);
+  if (!adds && !memory.scalars.accumulates) target.fill(0);
   forEachRow(memory, rows, (row) => {
     const rightRow = rowOf(memory, right, row);
     rowOf(memory, left, row).forEach((value, p) => {

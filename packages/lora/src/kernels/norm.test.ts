@@ -29,7 +29,8 @@ describe.each([true, false])('norms, software %s', (isSoftware) => {
     ])('of $groups times $size channels and its gradient', async ({ size, groups }) => {
       const random = new RandomMemory(size, shape);
       const columns = size * groups;
-      const settings = { norm, size, eps: 0.01, gain: random.vector('gain', size), groups };
+      const gain = random.vector('gain', size);
+      const settings = { norm, size, eps: 0.01, gain, hasUnitOffset: size % 2 === 0, groups };
       const x = columnsOf(random.filled(11, columns + 4, 3), 4, columns);
       const addend = whole(random.filled(10, columns));
       const bias = norm === 'layer' ? random.vector('bias', size) : null;
@@ -46,7 +47,7 @@ describe.each([true, false])('norms, software %s', (isSoftware) => {
       const x: View = whole(random.filled(10, 12));
       random.train(32);
       const gain = { from: 'trained', offset: 8, size: 12 } as const;
-      const settings = { norm, size: 12, eps: 1e-5, gain, bias: null, groups: 1, addend: null };
+      const settings = { norm, size: 12, eps: 1e-5, gain, hasUnitOffset: true, bias: null, groups: 1, addend: null };
       const op = { kind: 'norm', ...settings, x, out: whole(random.empty(6, 12)), rows: scored, picks: true } as const;
       expect(await kernelError(device, op, random.memory, traits)).toBeLessThan(1e-5);
       const dy = whole(random.filled(4, 12));
@@ -64,6 +65,7 @@ describe.each([true, false])('norms, software %s', (isSoftware) => {
       size: 8,
       eps: 1e-6,
       gain: random.vector('gain', 8),
+      hasUnitOffset: false,
       bias: null,
       groups: 3,
     } as const;

@@ -4,7 +4,7 @@
  * Backward, with n the normed x and g = dy * gain: (g - n mean(g n)) / sqrt(...), and LayerNorm also takes off mean(g).
  * Nothing is saved but x: the statistics are computed again.
  */
-import { type Norm, type NormBackward, type NormSettings, rowCount } from '../plan/index.ts';
+import { type Norm, type NormBackward, type NormSettings, rowCount, type Rows, type View } from '../plan/index.ts';
 import { KernelArguments, laneWidth, writePadding } from './arguments.ts';
 import { type Dispatch, f32, type KernelTraits, linearGrid, u32, WORKGROUP_INDEX } from './dispatch.ts';
 import { forEachRow, type HostMemory, rowOf, vectorOf } from './host-memory.ts';
@@ -13,7 +13,7 @@ import { combineText, teamFor } from './team.ts';
 /** `norm` in double precision. */
 export function normTwin(op: Norm, memory: HostMemory): void {
   const { x, addend, out, rows, picks, size, groups } = op;
-  const gain = vectorOf(memory, op.gain);
+  const gain = gainOf(op, memory);
   const bias = op.bias && vectorOf(memory, op.bias);
   const { position } = memory.inputs;
   forEachRow(memory, rows, (row) => {
@@ -32,7 +32,7 @@ export function normTwin(op: Norm, memory: HostMemory): void {
 /** `normBackward` in double precision. */
 export function normBackwardTwin(op: NormBackward, memory: HostMemory): void {
   const { dy, x, addend, out, rows, picked, size, groups, norm } = op;
-  const gain = vectorOf(memory, op.gain);
+  const gain = gainOf(op, memory);
   const { rowOfPosition } = memory.inputs;
   forEachRow(memory, rows, (row) => {
     const from = picked ? rowOfPosition[row]! : row;
@@ -53,11 +53,18 @@ export function normBackwardTwin(op: NormBackward, memory: HostMemory): void {
   });
 }
 
-function normalised({ norm, eps }: NormSettings, x: Float64Array): { normed: Float64Array; inverse: number } {
+/** What channels are multiplied with. */
+function gainOf({ gain, hasUnitOffset }: NormSettings, memory: HostMemory): Float64Array {
+  const values = vectorOf(memory, gain);
+  return hasUnitOffset ? values.map((value) => 1 + value) : values;
+}
+
+/** One group, centred (LayerNorm) and scaled to unit spread, with the mean and the inverse spread that did it. */
+export function normalised({ norm, eps }: Pick<NormSettings, 'norm' | 'eps'>, x: Float64Array) {
   const middle = norm === 'layer' ? mean(x) : 0;
   const centred = x.map((value) => value - middle);
   const inverse = 1 / Math.sqrt(mean(centred.map((value) => value * value)) + eps);
-  return { normed: centred.map((value) => value * inverse), inverse };
+  return { normed: centred.map((value) => value * inverse), middle, inverse };
 }
 
 function mean(values: Float64Array): number {
@@ -66,15 +73,16 @@ function mean(values: Float64Array): number {
 
 /** `norm` in WGSL. */
 export function normDispatches(op: Norm, traits: KernelTraits): Dispatch[] {
-  const { x, addend, out, picks, gain, bias } = op;
+  const { x, addend, out, picks, bias } = op;
   const args = new KernelArguments(laneWidth([x, addend, out], [op.size]));
   const position = picks && args.buffer('position', { of: 'input', name: 'position' }, 'i32');
   const xAt = args.view('x', x, 'read')('source', 'begin + i');
-  const terms = [`normed * ${args.vector('gain', gain)('i')}`];
+  const terms = [`normed * ${gainText(op, args)}`];
   if (bias) terms.push(args.vector('bias', bias)('i'));
   if (addend) terms.push(args.view('addend', addend, 'read')('row', 'begin + i'));
   const source = position ? `u32(${position}[row])` : 'row';
-  return [groupKernel(op, args, traits, { source, x: xAt, gradient: 'Lane()', result: terms.join(' + ') })];
+  const finish = writeResult(out, args, { x: xAt, gradient: 'Lane()', result: terms.join(' + ') });
+  return [groupKernel(op, args, traits, { source, x: xAt, gradient: 'Lane()', finish })];
 }
 
 /** `normBackward` in WGSL. */
@@ -84,31 +92,48 @@ export function normBackwardDispatches(op: NormBackward, traits: KernelTraits): 
   const rowOfPosition = picked && args.buffer('rowOfPosition', { of: 'input', name: 'rowOfPosition' }, 'i32');
   const xAt = args.view('x', x, 'read')('row', 'begin + i');
   const dyAt = args.view('dy', dy, 'read')('source', 'begin + i');
-  const product = `${dyAt} * ${args.vector('gain', op.gain)('i')}`;
+  const product = `${dyAt} * ${gainText(op, args)}`;
+  const gradient = rowOfPosition ? `select(Lane(), ${product}, source < step.scored)` : product;
   const dx = `inverse * (gradient - normed * inverse * sums.y${norm === 'layer' ? ' - sums.z' : ''})`;
   const addendAt = addend && args.view('addend', addend, 'read')('row', 'begin + i');
-  return [
-    groupKernel(op, args, traits, {
-      source: rowOfPosition ? `u32(${rowOfPosition}[row])` : 'row',
-      x: xAt,
-      gradient: rowOfPosition ? `select(Lane(), ${product}, source < step.scored)` : product,
-      result: addendAt ? `${dx} + ${addendAt}` : dx,
-    }),
-  ];
+  const finish = writeResult(out, args, { x: xAt, gradient, result: addendAt ? `${dx} + ${addendAt}` : dx });
+  const source = rowOfPosition ? `u32(${rowOfPosition}[row])` : 'row';
+  return [groupKernel(op, args, traits, { source, x: xAt, gradient, finish })];
 }
+
+function gainText({ gain, hasUnitOffset }: NormSettings, args: KernelArguments): string {
+  const value = args.vector('gain', gain)('i');
+  return hasUnitOffset ? `(1.0 + ${value})` : value;
+}
+
+/** WGSL that writes `result`, an expression over `normed` and `gradient`, to every lane of a group. */
+function writeResult(
+  out: View,
+  args: KernelArguments,
+  { x, gradient, result }: { x: string; gradient: string; result: string },
+): string {
+  const outAt = args.view('out', out, 'read_write');
+  return `${EACH_LANE} {
+    let normed = (${x} - middle) * inverse;
+    let gradient = ${gradient};
+    ${outAt('row', 'begin + i')} = ${result};
+  }
+  if (begin + lane == 0u) { ${writePadding(out, outAt, args.width, 'row')} }`;
+}
+
+const EACH_LANE = 'for (var i = lane; i < params.lanes; i += TEAM)';
 
 /**
  * A team of threads a group. WGSL for one lane `i` of it: `x` and, going backward, `gradient` make the `sums`, means over
- * the group of c c, gradient c and gradient with c = x - middle; they and `normed` make the `result`.
+ * the group of c c, gradient c and gradient with c = x - middle. `finish` is what is then done with them, with `middle`
+ * and with `inverse`, the spread's.
  */
-function groupKernel(
-  op: Norm | NormBackward,
+export function groupKernel(
+  { kind, norm, size, groups, eps, rows }: NormSettings & { kind: string; rows: Rows },
   args: KernelArguments,
   traits: KernelTraits,
-  text: { source: string; x: string; gradient: string; result: string },
+  text: { source: string; x: string; gradient: string; finish: string },
 ): Dispatch {
-  const { kind, norm, size, groups, eps, rows, out } = op;
-  const outAt = args.view('out', out, 'read_write');
   const team = teamFor(traits, args.lanes(size));
   const params = {
     lanes: args.param('lanes', u32(args.lanes(size))),
@@ -116,9 +141,8 @@ function groupKernel(
     channels: args.param('channels', f32(size)),
     eps: args.param('eps', f32(eps)),
   };
-  const eachLane = `for (var i = lane; i < ${params.lanes}; i += ${team.size}u)`;
   const middle = `var first = vec3<f32>();
-  ${eachLane} { first.x += total(${text.x}); }
+  ${EACH_LANE} { first.x += total(${text.x}); }
   let middle = combine(thread, first).x / ${params.channels};`;
   return {
     label: kind,
@@ -127,17 +151,18 @@ function groupKernel(
     code: `${args.text}
 ${WORKGROUP_INDEX}
 ${combineText(team, 'vec3<f32>', 'a + b')}
+const TEAM = ${team.size}u;
 @compute @workgroup_size(${team.size * team.count})
 fn main(@builtin(workgroup_id) id : vec3<u32>, @builtin(local_invocation_index) thread : u32) {
-  let index = workgroupIndex(id) * ${team.count}u + thread / ${team.size}u;
-  let lane = thread % ${team.size}u;
+  let index = workgroupIndex(id) * ${team.count}u + thread / TEAM;
+  let lane = thread % TEAM;
   let rows = ${args.rows(rows)};
   let row = min(index / ${params.groups}, rows - 1u);
   let begin = index % ${params.groups} * ${params.lanes};
   let source = ${text.source};
   ${norm === 'layer' ? middle : 'let middle = 0.0;'}
   var part = vec3<f32>();
-  ${eachLane} {
+  ${EACH_LANE} {
     let centred = ${text.x} - middle;
     let gradient = ${text.gradient};
     part += vec3(total(centred * centred), total(gradient * centred), total(gradient));
@@ -145,12 +170,7 @@ fn main(@builtin(workgroup_id) id : vec3<u32>, @builtin(local_invocation_index) 
   let sums = combine(thread, part) / ${params.channels};
   let inverse = inverseSqrt(sums.x + ${params.eps});
   if (index >= rows * ${params.groups}) { return; }
-  ${eachLane} {
-    let normed = (${text.x} - middle) * inverse;
-    let gradient = ${text.gradient};
-    ${outAt('row', 'begin + i')} = ${text.result};
-  }
-  if (begin + lane == 0u) { ${writePadding(out, outAt, args.width, 'row')} }
+  ${text.finish}
 }`,
     grid: (shape) => linearGrid(Math.ceil((rowCount(rows, shape) * groups) / team.count)),
   };

@@ -2,12 +2,15 @@
 import type { Operation } from '../plan/index.ts';
 import { activateBackwardTwin, activateTwin } from './activate.ts';
 import { attentionBackwardTwin, attentionTwin } from './attention.ts';
+import { biasGradientTwin } from './bias-gradient.ts';
 import { crossEntropyTwin, sumLossesTwin } from './cross-entropy.ts';
 import { embedTwin } from './embed.ts';
+import { positionGradientTwin, tokenGradientTwin } from './embed-gradient.ts';
 import type { HostMemory } from './host-memory.ts';
 import { linearBackwardTwin, linearTwin } from './linear.ts';
 import { loraDownBackwardTwin, loraDownTwin, loraGradientTwin } from './lora.ts';
 import { matrixGradientTwin } from './matrix-gradient.ts';
+import { normGradientTwin } from './norm-gradient.ts';
 import { normBackwardTwin, normTwin } from './norm.ts';
 import { rotateTwin } from './rotate.ts';
 import { updateTwin } from './update.ts';
@@ -21,6 +24,8 @@ export function runTwin(op: Operation, memory: HostMemory): void {
       return normTwin(op, memory);
     case 'normBackward':
       return normBackwardTwin(op, memory);
+    case 'normGradient':
+      return normGradientTwin(op, memory);
     case 'rotate':
       return rotateTwin(op, memory);
     case 'attention':
@@ -39,6 +44,12 @@ export function runTwin(op: Operation, memory: HostMemory): void {
       return loraGradientTwin(op, memory);
     case 'matrixGradient':
       return matrixGradientTwin(op, memory);
+    case 'biasGradient':
+      return biasGradientTwin(op, memory);
+    case 'tokenGradient':
+      return tokenGradientTwin(op, memory);
+    case 'positionGradient':
+      return positionGradientTwin(op, memory);
     case 'activate':
       return activateTwin(op, memory);
     case 'activateBackward':

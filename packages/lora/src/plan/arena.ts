@@ -3,8 +3,9 @@
  * comes first; each goes into the first buffer that none of its contemporaries uses. Buffers instead of ranges of one
  * arena, because WebGPU lets a kernel read and write different buffers only.
  */
-import { type Operation, strideOf, type Value } from './operations.ts';
+import type { Operation } from './operations.ts';
 import { readsOf, writesOf } from './reads-and-writes.ts';
+import { strideOf, type Value } from './values.ts';
 
 export interface Arrangement {
   /** Bytes of each buffer. */

@@ -2,11 +2,14 @@
  * The attention half of a block: project, norm heads, turn by positions, attend, project back.
  * Shapes: M positions; H query heads, K key and value heads of C channels.
  */
-import type { Attention as AttentionLayer, NormLayer } from '../architecture/index.ts';
+import type { Attention as AttentionLayer } from '../architecture/index.ts';
 import { backwardLinear, forwardLinear, type SavedLinear } from './adapted-linear.ts';
-import { type Books, type LinearGroup, linearGroup } from './linear-group.ts';
-import type { AttentionSettings, NormSettings, View } from './operations.ts';
+import type { Books } from './books.ts';
+import { isGroupTrained, type LinearGroup, linearGroup } from './linear-group.ts';
+import { isNormTrained, normGradient, planNorm } from './norm-plan.ts';
+import type { AttentionSettings, NormSettings } from './operations.ts';
 import { columnsOf, type PlanWriter } from './plan-writer.ts';
+import type { View } from './values.ts';
 
 const rows = { of: 'positions' } as const;
 
@@ -42,8 +45,8 @@ export function planAttention(layer: AttentionLayer, books: Books): PlannedAtten
     projections: linearGroup(projections, books),
     output: linearGroup([output], books),
     settings: { heads, kvHeads, headDim, scale, softCap, window },
-    queryNorm: layer.queryNorm && headNorm(layer.queryNorm, heads, books),
-    keyNorm: layer.keyNorm && headNorm(layer.keyNorm, kvHeads, books),
+    queryNorm: layer.queryNorm && planNorm(layer.queryNorm, books, heads),
+    keyNorm: layer.keyNorm && planNorm(layer.keyNorm, books, kvHeads),
     rotary: rotary && books.stored.rotary(rotary),
   };
 }
@@ -87,7 +90,8 @@ export function backwardAttention(
 ): View | null {
   const { settings, queryNorm, keyNorm, rotary, projections, output } = layer;
   const { projected, heads, mixed, logSumExp } = saved;
-  const goesOn = needsInput || projections.parts.length > 0;
+  const trainsHeadNorms = queryNorm !== null && isNormTrained(queryNorm);
+  const goesOn = needsInput || isGroupTrained(projections) || trainsHeadNorms;
   const dMixed = backwardLinear(plan, output, dy, saved.output, goesOn);
   if (!dMixed) return null;
   const { label } = projections;
@@ -111,6 +115,8 @@ export function backwardAttention(
   if (rotary !== null) plan.push(turn(layer, dHeads.turned, rotary, -1));
   if (queryNorm && keyNorm) {
     const raw = headsOf(layer, projected);
+    normGradient(plan, queryNorm, { dy: dHeads.q, x: raw.q, rows, picks: false });
+    normGradient(plan, keyNorm, { dy: dHeads.k, x: raw.k, rows, picks: false });
     const norms = { addend: null, rows, picked: false } as const;
     plan.push({ kind: 'normBackward', ...queryNorm, ...norms, dy: dHeads.q, x: raw.q, out: dRaw.q });
     plan.push({ kind: 'normBackward', ...keyNorm, ...norms, dy: dHeads.k, x: raw.k, out: dRaw.k });
@@ -133,8 +139,4 @@ function headsOf({ settings }: PlannedAttention, side: View) {
 function turn({ settings }: PlannedAttention, x: View, table: string, direction: 1 | -1) {
   const { heads, kvHeads, headDim } = settings;
   return { kind: 'rotate', x, heads: heads + kvHeads, headDim, table, direction } as const;
-}
-
-function headNorm(layer: NormLayer, groups: number, { stored }: Books): NormSettings {
-  return { norm: layer.kind, size: layer.size, eps: layer.eps, groups, ...stored.norm(layer) };
 }

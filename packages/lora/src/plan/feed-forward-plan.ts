@@ -1,9 +1,10 @@
 /** The feed-forward half of a block: down(act(gate x) * up x), or down(act(up x)) without a gate. F intermediate. */
 import type { Activation, FeedForward } from '../architecture/index.ts';
 import { backwardLinear, forwardLinear, type SavedLinear } from './adapted-linear.ts';
-import { type Books, type LinearGroup, linearGroup } from './linear-group.ts';
-import type { View } from './operations.ts';
+import type { Books } from './books.ts';
+import { isGroupTrained, type LinearGroup, linearGroup } from './linear-group.ts';
 import { columnsOf, type PlanWriter } from './plan-writer.ts';
+import type { View } from './values.ts';
 
 /** A feed-forward layer with its weights' places. `wide`: gate and up side by side, or up alone. */
 export interface PlannedFeedForward {
@@ -54,7 +55,7 @@ export function backwardFeedForward(
   saved: SavedFeedForward,
   needsInput: boolean,
 ): View | null {
-  const goesOn = needsInput || layer.wide.parts.length > 0;
+  const goesOn = needsInput || isGroupTrained(layer.wide);
   const dOut = backwardLinear(plan, layer.down, dy, saved.downLinear, goesOn);
   if (!dOut) return null;
   const dWide = plan.perPosition(`d ${layer.wide.label} wide`, layer.wide.out);

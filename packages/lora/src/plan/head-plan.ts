@@ -2,8 +2,10 @@
  * The end of the model, on scored positions only and a block of them at a time: final norm, head, cross-entropy and the
  * gradient for the last hidden state. No array of all logits exists. S scored rows, V vocabulary, D hidden.
  */
-import type { Matrix, NormSettings, View } from './operations.ts';
+import type { NormSettings } from './operations.ts';
+import { normGradient } from './norm-plan.ts';
 import { type PlanWriter, rowsFrom } from './plan-writer.ts';
+import type { Matrix, View } from './values.ts';
 
 /** Logits that may exist at once, in bytes. */
 const LOGIT_BYTES = 32 * 2 ** 20;
@@ -15,7 +17,7 @@ export interface PlannedHead {
   softCap: number | null;
 }
 
-/** Loss of `hidden [M, D]` and its gradient for it. */
+/** Loss of `hidden [M, D]`, the gradients of norm and table where they are trained, and its gradient for `hidden`. */
 export function planHead(plan: PlanWriter, { norm, table, softCap }: PlannedHead, hidden: View): View {
   const { scored } = plan.capacity;
   const { rows: vocabulary, columns } = table;
@@ -32,9 +34,14 @@ export function planHead(plan: PlanWriter, { norm, table, softCap }: PlannedHead
     const shared = { weight: table, stored: 'outIn', addend: null, lora: null, rows } as const;
     plan.push({ kind: 'linear', ...shared, x: rowsFrom(picked, from), bias: null, out: logits });
     plan.push({ kind: 'crossEntropy', logits, vocabulary, softCap, losses, rows });
+    if (table.from === 'trained') {
+      const product = { left: logits, right: rowsFrom(picked, from), offset: table.offset, rows } as const;
+      plan.push({ kind: 'matrixGradient', ...product, adds: from > 0 });
+    }
     plan.push({ kind: 'linearBackward', ...shared, dy: logits, out: rowsFrom(dPicked, from) });
   }
   plan.push({ kind: 'sumLosses', losses });
+  normGradient(plan, norm, { dy: dPicked, x: hidden, rows: all, picks: true });
   const dHidden = plan.perPosition('d hidden', columns);
   const positions = { of: 'positions' } as const;
   plan.push({

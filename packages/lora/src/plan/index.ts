@@ -9,3 +9,5 @@ export type { Capacity } from './plan-writer.ts';
 export { hasLastingEffect, readsOf, writesOf } from './reads-and-writes.ts';
 export { planStep, type PlanOptions, type StepPlan } from './step-plan.ts';
 export type { StoredArray } from './stored-book.ts';
+export { type TrainedKind, trainedTensors } from './trained-tensors.ts';
+export * from './values.ts';

@@ -4,9 +4,9 @@
  */
 import type { AdaptedModule } from '../adapter/index.ts';
 import type { LinearLayer } from '../architecture/index.ts';
-import type { LoraPart, Matrix, Vector } from './operations.ts';
-import type { ParameterBook } from './parameter-book.ts';
-import type { StoredBook } from './stored-book.ts';
+import { type Books, bookMatrix, bookVector } from './books.ts';
+import type { LoraPart } from './operations.ts';
+import type { Matrix, Vector } from './values.ts';
 
 export interface LinearGroup {
   /** Of the first layer, shortened to what the layers share. */
@@ -19,19 +19,8 @@ export interface LinearGroup {
   parts: readonly LoraPart[];
   /** All parts' A `[rank, in]`, one after the other; null without parts. */
   a: Matrix | null;
-  /** Where the gradient of A goes; null where A is frozen. */
-  aOffset: number | null;
   /** Sum of the parts' ranks. */
   rank: number;
-}
-
-/** Where weights and parameters of a model are noted down while its plan is made. */
-export interface Books {
-  stored: StoredBook;
-  parameters: ParameterBook;
-  /** Adapted layers by name. */
-  modules: ReadonlyMap<string, AdaptedModule>;
-  trainsA: boolean;
 }
 
 /** The group of `layers`, all of one input and one storage order. */
@@ -58,25 +47,24 @@ export function linearGroup(layers: readonly LinearLayer[], books: Books): Linea
     }
     begin += layer.out;
   }
-  const aOffset = books.trainsA && adapted.length > 0 ? books.parameters.addA(adapted, paddedRank) : null;
   return {
     label: first.name,
     in: first.in,
     out,
-    weight: books.stored.matrix(
+    weight: bookMatrix(
+      books,
       layers.map((layer) => ({ tensor: `${layer.name}.weight`, rows: stored === 'outIn' ? layer.out : layer.in })),
       stored === 'outIn' ? first.in : first.out,
     ),
     stored,
     bias: layers.some(({ hasBias }) => hasBias)
-      ? books.stored.vector(
+      ? bookVector(
+          books,
           layers.map(({ name, hasBias, out: size }) => ({ tensor: hasBias ? `${name}.bias` : null, size })),
-          0,
         )
       : null,
     parts,
-    a: adapted.length === 0 ? null : matrixOfA(adapted, first.in, down, aOffset, books),
-    aOffset,
+    a: adapted.length === 0 ? null : matrixOfA(adapted, first.in, down, books),
     rank: down,
   };
 }
@@ -86,14 +74,18 @@ export function paddedRank({ rank }: Pick<AdaptedModule, 'rank'>): number {
   return Math.ceil(rank / 4) * 4;
 }
 
+/** Whether anything in the group is trained. */
+export function isGroupTrained({ parts, weight, bias }: LinearGroup): boolean {
+  return parts.length > 0 || weight.from === 'trained' || bias?.from === 'trained';
+}
+
 function matrixOfA(
   adapted: readonly AdaptedModule[],
   columns: number,
   rows: number,
-  aOffset: number | null,
-  { stored }: Books,
+  { stored, parameters, trainsA }: Books,
 ): Matrix {
-  if (aOffset !== null) return { from: 'trained', offset: aOffset, rows, columns };
+  if (trainsA) return { from: 'trained', offset: parameters.addA(adapted, paddedRank), rows, columns };
   return stored.adapterA(
     adapted.map(({ name }) => name),
     rows,

@@ -4,50 +4,9 @@
  *
  * Shape letters: B rows of T positions, M = B*T; S scored positions; D hidden; I features in, O out; H query heads, K key
  * and value heads, C channels a head; F intermediate; V vocabulary; R rank.
- * Every array is row-major f32 and every row is padded with zeros to a multiple of four columns, so that all of them can
- * be read four values at a time whatever the model's sizes.
  */
 import type { Activation } from '../architecture/index.ts';
-
-/** A batch's sizes: all that differs from one step to the next. */
-export interface BatchShape {
-  /** B. */
-  rows: number;
-  /** T. */
-  positions: number;
-  /** S, padding included. */
-  scored: number;
-}
-
-/** Which rows an operation works on: all M positions, or at most `most` scored ones from number `from` on. */
-export type Rows = { of: 'positions' } | { of: 'scored'; from: number; most: number };
-
-/** An array of activations or gradients, `[M or S, columns]`. */
-export interface Value {
-  /** Unique in its plan. */
-  id: number;
-  /** For people: as in `layers.0.qkv`. */
-  label: string;
-  /** Rows at the largest batch the plan is for. */
-  capacity: number;
-  columns: number;
-}
-
-/** Part of a value: `columns` columns from `column` on, of the rows from `row` on. */
-export interface View {
-  value: Value;
-  row: number;
-  column: number;
-  columns: number;
-}
-
-/** A matrix `[rows, columns]` that is read: frozen and stored (perhaps packed), or f32 among the trained parameters. */
-export type Matrix =
-  | { from: 'stored'; name: string; rows: number; columns: number }
-  | { from: 'trained'; offset: number; rows: number; columns: number };
-
-/** A frozen or trained vector of f32. */
-export type Vector = { from: 'stored'; name: string; size: number } | { from: 'trained'; offset: number; size: number };
+import type { Matrix, Rows, TrainedMatrix, TrainedVector, Vector, View } from './values.ts';
 
 /** `x[t]` is a row of the token table times `scale`, plus one of the learned positions. Tables `[V, D]`, `[positions, D]`. */
 export interface Embed {
@@ -64,6 +23,8 @@ export interface NormSettings {
   size: number;
   eps: number;
   gain: Vector;
+  /** What a channel is multiplied with is 1 + gain (Gemma). */
+  hasUnitOffset: boolean;
   bias: Vector | null;
   /** Norms of `size` channels that stand side by side in a row: heads; else 1. */
   groups: number;
@@ -91,6 +52,22 @@ export interface NormBackward extends NormSettings {
   out: View;
   rows: Rows;
   picked: boolean;
+}
+
+/**
+ * The gradients of a norm's gain and bias: over rows and groups, the sums of `dy` times the normed x, and of `dy`. With
+ * `picks`, row s of `dy` is of row `position[s]` of `x`. `statistics` `[rows, 2 * groups]` is scratch: each group's mean
+ * (zero for RMSNorm) and the inverse of its spread.
+ */
+export interface NormGradient extends NormSettings {
+  kind: 'normGradient';
+  gain: TrainedVector;
+  bias: TrainedVector | null;
+  dy: View;
+  x: View;
+  statistics: View;
+  rows: Rows;
+  picks: boolean;
 }
 
 /** Turns `heads` heads of C channels in place by their positions, forwards (1) or back (-1). `table`: a rotary table's name. */
@@ -207,13 +184,41 @@ export interface LoraGradient {
   rows: Rows;
 }
 
-/** The gradient of a trained matrix `[left.columns, right.columns]` at `offset`: `left^T right`, added or overwritten likewise. */
+/**
+ * The gradient of a trained matrix `[left.columns, right.columns]` at `offset`: `left^T right`, added or overwritten
+ * likewise; always added if `adds`, because an earlier operation of the step has written there.
+ */
 export interface MatrixGradient {
   kind: 'matrixGradient';
   left: View;
   right: View;
   offset: number;
+  adds: boolean;
   rows: Rows;
+}
+
+/** The gradient of a trained bias: the sums of `dy`'s columns, added or overwritten likewise. */
+export interface BiasGradient {
+  kind: 'biasGradient';
+  dy: View;
+  bias: TrainedVector;
+  rows: Rows;
+}
+
+/** The gradient of a trained token table: row `ids[m]` gets `scale` times row m of `dy`. Added or overwritten as a matrix's. */
+export interface TokenGradient {
+  kind: 'tokenGradient';
+  dy: View;
+  table: TrainedMatrix;
+  scale: number;
+  adds: boolean;
+}
+
+/** The gradient of trained learned positions: row t gets `dy` of position t of every row of the batch. */
+export interface PositionGradient {
+  kind: 'positionGradient';
+  dy: View;
+  table: TrainedMatrix;
 }
 
 /** `out = act(gate) * up`, or `act(up)` without a gate; all `[M, F]`. */
@@ -253,6 +258,7 @@ export type GradientOperation =
   | Embed
   | Norm
   | NormBackward
+  | NormGradient
   | Rotate
   | Attention
   | AttentionBackward
@@ -262,6 +268,9 @@ export type GradientOperation =
   | LoraDownBackward
   | LoraGradient
   | MatrixGradient
+  | BiasGradient
+  | TokenGradient
+  | PositionGradient
   | Activate
   | ActivateBackward
   | CrossEntropy;
@@ -278,19 +287,3 @@ export interface Update {
 }
 
 export type Operation = GradientOperation | SumLosses | Update;
-
-/** Floats from one row of a value to the next. */
-export function strideOf({ columns }: Pick<Value, 'columns'>): number {
-  return Math.ceil(columns / 4) * 4;
-}
-
-/** How many rows an operation has at a batch shape. */
-export function rowCount(rows: Rows, shape: BatchShape): number {
-  if (rows.of === 'positions') return shape.rows * shape.positions;
-  return Math.max(0, Math.min(rows.most, shape.scored - rows.from));
-}
-
-/** A whole value as a view. */
-export function whole(value: Value): View {
-  return { value, row: 0, column: 0, columns: value.columns };
-}

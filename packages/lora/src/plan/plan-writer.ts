@@ -1,5 +1,6 @@
 /** A plan while it is written: operations in order, and the values they use. */
-import { type Operation, type Value, type View, whole } from './operations.ts';
+import type { Operation } from './operations.ts';
+import { type Value, type View, whole } from './values.ts';
 
 /** The largest batch a plan is for: M positions in all, S scored ones. */
 export interface Capacity {

@@ -1,5 +1,6 @@
 /** Which values an operation reads and which it writes: what lifetimes, and tests, go by. */
-import type { Operation, View } from './operations.ts';
+import type { Operation } from './operations.ts';
+import type { View } from './values.ts';
 
 /** The views that an operation reads. What it changes in place is both read and written. */
 export function readsOf(op: Operation): View[] {
@@ -11,6 +12,8 @@ export function readsOf(op: Operation): View[] {
       return present(op.x, op.addend);
     case 'normBackward':
       return present(op.dy, op.x, op.addend);
+    case 'normGradient':
+      return [op.dy, op.x];
     case 'rotate':
       return [op.x];
     case 'attention':
@@ -24,6 +27,9 @@ export function readsOf(op: Operation): View[] {
     case 'loraDown':
       return [op.x];
     case 'loraDownBackward':
+    case 'biasGradient':
+    case 'tokenGradient':
+    case 'positionGradient':
       return [op.dy];
     case 'loraGradient':
       return [op.dy, op.u];
@@ -50,6 +56,8 @@ export function writesOf(op: Operation): View[] {
     case 'linearBackward':
     case 'activate':
       return [op.out];
+    case 'normGradient':
+      return [op.statistics];
     case 'rotate':
       return [op.x];
     case 'attention':
@@ -66,6 +74,9 @@ export function writesOf(op: Operation): View[] {
       return [op.logits, op.losses];
     case 'loraGradient':
     case 'matrixGradient':
+    case 'biasGradient':
+    case 'tokenGradient':
+    case 'positionGradient':
     case 'sumLosses':
     case 'update':
       return [];
@@ -74,8 +85,19 @@ export function writesOf(op: Operation): View[] {
 
 /** Whether the operation changes something that outlives the step's values: the gradient, the measures, the parameters. */
 export function hasLastingEffect({ kind }: Operation): boolean {
-  return kind === 'loraGradient' || kind === 'matrixGradient' || kind === 'sumLosses' || kind === 'update';
+  return lasting.has(kind);
 }
+
+const lasting: ReadonlySet<Operation['kind']> = new Set([
+  'loraGradient',
+  'matrixGradient',
+  'biasGradient',
+  'normGradient',
+  'tokenGradient',
+  'positionGradient',
+  'sumLosses',
+  'update',
+] as const);
 
 function present(...views: (View | null | undefined)[]): View[] {
   return views.filter((view) => view !== null && view !== undefined);

@@ -1,13 +1,13 @@
 /** What a plan reads and never writes: which checkpoint tensors, tables and frozen A's lie in which buffer. */
-import type { NormLayer, Rotary } from '../architecture/index.ts';
-import type { Matrix, Vector } from './operations.ts';
+import type { Rotary } from '../architecture/index.ts';
+import type { Matrix, Vector } from './values.ts';
 
 /** One buffer of frozen numbers. */
 export type StoredArray =
   /** Checkpoint tensors whose rows follow each other, packed as they come. */
   | { kind: 'matrix'; tensors: readonly string[]; tensorRows: readonly number[]; rows: number; columns: number }
-  /** f32 of checkpoint vectors one after the other, zeros where a tensor is null, each value plus `offset`. */
-  | { kind: 'vector'; pieces: readonly { tensor: string | null; size: number }[]; size: number; offset: 0 | 1 }
+  /** f32 of checkpoint vectors one after the other, zeros where a tensor is null. */
+  | { kind: 'vector'; pieces: readonly { tensor: string | null; size: number }[]; size: number }
   /** f32 pairs (cos, sin), `[positions, C/2]`. */
   | { kind: 'rotary'; rotary: Rotary; positions: number }
   /** f32 A of adapted layers, `[rank, in]` each, ranks padded to a multiple of four with zero rows. */
@@ -33,18 +33,10 @@ export class StoredBook {
     return { from: 'stored', name, rows, columns };
   }
 
-  vector(pieces: readonly { tensor: string | null; size: number }[], offset: 0 | 1): Vector {
+  vector(pieces: readonly { tensor: string | null; size: number }[]): Vector {
     const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
     const name = pieces.find(({ tensor }) => tensor !== null)!.tensor!;
-    return { from: 'stored', name: this.#add(name, { kind: 'vector', pieces, size, offset }), size };
-  }
-
-  /** A norm's gain, `1 + weight` where the model has it so, and its bias. */
-  norm({ name, kind, size, hasUnitOffset }: NormLayer): { gain: Vector; bias: Vector | null } {
-    return {
-      gain: this.vector([{ tensor: `${name}.weight`, size }], hasUnitOffset ? 1 : 0),
-      bias: kind === 'layer' ? this.vector([{ tensor: `${name}.bias`, size }], 0) : null,
-    };
+    return { from: 'stored', name: this.#add(name, { kind: 'vector', pieces, size }), size };
   }
 
   /** The name of a rotary table; layers that turn alike share it. */

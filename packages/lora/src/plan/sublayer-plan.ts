@@ -1,5 +1,5 @@
 /** One sublayer, `x + postNorm(body(norm(x)))`, forward and backward. */
-import type { NormLayer, Sublayer } from '../architecture/index.ts';
+import type { Sublayer } from '../architecture/index.ts';
 import {
   backwardAttention,
   forwardAttention,
@@ -14,9 +14,12 @@ import {
   type PlannedFeedForward,
   type SavedFeedForward,
 } from './feed-forward-plan.ts';
-import type { Books } from './linear-group.ts';
-import type { NormSettings, View } from './operations.ts';
+import type { Books } from './books.ts';
+import { isGroupTrained } from './linear-group.ts';
+import { isNormTrained, normGradient, planNorm } from './norm-plan.ts';
+import type { NormSettings } from './operations.ts';
 import type { PlanWriter } from './plan-writer.ts';
+import type { View } from './values.ts';
 
 const rows = { of: 'positions' } as const;
 
@@ -38,21 +41,17 @@ export interface SavedSublayer {
 /** Notes down a sublayer's weights. */
 export function planSublayer({ norm, body, postNorm }: Sublayer, books: Books): PlannedSublayer {
   return {
-    norm: normSettings(norm, books),
+    norm: planNorm(norm, books),
     body: body.kind === 'attention' ? planAttention(body, books) : planFeedForward(body, books),
-    postNorm: postNorm && normSettings(postNorm, books),
+    postNorm: postNorm && planNorm(postNorm, books),
   };
 }
 
-/** A norm over whole rows. */
-export function normSettings(layer: NormLayer, { stored }: Pick<Books, 'stored'>): NormSettings {
-  return { norm: layer.kind, size: layer.size, eps: layer.eps, groups: 1, ...stored.norm(layer) };
-}
-
 /** Whether anything in the sublayer is trained. */
-export function isTrained({ body }: PlannedSublayer): boolean {
+export function isTrained({ norm, body, postNorm }: PlannedSublayer): boolean {
   const groups = body.kind === 'attention' ? [body.projections, body.output] : [body.wide, body.down];
-  return groups.some(({ parts }) => parts.length > 0);
+  const norms = [norm, postNorm, ...(body.kind === 'attention' ? [body.queryNorm, body.keyNorm] : [])];
+  return groups.some(isGroupTrained) || norms.some((each) => each !== null && isNormTrained(each));
 }
 
 /** `x` to the sublayer's output. */
@@ -84,6 +83,7 @@ export function backwardSublayer(
 ): View | null {
   let dy = dOut;
   if (postNorm) {
+    normGradient(plan, postNorm, { dy: dOut, x: saved.result, rows, picks: false });
     dy = plan.perPosition('d result', dOut.columns);
     plan.push({
       kind: 'normBackward',
@@ -96,11 +96,14 @@ export function backwardSublayer(
       picked: false,
     });
   }
+  const goesOn = needsInput || isNormTrained(norm);
   const dNormed =
     body.kind === 'attention'
-      ? backwardAttention(plan, body, dy, saved.body as SavedAttention, needsInput)
-      : backwardFeedForward(plan, body, dy, saved.body as SavedFeedForward, needsInput);
+      ? backwardAttention(plan, body, dy, saved.body as SavedAttention, goesOn)
+      : backwardFeedForward(plan, body, dy, saved.body as SavedFeedForward, goesOn);
   if (!dNormed) return null;
+  normGradient(plan, norm, { dy: dNormed, x: saved.x, rows, picks: false });
+  if (!needsInput) return null;
   const dx = plan.perPosition('d hidden', dOut.columns);
   plan.push({ kind: 'normBackward', ...norm, dy: dNormed, x: saved.x, addend: dOut, out: dx, rows, picked: false });
   return dx;

@@ -57,7 +57,7 @@ export async function uploadStored(
   for (const [name, array] of stored) {
     const format = formats.get(name) ?? 'F32';
     const bytes = storedBytes(array, format);
-    assertBindable(memory.device, name, bytes);
+    assertBindable(memory.device, `The matrix ${name}`, bytes);
     memory.allocate({ of: 'stored', name }, bytes);
     if (array.kind !== 'matrix') {
       const values = await storedValues(array, source, frozenA);
@@ -172,12 +172,13 @@ function scaleBytes(format: StoredFormat, columns: number): number {
   return format === 'int8' || format === 'int4' ? 2 * blocksOf(columns) : 0;
 }
 
-function assertBindable({ limits }: GPUDevice, name: string, bytes: number): void {
+/** @throws BackendError `tensor_too_large` when the GPU cannot read so many bytes as one array */
+export function assertBindable({ limits }: GPUDevice, what: string, bytes: number): void {
   const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   if (bytes <= most) return;
   const [needed, allowed] = [bytes, most].map((n) => Math.round(n / 2 ** 20));
   throw new BackendError(
     'tensor_too_large',
-    `The matrix ${name} takes ${needed} MiB on the GPU, which reads ${allowed} MiB at once; a smaller model or packing is needed here.`,
+    `${what} takes ${needed} MiB on the GPU, which reads ${allowed} MiB at once; a smaller model or packing is needed here.`,
   );
 }

@@ -7,7 +7,7 @@ import { type GpuDevice, GpuMemory, MEASURES_BYTES, Recording, underErrorScopes 
 import { type BatchInputs, dispatchesOf, type FlatState, type KernelTraits } from '../kernels/index.ts';
 import type { StoredFormat } from '../packing/index.ts';
 import type { Operation, StepPlan } from '../plan/index.ts';
-import { storedFormats, uploadStored } from './gpu-weights.ts';
+import { assertBindable, storedFormats, uploadStored } from './gpu-weights.ts';
 import type { HostBatch } from './host-batch.ts';
 import { StagingBuffers } from './staging-buffers.ts';
 import { planWithin } from './memory-plan.ts';
@@ -156,6 +156,7 @@ function kernelTraits({ device, isSoftware }: GpuDevice, formats: ReadonlyMap<st
 
 function allocate(memory: GpuMemory, { arrangement, parameters, options }: StepPlan, vectors: AdamVectors): void {
   const { tokens, scored } = options.capacity;
+  assertBindable(memory.device, 'All that is trained', 4 * parameters.size);
   arrangement.slots.forEach((bytes, slot) => memory.allocateSlot(slot, bytes));
   const inputs = { ids: tokens, rowOfPosition: tokens, position: scored, label: scored, weight: scored };
   for (const [name, length] of Object.entries(inputs)) {

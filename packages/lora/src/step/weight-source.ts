@@ -56,7 +56,7 @@ export async function storedValues(array: StoredArray, source: WeightSource, fro
 
 /** f32 of a stored vector. */
 export async function vectorValues(
-  { pieces, size, offset }: Extract<StoredArray, { kind: 'vector' }>,
+  { pieces, size }: Extract<StoredArray, { kind: 'vector' }>,
   { tensors, read }: WeightSource,
 ): Promise<Float32Array> {
   const values = new Float32Array(Math.ceil(size / 4) * 4);
@@ -64,7 +64,7 @@ export async function vectorValues(
   for (const piece of pieces) {
     if (piece.tensor !== null) {
       const stored = await readWeight(read, tensors.get(piece.tensor)!);
-      stored.forEach((value, i) => (values[at + i] = value + offset));
+      values.set(stored, at);
     }
     at += piece.size;
   }

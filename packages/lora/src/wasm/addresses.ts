@@ -1,6 +1,13 @@
 /** Where the arrays of an operation lie, as kernels take them: an address and the bytes from one row to the next. */
 import type { BatchInputs, FlatState } from '../kernels/index.ts';
-import { type Matrix, strideOf, type Vector, type View } from '../plan/index.ts';
+import {
+  type Matrix,
+  strideOf,
+  type TrainedMatrix,
+  type TrainedVector,
+  type Vector,
+  type View,
+} from '../plan/index.ts';
 import type { KernelExports } from './wasm-kernels.ts';
 import type { WasmMemory } from './wasm-memory.ts';
 
@@ -43,6 +50,11 @@ export class Addresses {
 
   vector(vector: Vector): number {
     return vector.from === 'stored' ? this.stored(vector.name) : this.state('values') + 4 * vector.offset;
+  }
+
+  /** The gradient of something trained. */
+  gradient({ offset }: TrainedMatrix | TrainedVector): number {
+    return this.state('gradient') + 4 * offset;
   }
 
   stored(name: string): number {

@@ -2,7 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Activation } from '../architecture/index.ts';
 import type { HostMemory } from '../kernels/index.ts';
-import type { BatchShape, LoraPart, NormSettings, Operation, Rows, View } from '../plan/index.ts';
+import type {
+  BatchShape,
+  LoraPart,
+  NormSettings,
+  Operation,
+  Rows,
+  TrainedMatrix,
+  TrainedVector,
+  View,
+} from '../plan/index.ts';
 import { runInWasm, runTwinFully, wasmError } from '../testing/wasm-agreement.ts';
 import { loadNodeKernels } from './node-kernels.ts';
 import { RandomMemory } from './random-memory.ts';
@@ -35,6 +44,14 @@ const gateUp = parts([
   [32, 8],
 ]);
 
+function trainedVector(offset: number, size: number): TrainedVector {
+  return { from: 'trained', offset, size };
+}
+
+function trainedMatrix(offset: number, rows: number, columns: number): TrainedMatrix {
+  return { from: 'trained', offset, rows, columns };
+}
+
 const embeds: Case[] = [
   [
     'embed with positions, odd columns',
@@ -49,6 +66,7 @@ const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {
     size,
     eps: 1e-5,
     gain: r.vector(size),
+    hasUnitOffset: groups > 1,
     bias: norm === 'layer' ? r.vector(size) : null,
     groups,
   });
@@ -284,12 +302,73 @@ const loras: Case[] = [
     ],
     [
       `matrixGradient, accumulates ${accumulates}`,
-      (r) => ({ kind: 'matrixGradient', left: r.written(16), right: r.written(27, 1), offset: 24, rows: positions }),
+      (r) => ({
+        kind: 'matrixGradient',
+        left: r.written(16),
+        right: r.written(27, 1),
+        offset: 24,
+        adds: false,
+        rows: positions,
+      }),
       { accumulates },
     ],
     ['sumLosses', (r) => ({ kind: 'sumLosses', losses: r.written(1) }), { accumulates }],
   ]),
 ];
+
+const gradients: Case[] = [false, true].flatMap((accumulates): Case[] => [
+  [
+    `matrixGradient that adds anyway, accumulates ${accumulates}`,
+    (r) => ({
+      kind: 'matrixGradient',
+      left: r.written(16),
+      right: r.written(27),
+      offset: 24,
+      adds: true,
+      rows: block,
+    }),
+    { accumulates },
+  ],
+  [
+    `biasGradient, accumulates ${accumulates}`,
+    (r) => ({ kind: 'biasGradient', dy: r.written(27, 2, 5), bias: trainedVector(12, 27), rows: positions }),
+    { accumulates },
+  ],
+  ...(['rms', 'layer'] as const).flatMap((norm): Case[] =>
+    [
+      { size: 29, groups: 1, picks: true },
+      { size: 10, groups: 3, picks: false },
+    ].map(({ size, groups, picks }) => [
+      `normGradient ${norm} of ${groups} times ${size}, accumulates ${accumulates}`,
+      (r) => ({
+        kind: 'normGradient',
+        norm,
+        size,
+        eps: 1e-5,
+        gain: trainedVector(8, size),
+        hasUnitOffset: false,
+        bias: norm === 'layer' ? trainedVector(48, size) : null,
+        groups,
+        dy: r.written(size * groups, 3, 2),
+        x: r.written(size * groups),
+        statistics: r.unwritten(2 * groups),
+        rows: picks ? { of: 'scored', from: 0, most: 19 } : positions,
+        picks,
+      }),
+      { accumulates },
+    ]),
+  ),
+  ...[false, true].map((adds): Case => [
+    `tokenGradient, adds ${adds}, accumulates ${accumulates}`,
+    (r) => ({ kind: 'tokenGradient', dy: r.written(27), table: trainedMatrix(4, 18, 27), scale: 1.5, adds }),
+    { accumulates },
+  ]),
+  [
+    `positionGradient, accumulates ${accumulates}`,
+    (r) => ({ kind: 'positionGradient', dy: r.written(27), table: trainedMatrix(4, 24, 27) }),
+    { accumulates },
+  ],
+]);
 
 const activations: Case[] = (['silu', 'gelu-tanh'] as const).flatMap((activation: Activation): Case[] =>
   [31, 32].flatMap((columns): Case[] =>
@@ -365,6 +444,7 @@ const cases = [
   ...attentions,
   ...linears,
   ...loras,
+  ...gradients,
   ...activations,
   ...losses,
   ...updates,

@@ -17,6 +17,7 @@ import { rowCount } from '../plan/index.ts';
 import { exponents } from '../kernels/activate.ts';
 import { Addresses } from './addresses.ts';
 import { runAttention, runAttentionBackward } from './run-attention.ts';
+import { runBiasGradient, runNormGradient, runTableGradient } from './run-gradients.ts';
 import {
   runLinear,
   runLinearBackward,
@@ -62,6 +63,13 @@ export function runOnWasm(op: Operation, memory: WasmMemory, shape: BatchShape, 
       return runLoraGradient(op, at, shape, scalars);
     case 'matrixGradient':
       return runMatrixGradient(op, at, shape, scalars);
+    case 'biasGradient':
+      return runBiasGradient(op, at, shape, scalars);
+    case 'normGradient':
+      return runNormGradient(op, at, shape, scalars);
+    case 'tokenGradient':
+    case 'positionGradient':
+      return runTableGradient(op, at, shape, scalars);
     case 'activate':
       return runActivate(op, at, shape);
     case 'activateBackward':
@@ -90,8 +98,8 @@ function runEmbed({ table, scale, positions, out }: Embed, at: Addresses, shape:
 }
 
 /** The arguments that a norm and its backward share. */
-function normArguments({ norm, size, eps, gain }: NormSettings, at: Addresses) {
-  return [norm === 'layer', size, eps, at.vector(gain)] as const;
+function normArguments({ norm, size, eps, gain, hasUnitOffset }: NormSettings, at: Addresses) {
+  return [norm === 'layer', size, eps, at.vector(gain), hasUnitOffset ? 1 : 0] as const;
 }
 
 function runNorm(op: Norm, at: Addresses, shape: BatchShape): void {

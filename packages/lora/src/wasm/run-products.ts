@@ -167,11 +167,12 @@ export function runLoraGradient(
 }
 
 export function runMatrixGradient(
-  { left, right, offset, rows }: MatrixGradient,
+  { left, right, offset, adds, rows }: MatrixGradient,
   at: Addresses,
   shape: BatchShape,
   { accumulates }: StepScalars,
 ): void {
+  const isAdded = adds || accumulates;
   const stride = strideOf(right);
   const target: Rowed = [at.state('gradient') + F32 * offset, F32 * stride];
   multiply(at, {
@@ -181,7 +182,7 @@ export function runMatrixGradient(
     left: transposed(at.view(left)),
     right: straight(at.view(right)),
     out: target,
-    padding: accumulates ? 0 : stride - right.columns,
-    addend: accumulates ? target : null,
+    padding: isAdded ? 0 : stride - right.columns,
+    addend: isAdded ? target : null,
   });
 }

@@ -51,6 +51,9 @@ export interface KernelExports {
   embed: Kernel;
   norm: Kernel;
   normBackward: Kernel;
+  normGradient: Kernel;
+  columnSums: Kernel;
+  scatterRows: Kernel;
   rotate: Kernel;
   attention: Kernel;
   attentionBackward: Kernel;
