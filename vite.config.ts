@@ -27,6 +27,8 @@ const backend = {
 /** e2e has its own runner (Playwright). */
 const notUnitTests = ['**/node_modules/**', '**/dist/**', 'e2e/**'];
 const testTimeout = 60_000;
+/** A GPU in software takes its time to start on a busy machine. */
+const hookTimeout = 120_000;
 
 export default defineConfig({
   root: fileURLToPath(new URL('./apps/web', import.meta.url)),
@@ -74,6 +76,7 @@ export default defineConfig({
           include: ['apps/web/**/*.test.{ts,tsx}'],
           exclude: notUnitTests,
           testTimeout,
+          hookTimeout,
         },
       },
       {
@@ -84,6 +87,7 @@ export default defineConfig({
           include: ['{apps,bench,packages,scripts}/**/*.test.{ts,tsx}'],
           exclude: [...notUnitTests, 'apps/web/**'],
           testTimeout,
+          hookTimeout,
         },
       },
     ],

@@ -47,7 +47,7 @@ export function clientRow(number: number, changes: Partial<ClientRow> = {}): Cli
   return {
     leaseId: uuid(1, number),
     clientId: `client${number}`,
-    device: { backend: 'wasm', description: 'SIMD, 1 thread' },
+    device: { backend: 'wasm', description: 'relaxed SIMD' },
     shardIndex: number,
     phase: 'joined',
     epoch: 0,

@@ -74,7 +74,6 @@ export const en = {
   'backend.noWebgpu': 'No WebGPU here: training on the CPU (WASM), slower.',
   'backend.software': 'Only a software GPU here: training on the CPU (WASM), which is faster.',
   'backend.forced': 'Chosen in the address of this page.',
-  'backend.afterGpuFailure': 'The GPU stopped working; training goes on from the last checkpoint on the CPU (WASM).',
 
   'data.title': 'Text to train on',
   'data.shard': 'A shard of the campaign',

@@ -16,7 +16,7 @@ const finalRefusals: ReadonlySet<RefusalCode> = new Set([
   'not_finite',
 ]);
 
-/** Errors of the training package, told apart by name: importing their classes would pull TFJS in early. */
+/** Errors of the training package, told apart by name: importing their classes would pull its code in early. */
 interface CodedError extends Error {
   code: string;
 }
@@ -29,8 +29,8 @@ export class TrainingElsewhere extends Error {
   }
 }
 
-/** What to tell the volunteer about `error`. */
-export function runFailure(error: unknown): RunFailure {
+/** What to tell the volunteer about `error` of a run that trained on `backend`, if it came so far. */
+export function runFailure(error: unknown, backend?: 'webgpu' | 'wasm'): RunFailure {
   if (error instanceof Refusal) {
     return { message: error.message, remedy: finalRefusals.has(error.code) ? 'final' : 'retry' };
   }
@@ -44,7 +44,7 @@ export function runFailure(error: unknown): RunFailure {
     return { message: t('failure.chatTemplate', { problem: error.message }), remedy: 'final' };
   }
   if (isCoded(error, 'BackendError')) {
-    return { message: error.message, remedy: error.code === 'wasm_failed' ? 'retry' : 'other-backend' };
+    return { message: error.message, remedy: backendRemedy(error.code, backend) };
   }
   if (isCoded(error, 'TrainingError')) {
     return { message: error.message, remedy: error.code === 'not_finite' ? 'final' : 'retry' };
@@ -54,6 +54,12 @@ export function runFailure(error: unknown): RunFailure {
     message: t('failure.unexpected', { problem: error instanceof Error ? error.message : String(error) }),
     remedy: 'retry',
   };
+}
+
+/** Whatever stopped a GPU may go on the CPU; a model too large for that is too large here. */
+function backendRemedy(code: string, backend: 'webgpu' | 'wasm' | undefined): RunFailure['remedy'] {
+  if (code === 'wasm_failed') return 'retry';
+  return backend === 'wasm' ? 'final' : 'other-backend';
 }
 
 function isCoded(error: unknown, name: string): error is CodedError {

@@ -3,6 +3,7 @@
  * Everything it learns it emits; everything it must not lose it keeps in the checkpoint store.
  */
 import type { JoinRequest, Manifest } from '@oneround/fl-core';
+import type { TrainingDevice } from '@oneround/lora/training';
 import { fetchManifest } from '../campaign/api.ts';
 import { followCampaign } from '../campaign/follow.ts';
 import { mergeOutcome } from '../campaign/merge-outcome.ts';
@@ -48,7 +49,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
   const joining: Omit<JoinRequest, 'protocol'> = {
     campaignId: manifest.id,
     publicKey: identity.publicKey,
-    device: { backend: device.name, description: device.device.slice(0, 200) },
+    device: describe(device),
     source: source.kind,
   };
   try {
@@ -75,11 +76,15 @@ export async function runSession(request: SessionRequest, control: RunControl, e
         await outcomeOf(socket, manifest.id, contributionId, control.stopped, emit);
         return;
       } catch (error) {
-        if (control.stopped.aborted) await giveBack(held, manifest.id);
+        if (control.stopped.aborted) {
+          await giveBack(held, manifest.id);
+          throw error;
+        }
         if (error instanceof LeaseMoved) {
           lease = error.lease;
         } else {
           device = await devices.openAfter(error);
+          joining.device = describe(device);
           lease = held.current;
           stored = await usableCheckpoint(manifest);
         }
@@ -91,6 +96,11 @@ export async function runSession(request: SessionRequest, control: RunControl, e
     stopConnection();
     socket.close();
   }
+}
+
+/** What the server and the dashboard hear of a device. */
+function describe({ name, device }: TrainingDevice): JoinRequest['device'] {
+  return { backend: name, description: device.slice(0, 200) };
 }
 
 async function usableCheckpoint(manifest: Manifest): Promise<RunCheckpoint | null> {

@@ -47,14 +47,19 @@ async function start(command: Extract<TrainerCommand, { type: 'start' }>): Promi
   if (control) return;
   const run = new RunControl(command.duty);
   control = run;
+  let backend: 'webgpu' | 'wasm' | undefined;
+  const tell: typeof emit = (event) => {
+    if (event.type === 'backend') backend = event.name;
+    emit(event);
+  };
   try {
-    await exclusively(command.campaignId, () => runSession(command, run, emit));
+    await exclusively(command.campaignId, () => runSession(command, run, tell));
     emit({ type: 'phase', phase: 'merged' });
   } catch (error) {
     if (run.stopped.aborted) emit({ type: 'phase', phase: 'stopped' });
     else {
       console.error(error);
-      emit({ type: 'failed', failure: runFailure(error) });
+      emit({ type: 'failed', failure: runFailure(error, backend) });
     }
   } finally {
     control = null;

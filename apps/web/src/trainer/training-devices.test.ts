@@ -4,8 +4,8 @@ import type { BackendPreference, TrainerEvent } from './messages.ts';
 import { TrainingDevices } from './training-devices.ts';
 
 /** What went wrong on a GPU, as the trainer throws it. */
-function gpuFailure(message: string): Error {
-  return Object.assign(new Error(message), { name: 'BackendError' });
+function gpuFailure(message: string, code = 'device_failed'): Error {
+  return Object.assign(new Error(message), { name: 'BackendError', code });
 }
 
 /** Devices as asked for; `auto` is the GPU. */
@@ -43,6 +43,16 @@ describe('TrainingDevices', () => {
     await devices.openAfter(gpuFailure('lost'));
     await expect(devices.openAfter(gpuFailure('lost for good'))).rejects.toThrow('lost for good');
     expect(asked).toEqual(['webgpu', 'webgpu', 'webgpu']);
+  });
+
+  it('does not ask a GPU twice that has no room for the model', async () => {
+    const { devices, asked } = devicesFor('auto');
+    await devices.open();
+    await devices.openAfter(gpuFailure('too large', 'out_of_memory'));
+    expect(asked).toEqual(['auto', 'wasm']);
+    const insisting = devicesFor('webgpu').devices;
+    await insisting.open();
+    await expect(insisting.openAfter(gpuFailure('too large', 'out_of_memory'))).rejects.toThrow('too large');
   });
 
   it('passes on what is no failure of a GPU', async () => {

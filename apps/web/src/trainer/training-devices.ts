@@ -4,15 +4,18 @@ import type { BackendPreference, TrainerEvent } from './messages.ts';
 
 type Runtime = Pick<typeof import('./training-runtime.ts'), 'openTrainingDevice' | 'loadKernels'>;
 
-/** How often a GPU may fail in one run; each time the run goes on from its last checkpoint. */
+/** How often a GPU may fail within FORGIVEN_MS; each time the run goes on from its last checkpoint. */
 const MOST_FAILURES = 2;
+/** A laptop that sleeps twice a day may well lose its GPU twice. */
+const FORGIVEN_MS = 10 * 60_000;
 
 export class TrainingDevices {
   readonly #runtime: Runtime;
   readonly #preference: BackendPreference;
   readonly #emit: (event: TrainerEvent) => void;
   #current: TrainingDevice | undefined;
-  #failures = 0;
+  /** When the GPU failed, as `performance.now()`. */
+  #failures: number[] = [];
 
   constructor(runtime: Runtime, preference: BackendPreference, emit: (event: TrainerEvent) => void) {
     this.#runtime = runtime;
@@ -35,10 +38,19 @@ export class TrainingDevices {
    * @throws `error` when it is not the GPU's failure, or another attempt makes no sense
    */
   async openAfter(error: unknown): Promise<TrainingDevice> {
-    const isGpuFailure = error instanceof Error && error.name === 'BackendError' && this.#current?.name === 'webgpu';
-    if (!isGpuFailure || this.#failures === MOST_FAILURES) throw error;
-    this.#failures++;
-    const givesUp = this.#failures === MOST_FAILURES && this.#preference === 'auto';
-    return this.open(givesUp ? 'wasm' : this.#preference, error.message);
+    if (!isBackendError(error) || this.#current?.name !== 'webgpu') throw error;
+    const now = performance.now();
+    this.#failures = [...this.#failures.filter((at) => now - at < FORGIVEN_MS), now];
+    // A GPU that is too small is so the next time too.
+    const isHopeless = error.code !== 'device_failed' || this.#failures.length >= MOST_FAILURES;
+    if (this.#preference === 'webgpu' && (error.code !== 'device_failed' || this.#failures.length > MOST_FAILURES)) {
+      throw error;
+    }
+    return this.open(isHopeless && this.#preference === 'auto' ? 'wasm' : this.#preference, error.message);
   }
+}
+
+/** By name: importing the class would pull the training code in early. */
+function isBackendError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && error.name === 'BackendError' && 'code' in error;
 }

@@ -8,9 +8,12 @@ const EPOCHS = 3;
 class FakeTrainer implements Steppable {
   readonly totalSteps = 12;
   step = 0;
+  /** The steps after which the next one was started ahead. */
+  readonly ahead: number[] = [];
 
-  async nextStep(): Promise<StepReport> {
+  async nextStep({ goesOn }: { goesOn: boolean }): Promise<StepReport> {
     this.step++;
+    if (goesOn) this.ahead.push(this.step);
     return { step: this.step, steps: 12, epoch: 1, epochs: EPOCHS, loss: 1, milliseconds: 0 } as StepReport;
   }
 }
@@ -27,6 +30,21 @@ describe('the training loop', () => {
     await trainToEnd(new FakeTrainer(), EPOCHS, new RunControl(1), running(), heard);
     expect(heard.onStep).toHaveBeenCalledTimes(12);
     expect(heard.save).toHaveBeenCalledTimes(EPOCHS);
+  });
+
+  it('starts steps ahead while nothing is in the way: no rest, no pause, no checkpoint', async () => {
+    const free = new FakeTrainer();
+    await trainToEnd(free, EPOCHS, new RunControl(1), running(), events());
+    expect(free.ahead).toEqual([1, 2, 3, 5, 6, 7, 9, 10, 11]);
+    const resting = new FakeTrainer();
+    await trainToEnd(resting, EPOCHS, new RunControl(0.5), running(), events());
+    expect(resting.ahead).toEqual([]);
+    const control = new RunControl(1);
+    control.pause('epoch');
+    const pausing = new FakeTrainer();
+    const onPause = () => void setTimeout(() => control.resume(), 5);
+    await trainToEnd(pausing, EPOCHS, control, running(), events({ onPause }));
+    expect(pausing.ahead).toEqual([5, 6, 7, 9, 10, 11]);
   });
 
   it('pauses at once, with a checkpoint, and goes on where it was', async () => {
@@ -69,7 +87,10 @@ describe('the training loop', () => {
       const control = new RunControl(1);
       prepare(control);
       const slow = new FakeTrainer();
-      slow.nextStep = async () => ({ ...(await FakeTrainer.prototype.nextStep.call(slow)), milliseconds: 10 });
+      slow.nextStep = async (options) => ({
+        ...(await FakeTrainer.prototype.nextStep.call(slow, options)),
+        milliseconds: 10,
+      });
       const training = trainToEnd(slow, EPOCHS, control, control.stopped, events());
       setTimeout(() => control.stop(), 10);
       await expect(training).rejects.toThrow('stopped');

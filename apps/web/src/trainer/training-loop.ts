@@ -52,8 +52,10 @@ export async function trainToEnd(
         events.onResume();
         stepEndedAt = performance.now();
       }
-      // Without rests a GPU need not wait for us between steps; a step ahead of a pause would still be taken.
-      const goesOn = control.duty === 1 && !control.shouldPause(true);
+      // Without rests a GPU need not wait for us between steps. No step is started ahead of a pause or a checkpoint.
+      const endsEpoch = (trainer.step + 1) % stepsPerEpoch === 0;
+      const isSaveDue = performance.now() - savedAt > SAVE_EVERY_MS;
+      const goesOn = control.duty === 1 && !control.shouldPause(true) && !endsEpoch && !isSaveDue;
       const report = await trainer.nextStep({ goesOn });
       await control.rest(restMs(report.milliseconds, control.duty));
       events.onStep(report, performance.now() - stepEndedAt);

@@ -19,7 +19,7 @@ export function BackendLine({ detected }: { detected: DetectedBackend | null }) 
   );
 }
 
-/** `WebGPU · nvidia ampere`, `CPU (WASM) · SIMD, 2 threads`. */
+/** `WebGPU · nvidia ampere`, `CPU (WASM) · relaxed SIMD`. */
 export function backendName(name: 'webgpu' | 'wasm', device: string): string {
   if (name === 'webgpu') return device ? t('backend.webgpu', { device }) : 'WebGPU';
   return device ? t('backend.wasm.device', { device }) : t('backend.wasm');

@@ -9,8 +9,7 @@ import { useTrainer } from './trainer-store.ts';
 
 export function RunPhase({ run }: { run: RunState }) {
   const power = useTrainer((store) => store.power);
-  const gpuFailed = useTrainer((store) => store.gpuFailed);
-  const reason = gpuFailed && run.phase === 'training' ? t('backend.afterGpuFailure') : phaseReason(run, power);
+  const reason = phaseReason(run, power);
   const isBroken = run.phase === 'downloading' && run.download?.interrupted === true;
   const step = currentStep(run);
   const share = step === 4 ? 1 : stepShare(run, step);

@@ -17,7 +17,7 @@ const figures: StepFigures = {
 
 const story: TrainerEvent[] = [
   { type: 'phase', phase: 'starting' },
-  { type: 'backend', name: 'wasm', device: 'SIMD, 1 thread', fallbackReason: 'no GPU' },
+  { type: 'backend', name: 'wasm', device: 'SIMD', fallbackReason: 'no GPU' },
   { type: 'lease', shardIndex: 2, examples: 40, resumedAtStep: 0 },
   { type: 'phase', phase: 'downloading' },
   {

@@ -20,8 +20,6 @@ interface TrainerState {
   request: RunRequest | null;
   power: PowerLevel;
   run: RunState;
-  /** Set once WebGPU failed in the middle of a run and WASM took over. */
-  gpuFailed: boolean;
 }
 
 /** The trainer's state, to be read by components. */
@@ -29,7 +27,6 @@ export const useTrainer = create<TrainerState>(() => ({
   request: null,
   power: 'balanced',
   run: idleRun,
-  gpuFailed: false,
 }));
 
 const { getState, setState } = useTrainer;
@@ -38,7 +35,6 @@ let inspections = 0;
 
 /** Starts a run, or goes on with a stored one. */
 export function startRun(request: RunRequest): void {
-  setState({ gpuFailed: false });
   begin(request);
 }
 
@@ -98,12 +94,7 @@ function begin(request: RunRequest): void {
 }
 
 function receive(event: TrainerEvent): void {
-  const { request, run, gpuFailed } = getState();
-  if (event.type === 'failed' && event.failure.remedy === 'other-backend' && run.figures && !gpuFailed && request) {
-    // The checkpoint is safe and does not care where it is trained.
-    setState({ gpuFailed: true });
-    return begin({ ...request, backend: 'wasm' });
-  }
+  const { request, run } = getState();
   const next = reduceRun(run, event);
   setState({ run: next });
   if (request && event.type === 'steps' && next.backend) {

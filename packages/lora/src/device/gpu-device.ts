@@ -23,7 +23,7 @@ export interface GpuDevice {
   info: GPUAdapterInfo;
   /** "vendor architecture", or the driver's description when those are empty. */
   name: string;
-  /** The adapter is a program on the CPU, some 50 times slower than WASM. */
+  /** The adapter is a program on the CPU, many times slower than WASM. */
   isSoftware: boolean;
   /** Kernels compiled so far; engines share them. */
   pipelines: Pipelines;
@@ -50,11 +50,16 @@ export async function openDevice(adapter: GPUAdapter): Promise<GpuDevice> {
   if (current && isDeviceHealthy()) return current;
   const device = await requestDevice(adapter);
   resetDeviceHealth();
-  device.addEventListener('uncapturederror', ({ error }) => reportDeviceFailure(error.message));
-  void device.lost.then(({ message }) => {
-    // A device that failed before may go after its successor has come.
-    if (current?.device === device) reportDeviceFailure(message || 'the device was lost');
+  // What an earlier device still has to say is not this one's failure.
+  const isCurrent = () => current?.device === device;
+  device.addEventListener('uncapturederror', ({ error }) => {
+    if (isCurrent()) reportDeviceFailure(error.message);
   });
+  void device.lost.then(({ message }) => {
+    if (isCurrent()) reportDeviceFailure(message || 'the device was lost');
+  });
+  const failed = current;
+
   current = {
     device,
     info: adapter.info,
@@ -62,6 +67,7 @@ export async function openDevice(adapter: GPUAdapter): Promise<GpuDevice> {
     isSoftware: isSoftware(adapter),
     pipelines: new Pipelines(device),
   };
+  failed?.device.destroy();
   return current;
 }
 

@@ -2,7 +2,7 @@
 import { type BufferRef, PARTIAL_SUMS } from '../kernels/index.ts';
 import type { Value } from '../plan/index.ts';
 
-/** Bytes of the measures buffer: loss, gradient norm, two to spare, partial sums. */
+/** Bytes of the measures buffer: loss, gradient norm, the mark of a step that was not finite, one to spare, partial sums. */
 export const MEASURES_BYTES = 4 * (4 + PARTIAL_SUMS);
 
 /** Name of what a reference holds; values are named by their slot. */

@@ -22,7 +22,8 @@ export class Recording {
   readonly #launches: readonly Launch[];
   readonly #params: GPUBuffer;
   readonly #step: GPUBuffer;
-  readonly #grids = new Map<string, readonly Grid[]>();
+  /** The grids of the last shape: consecutive calls ask for the same. */
+  #grids: { key: string; list: readonly Grid[] } | undefined;
 
   private constructor(device: GPUDevice, launches: readonly Launch[], params: GPUBuffer, step: GPUBuffer) {
     this.#device = device;
@@ -103,9 +104,8 @@ export class Recording {
 
   #gridsOf(shape: BatchShape): readonly Grid[] {
     const key = `${shape.rows} ${shape.positions} ${shape.scored}`;
-    let grids = this.#grids.get(key);
-    if (!grids) this.#grids.set(key, (grids = this.#launches.map(({ grid }) => grid(shape))));
-    return grids;
+    if (this.#grids?.key !== key) this.#grids = { key, list: this.#launches.map(({ grid }) => grid(shape)) };
+    return this.#grids.list;
   }
 }
 

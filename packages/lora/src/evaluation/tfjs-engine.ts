@@ -19,6 +19,7 @@ export function tfjsEngine(model: CausalLm): OpenEngine {
 
 class TfjsEngine implements StepEngine {
   readonly batchRows = Infinity;
+  readonly overlaps = false;
   readonly #model: CausalLm;
   readonly #adapter: LoraAdapter;
   readonly #geometries: GeometryCache;

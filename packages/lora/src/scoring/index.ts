@@ -1,6 +1,6 @@
 /**
  * scoring: multiple choice as lm-evaluation-harness 0.4.13 does it, with any model that can tell log-likelihoods.
- * No TFJS here; `logLikelihoods` of the training room answers for a model on a backend.
+ * No TFJS here; `logLikelihoods` of the evaluation room answers for a model on a backend.
  */
 export { encodeChoices, ScoringError } from './encode-choices.ts';
 export { arcQuestion, mmluQuestion, type Question } from './questions.ts';

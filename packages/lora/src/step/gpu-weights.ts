@@ -45,7 +45,20 @@ export function storedBytes(array: StoredArray, format: StoredFormat): number {
   }
 }
 
-/** Allocates and fills every stored array of a plan. @throws BackendError `tensor_too_large` */
+/** Allocates every stored array of a plan. @throws BackendError `tensor_too_large` */
+export function allocateStored(
+  stored: ReadonlyMap<string, StoredArray>,
+  formats: ReadonlyMap<string, StoredFormat>,
+  memory: GpuMemory,
+): void {
+  for (const [name, array] of stored) {
+    const bytes = storedBytes(array, formats.get(name) ?? 'F32');
+    assertBindable(memory.device, name, bytes);
+    memory.allocate({ of: 'stored', name }, bytes);
+  }
+}
+
+/** Fills every stored array of a plan. */
 export async function uploadStored(
   stored: ReadonlyMap<string, StoredArray>,
   formats: ReadonlyMap<string, StoredFormat>,
@@ -55,10 +68,6 @@ export async function uploadStored(
 ): Promise<void> {
   const upload = new Upload(memory);
   for (const [name, array] of stored) {
-    const format = formats.get(name) ?? 'F32';
-    const bytes = storedBytes(array, format);
-    assertBindable(memory.device, `The matrix ${name}`, bytes);
-    memory.allocate({ of: 'stored', name }, bytes);
     if (array.kind !== 'matrix') {
       const values = await storedValues(array, source, frozenA);
       await upload.write(name, 0, new Uint8Array(values.buffer));

@@ -65,13 +65,21 @@ export function totalBytes({ weights, adapter, activations }: PlanBytes): number
   return weights + adapter + activations;
 }
 
+/** What a device allows, in bytes. */
+export interface MemoryLimits {
+  /** All buffers together. */
+  total: number;
+  /** Any one of them. */
+  binding: number;
+}
+
 /**
- * The plan that computes least among those that fit into `budget` bytes.
+ * The plan that computes least among those that fit.
  * @param formatsOf how a plan's matrices are stored; f32 where it does not say
  * @throws BackendError `out_of_memory` when not even single rows fit
  */
 export function planWithin(
-  budget: number,
+  limits: MemoryLimits,
   config: ModelConfig,
   spec: LoraSpec,
   workload: Workload,
@@ -82,19 +90,31 @@ export function planWithin(
     const plan = planStep(config, spec, { capacity: { tokens: rows * positions, scored }, positions, recomputes });
     return { plan, microRows, bytes: planBytes(plan, formatsOf(plan)) };
   };
+  const fits = ({ plan, bytes }: MemoryPlan) =>
+    totalBytes(bytes) <= limits.total && largestSlot(plan) <= limits.binding;
   const whole = planFor(workload.rows, false);
-  if (totalBytes(whole.bytes) <= budget) return whole;
+  if (fits(whole)) return whole;
   for (let microRows = workload.rows; ; microRows = Math.ceil(microRows / 2)) {
     const found = planFor(microRows, true);
-    if (totalBytes(found.bytes) <= budget) return found;
-    if (microRows === 1) throw tooMuch(totalBytes(found.bytes), budget);
+    if (fits(found)) return found;
+    if (microRows === 1) throw tooMuch(found, limits);
   }
 }
 
-function tooMuch(needed: number, budget: number): BackendError {
-  const [needs, allows] = [needed, budget].map((bytes) => (bytes / 1e9).toFixed(1));
+function largestSlot({ arrangement }: StepPlan): number {
+  return arrangement.slots.reduce((largest, bytes) => Math.max(largest, bytes), 0);
+}
+
+function tooMuch({ plan, bytes }: MemoryPlan, limits: MemoryLimits): BackendError {
+  const isTotal = totalBytes(bytes) > limits.total;
+  const needed = isTotal ? totalBytes(bytes) : largestSlot(plan);
+  const allowed = isTotal ? limits.total : limits.binding;
   return new BackendError(
     'out_of_memory',
-    `Training this model needs ${needs} GB here and this device allows ${allows}: choose a smaller packing (int4), shorter rows or a smaller model.`,
+    `Training this model needs ${sizeText(needed)} ${isTotal ? '' : 'in one piece '}here and this device allows ${sizeText(allowed)}: choose a smaller packing (int4), shorter rows or a smaller model.`,
   );
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 1e9 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

@@ -27,6 +27,8 @@ export type StepSettings = Omit<StepScalars, 'accumulates'>;
 export interface StepEngine {
   /** Largest number of rows that one batch may have; a step of more rows is given as several batches. */
   readonly batchRows: number;
+  /** Whether steps run beside the caller, so that starting one before the last has ended gains something. */
+  readonly overlaps: boolean;
   /**
    * Takes one optimiser step over the sum of `batches`, whose weights add up to one. A loss or gradient that is not finite
    * leaves the vectors as they were, then and in all later steps; the measures tell. A step may be asked for while an

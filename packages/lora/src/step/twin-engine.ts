@@ -18,6 +18,7 @@ export function twinEngine(source: WeightSource): OpenEngine {
 
 export class TwinEngine implements StepEngine {
   readonly batchRows = Infinity;
+  readonly overlaps = false;
   readonly #plan: StepPlan;
   readonly #stored: ReadonlyMap<string, Float64Array>;
   readonly #state: HostMemory['state'];

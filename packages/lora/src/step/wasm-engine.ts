@@ -15,19 +15,31 @@ import { type FrozenA, paddedRows, storedValues, type WeightSource } from './wei
 /** A WebAssembly memory ends at 4 GiB. */
 const MOST_BYTES = 4 * 2 ** 30 - 64 * 2 ** 20;
 
+/** A long step lets the event loop turn this often: heartbeats and the volunteer's wishes wait no longer. */
+const MOST_BLOCKED_MS = 100;
+
 /** Opens a planned step in WebAssembly. */
 export function wasmEngine(kernels: WasmKernels, source: WeightSource): OpenEngine {
   return async ({ config, spec, frozenA, vectors, workload }) => {
-    const { plan, microRows } = planWithin(MOST_BYTES, config, spec, workload, () => new Map());
+    const { plan, microRows } = planWithin(
+      { total: MOST_BYTES, binding: MOST_BYTES },
+      config,
+      spec,
+      workload,
+      () => new Map(),
+    );
     return WasmEngine.create(kernels, plan, microRows, source, frozenA, vectors);
   };
 }
 
 export class WasmEngine implements StepEngine {
   readonly batchRows: number;
+  readonly overlaps = false;
   readonly #plan: StepPlan;
   readonly #memory: WasmMemory;
   #halted = false;
+  /** The step asked for last: the next one begins after it. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(plan: StepPlan, batchRows: number, memory: WasmMemory) {
     this.#plan = plan;
@@ -59,23 +71,14 @@ export class WasmEngine implements StepEngine {
     return this.#memory.bytes;
   }
 
-  async step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
-    if (this.#halted) return { loss: NaN, gradientNorm: NaN };
-    batches.forEach(({ shape, inputs }, index) => {
-      const scalars = { ...settings, accumulates: index > 0 };
-      for (const [name, values] of Object.entries(inputs)) {
-        this.#memory.write({ of: 'input', name: name as keyof BatchInputs }, values);
-      }
-      const run = (operation: Operation) => runOnWasm(operation, this.#memory, shape, scalars);
-      this.#plan.gradient.forEach(run);
-      if (index === batches.length - 1) run({ kind: 'update' });
-    });
-    const [loss = NaN, gradientNorm = NaN] = this.#memory.floats({ of: 'measures' });
-    this.#halted = !Number.isFinite(loss) || !Number.isFinite(gradientNorm);
-    return { loss, gradientNorm };
+  step(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    const result = this.#last.then(() => this.#take(batches, settings));
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   async vectors(): Promise<AdamVectors> {
+    await this.#last;
     const read = (name: keyof FlatState) =>
       this.#plan.parameters.fromDevice(this.#memory.floats({ of: 'state', name }));
     return { values: read('values'), firstMoment: read('firstMoment'), secondMoment: read('secondMoment') };
@@ -83,6 +86,30 @@ export class WasmEngine implements StepEngine {
 
   /** Nothing to do: the memory goes with the engine. */
   dispose(): void {}
+
+  async #take(batches: readonly HostBatch[], settings: StepSettings): Promise<StepMeasures> {
+    if (this.#halted) return { loss: NaN, gradientNorm: NaN };
+    let turnedAt = performance.now();
+    for (const [index, { shape, inputs }] of batches.entries()) {
+      const scalars = { ...settings, accumulates: index > 0 };
+      for (const [name, values] of Object.entries(inputs)) {
+        this.#memory.write({ of: 'input', name: name as keyof BatchInputs }, values);
+      }
+      const isLast = index === batches.length - 1;
+      const operations: readonly Operation[] = isLast
+        ? [...this.#plan.gradient, { kind: 'update' }]
+        : this.#plan.gradient;
+      for (const operation of operations) {
+        runOnWasm(operation, this.#memory, shape, scalars);
+        if (performance.now() - turnedAt < MOST_BLOCKED_MS) continue;
+        await eventLoopTurn();
+        turnedAt = performance.now();
+      }
+    }
+    const [loss = NaN, gradientNorm = NaN] = this.#memory.floats({ of: 'measures' });
+    this.#halted = !Number.isFinite(loss) || !Number.isFinite(gradientNorm);
+    return { loss, gradientNorm };
+  }
 }
 
 function allocate(memory: WasmMemory, { arrangement, parameters, options, stored }: StepPlan): void {
@@ -125,4 +152,8 @@ async function unpackStored(
     const values = paddedRows([await readWeight(source.read, tensor)], columns);
     memory.write({ of: 'stored', name }, values, row * Math.ceil(columns / 4) * 4);
   }
+}
+
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }

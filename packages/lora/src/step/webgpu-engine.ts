@@ -3,31 +3,53 @@
  * scalars, one pass and one submit for each micro-batch; its loss comes back through one of a few staging buffers while
  * the next step may already run.
  */
-import { type GpuDevice, GpuMemory, MEASURES_BYTES, Recording, underErrorScopes } from '../device/index.ts';
+import {
+  BackendError,
+  type GpuDevice,
+  GpuMemory,
+  MEASURES_BYTES,
+  Recording,
+  underErrorScopes,
+} from '../device/index.ts';
 import { type BatchInputs, dispatchesOf, type FlatState, type KernelTraits } from '../kernels/index.ts';
 import type { StoredFormat } from '../packing/index.ts';
 import type { Operation, StepPlan } from '../plan/index.ts';
-import { assertBindable, storedFormats, uploadStored } from './gpu-weights.ts';
+import { allocateStored, assertBindable, storedFormats, uploadStored } from './gpu-weights.ts';
 import type { HostBatch } from './host-batch.ts';
 import { StagingBuffers } from './staging-buffers.ts';
-import { planWithin } from './memory-plan.ts';
+import { planWithin, totalBytes } from './memory-plan.ts';
 import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 import type { FrozenA, WeightSource } from './weight-source.ts';
 
+/** How much less is planned for after a device turned out to have no room. */
+const LEANER = 0.8;
+
 /**
  * Opens a recorded step on a GPU.
- * @param budget bytes that training may take there; the device's largest buffer when not given, for WebGPU tells no more
+ * @param budget bytes that training may take there; the device's largest buffer when not given, for WebGPU tells no more.
+ *   Where there is less room than that, leaner plans are tried.
  */
 export function webgpuEngine(gpu: GpuDevice, source: WeightSource, budget?: number): OpenEngine {
+  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
   return async ({ config, spec, frozenA, vectors, workload }) => {
-    const most = budget ?? gpu.device.limits.maxBufferSize;
-    const { plan, microRows } = planWithin(most, config, spec, workload, ({ stored }) => storedFormats(stored, source));
-    return WebgpuEngine.create(gpu, plan, microRows, source, frozenA, vectors);
+    const limits = { total: budget ?? maxBufferSize, binding: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
+    for (;;) {
+      const { plan, microRows, bytes } = planWithin(limits, config, spec, workload, ({ stored }) =>
+        storedFormats(stored, source),
+      );
+      try {
+        return await WebgpuEngine.create(gpu, plan, microRows, source, frozenA, vectors);
+      } catch (error) {
+        if (!(error instanceof BackendError) || error.code !== 'out_of_memory') throw error;
+        limits.total = LEANER * totalBytes(bytes);
+      }
+    }
   };
 }
 
 export class WebgpuEngine implements StepEngine {
   readonly batchRows: number;
+  readonly overlaps = true;
   readonly #plan: StepPlan;
   readonly #memory: GpuMemory;
   readonly #gradient: Recording;
@@ -59,24 +81,25 @@ export class WebgpuEngine implements StepEngine {
     const memory = new GpuMemory(device, ({ id }) => plan.arrangement.slotOf.get(id)!);
     const recordings: Recording[] = [];
     try {
-      return await underErrorScopes(
-        device,
-        () => memory.bytes,
-        async () => {
-          const formats = storedFormats(plan.stored, source);
-          allocate(memory, plan, vectors);
-          await uploadStored(plan.stored, formats, source, frozenA, memory);
-          const traits = kernelTraits(gpu, formats);
-          const record = async (operations: readonly Operation[]) => {
-            const dispatches = operations.flatMap((operation) => dispatchesOf(operation, traits));
-            const recording = await Recording.record(dispatches, memory, gpu.pipelines);
-            recordings.push(recording);
-            return recording;
-          };
-          const gradient = await record(plan.gradient);
-          return new WebgpuEngine(batchRows, plan, memory, gradient, await record([{ kind: 'update' }]));
-        },
-      );
+      const formats = storedFormats(plan.stored, source);
+      const bytes = () => memory.bytes;
+      // Apart, so that a device without room says so before a model is read.
+      await underErrorScopes(device, bytes, async () => {
+        allocate(memory, plan, vectors);
+        allocateStored(plan.stored, formats, memory);
+      });
+      return await underErrorScopes(device, bytes, async () => {
+        await uploadStored(plan.stored, formats, source, frozenA, memory);
+        const traits = kernelTraits(gpu, formats);
+        const record = async (operations: readonly Operation[]) => {
+          const dispatches = operations.flatMap((operation) => dispatchesOf(operation, traits));
+          const recording = await Recording.record(dispatches, memory, gpu.pipelines);
+          recordings.push(recording);
+          return recording;
+        };
+        const gradient = await record(plan.gradient);
+        return new WebgpuEngine(batchRows, plan, memory, gradient, await record([{ kind: 'update' }]));
+      });
     } catch (error) {
       for (const recording of recordings) recording.dispose();
       memory.dispose();

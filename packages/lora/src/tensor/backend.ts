@@ -1,6 +1,6 @@
 /**
  * Choosing where tensors live: WebGPU or WASM. Each backend's code is fetched only when it is used.
- * A WebGPU adapter that is a program (SwiftShader, llvmpipe) is some 50 times slower than WASM, so `auto` passes it over.
+ * A WebGPU adapter that is a program (SwiftShader, llvmpipe) is many times slower than WASM, so `auto` passes it over.
  */
 import { adapterName, BackendError, isSoftware, requestAdapter } from '../device/index.ts';
 

@@ -48,7 +48,7 @@ let model: CausalLm;
 let layout: AdapterLayout;
 
 /** Every engine keeps the same contract. Tolerances are those of float32. */
-const engines: { name: string; open: () => Promise<OpenEngine> }[] = [
+const engines: { name: string; overlaps?: boolean; open: () => Promise<OpenEngine> }[] = [
   { name: 'TFJS on WASM', open: async () => tfjsEngine(model) },
   { name: 'the f64 twin', open: async () => twinEngine(weightsInMemory(config, tensors)) },
   {
@@ -57,6 +57,7 @@ const engines: { name: string; open: () => Promise<OpenEngine> }[] = [
   },
   {
     name: 'the recorded step on WebGPU',
+    overlaps: true,
     open: async () => {
       await installNodeWebgpu();
       return webgpuEngine(await openDevice(await requestAdapter()), weightsInMemory(config, tensors));
@@ -85,7 +86,7 @@ const rowOf = (ids: number[], labels = ids) => ({
   domain: '',
 });
 
-describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open }) => {
+describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open, overlaps }) => {
   let openEngine: OpenEngine;
 
   beforeAll(async () => {
@@ -212,16 +213,16 @@ describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open }) 
     ahead.dispose();
   });
 
-  it('counts a step started ahead in its checkpoint, and goes on from there', async () => {
+  it('counts a step that was started ahead in its checkpoint, and goes on from there', async () => {
     const plain = await trainer();
     const expected = losses(await run(plain));
     const first = await trainer();
     await first.nextStep({ goesOn: true });
     const stored = await first.checkpoint();
-    expect(stored.step).toBe(2);
+    expect(stored.step).toBe(overlaps ? 2 : 1);
     first.dispose();
     const second = await trainer({ resume: stored });
-    expect(losses(await run(second))).toEqual(expected.slice(2));
+    expect(losses(await run(second))).toEqual(expected.slice(stored.step));
     second.dispose();
     plain.dispose();
   });

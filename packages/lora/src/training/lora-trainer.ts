@@ -38,7 +38,10 @@ interface StartedStep {
   epoch: number;
   learningRate: number;
   tokens: number;
-  measures: Promise<StepMeasures>;
+  /** When it was asked for, as `performance.now()`. */
+  askedAt: number;
+  /** With the time at which they came. */
+  measures: Promise<StepMeasures & { endedAt: number }>;
 }
 
 /**
@@ -101,8 +104,8 @@ export class LoraTrainer {
 
   /**
    * Takes one optimiser step. Await it before asking for the next.
-   * @param goesOn start the step after it too, before this one's result is back: a GPU then never waits. A checkpoint
-   *   counts that step as taken.
+   * @param goesOn start the step after it too, before this one's result is back, where steps run beside the caller: a GPU
+   *   then never waits. A checkpoint counts that step as taken.
    * @throws TrainingError `not_finite` when the loss or its gradient is NaN or infinite (the adapter is then unchanged, and
    *   this trainer at its end), `finished` after the last step
    * @throws BackendError `device_failed` when the GPU reported an error
@@ -111,18 +114,24 @@ export class LoraTrainer {
     if (this.#step >= this.totalSteps) {
       throw new TrainingError('finished', `All ${this.totalSteps} steps are done; take the delta.`);
     }
-    const beganAt = this.#ahead ? this.#endedAt : performance.now();
-    const { epoch, learningRate, tokens, measures } = this.#ahead ?? this.#startStep(this.#step);
-    this.#ahead = goesOn && this.#step + 1 < this.totalSteps ? this.#startStep(this.#step + 1) : undefined;
-    const { loss, gradientNorm } = await measures;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+    const { epoch, learningRate, tokens, askedAt, measures } = this.#ahead ?? this.#startStep(this.#step);
+    const hasNext = this.#step + 1 < this.totalSteps;
+    this.#ahead = goesOn && hasNext && this.#engine.overlaps ? this.#startStep(this.#step + 1) : undefined;
+    const { loss, gradientNorm, endedAt } = await measures.catch((error: unknown) => {
+      this.#ahead = undefined;
+      throw error;
+    });
+    if (!isSound({ loss, gradientNorm })) {
+      this.#ahead = undefined;
       throw new TrainingError(
         'not_finite',
         `Step ${this.#step + 1} has loss ${loss} and gradient norm ${gradientNorm}; a lower learning rate may help.`,
       );
     }
     this.#step++;
-    this.#endedAt = performance.now();
+    // A step started ahead waited for the one before it, and may have ended long before anybody asked.
+    const beganAt = Math.max(askedAt, this.#endedAt);
+    this.#endedAt = endedAt;
     return {
       step: this.#step,
       steps: this.totalSteps,
@@ -132,13 +141,14 @@ export class LoraTrainer {
       gradientNorm,
       learningRate,
       tokens,
-      milliseconds: this.#endedAt - beganAt,
+      milliseconds: endedAt - beganAt,
     };
   }
 
   /** A copy of everything needed to continue from here with `resume`. */
   async checkpoint(): Promise<TrainerCheckpoint> {
-    const step = this.#step + (this.#ahead ? 1 : 0);
+    const isAhead = this.#ahead !== undefined && isSound(await this.#ahead.measures);
+    const step = this.#step + (isAhead ? 1 : 0);
     return { step, ...(await this.#engine.vectors()), settingsHash: this.#hash };
   }
 
@@ -165,10 +175,14 @@ export class LoraTrainer {
     });
     const batches = this.#microBatches(rows);
     const { weightDecay, clipNorm } = settings;
-    const measures = this.#engine.step(batches, { step: index + 1, learningRate, weightDecay, clipNorm });
+    const askedAt = performance.now();
+    const measures = this.#engine
+      .step(batches, { step: index + 1, learningRate, weightDecay, clipNorm })
+      .then((found) => ({ ...found, endedAt: performance.now() }));
     // A step started early may fail before anybody asks for it.
     measures.catch(() => undefined);
-    return { epoch, learningRate, tokens: batches.reduce((sum, batch) => sum + batch.tokens, 0), measures };
+    const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
+    return { epoch, learningRate, tokens, askedAt, measures };
   }
 
   #microBatches(rows: readonly EncodedExample[]): HostBatch[] {
@@ -187,6 +201,10 @@ export class LoraTrainer {
     }
     return this.#epoch.batches;
   }
+}
+
+function isSound({ loss, gradientNorm }: StepMeasures): boolean {
+  return Number.isFinite(loss) && Number.isFinite(gradientNorm);
 }
 
 function vectorsOf({ values, firstMoment, secondMoment }: TrainerCheckpoint): AdamVectors {
