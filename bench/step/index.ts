@@ -15,6 +15,7 @@ import { type ContenderId, contenderNames } from './contender.ts';
 import type { StepJob } from './measure.ts';
 import { parseOptions, type StepOptions, USAGE } from './options.ts';
 import { disagreements } from './parity.ts';
+import { profileLines } from './profile.ts';
 import { makeRow, type Row, rowTitle } from './row.ts';
 import { ceilingsInChromium, type ServedPage, servePage, stepInChromium } from './run-in-chromium.ts';
 import { runInNode } from './run-in-node.ts';
@@ -35,6 +36,7 @@ export async function benchStep(args: string[] = []): Promise<void> {
   if (!options) return;
   const { shape } = options;
   console.log(`  ${describe(shape)}`);
+  if (options.profiles) return profileAll(options);
   const { rows, ceilings } = await measureAll(options);
   console.log();
   for (const line of tableLines(rows, shape, ceilings)) console.log(`  ${line}`);
@@ -54,6 +56,22 @@ function readOptions(args: string[]): StepOptions | undefined {
     console.error(`  ${firstLine(error)}\n${USAGE}`);
     process.exitCode = 1;
     return undefined;
+  }
+}
+
+/** Prints where the time of our step goes on every wanted adapter that Dawn has in Node. */
+async function profileAll({ shape, adapters: wanted }: StepOptions): Promise<void> {
+  for (const id of wanted) {
+    const { place, label } = adapters[id];
+    if (place.host !== 'node' || !place.adapter || place.adapter === 'null') continue;
+    try {
+      const answer = await runInNode({ task: 'profile', adapter: place.adapter, shape }, LIMIT_MS);
+      if (!('profile' in answer)) throw new Error('the child answered another question');
+      console.log(`\n  ${label}`);
+      for (const line of profileLines(answer.profile)) console.log(`  ${line}`);
+    } catch (error) {
+      console.log(`  ${label}: left out: ${firstLine(error)}`);
+    }
   }
 }
 

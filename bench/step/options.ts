@@ -10,6 +10,8 @@ export interface StepOptions {
   contenders: ContenderId[];
   /** Steps that count. */
   steps: number;
+  /** Show where the time of our step goes instead. */
+  profiles: boolean;
 }
 
 const DEFAULT_STEPS = 4;
@@ -22,6 +24,7 @@ export const USAGE = `flags of the step bench:
   --contenders ${contenderIds.join(',')}
   --steps ${DEFAULT_STEPS}                 steps that count, after two of warm-up; ten times as many on the null adapter
   --quick                   ${QUICK.steps} steps on ${QUICK.adapters.join(' and ')}
+  --profile                 where the time of our step goes, kernel by kernel, instead; on WebGPU in Node
   --trained ab|b            which halves of the adapter are trained
 ${sizes.map((size) => `  --${size} ${DEFAULT_SHAPE[size]}`).join('\n')}
   (--ff is three times --d when only that is given)`;
@@ -33,7 +36,8 @@ export function parseOptions(args: string[]): StepOptions {
     args,
     strict: true,
     options: {
-      ...{ adapters: text, contenders: text, steps: text, trained: text, quick: { type: 'boolean' } },
+      ...{ adapters: text, contenders: text, steps: text, trained: text },
+      ...{ quick: { type: 'boolean' }, profile: { type: 'boolean' } },
       ...{ d: text, layers: text, heads: text, ff: text, vocabulary: text, batch: text, sequence: text, rank: text },
     },
   });
@@ -48,6 +52,7 @@ export function parseOptions(args: string[]): StepOptions {
     adapters: listed('adapters', values.adapters, adapterIds, values.quick ? QUICK.adapters : adapterIds),
     contenders: listed('contenders', values.contenders, contenderIds),
     steps: wholeNumber('steps', values.steps) ?? (values.quick ? QUICK.steps : DEFAULT_STEPS),
+    profiles: values.profile ?? false,
   };
 }
 

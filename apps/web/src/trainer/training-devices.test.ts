@@ -14,6 +14,7 @@ function devicesFor(preference: BackendPreference) {
   const told: TrainerEvent[] = [];
   const runtime = {
     loadKernels: () => Promise.reject(new Error('not needed')),
+    tuningStore: { get: () => Promise.resolve(undefined), set: () => Promise.resolve() },
     openTrainingDevice: async (wanted: BackendPreference): Promise<TrainingDevice> => {
       asked.push(wanted);
       return { name: wanted === 'wasm' ? 'wasm' : 'webgpu', device: 'some', engineOf: () => () => Promise.reject() };

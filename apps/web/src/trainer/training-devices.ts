@@ -2,7 +2,7 @@
 import type { TrainingDevice } from '@oneround/lora/training';
 import type { BackendPreference, TrainerEvent } from './messages.ts';
 
-type Runtime = Pick<typeof import('./training-runtime.ts'), 'openTrainingDevice' | 'loadKernels'>;
+type Runtime = Pick<typeof import('./training-runtime.ts'), 'openTrainingDevice' | 'loadKernels' | 'tuningStore'>;
 
 /** How often a GPU may fail within FORGIVEN_MS; each time the run goes on from its last checkpoint. */
 const MOST_FAILURES = 2;
@@ -25,8 +25,8 @@ export class TrainingDevices {
 
   /** The device that the volunteer's preference gives. @throws BackendError as `openTrainingDevice` */
   async open(preference = this.#preference, reason?: string): Promise<TrainingDevice> {
-    const { loadKernels, openTrainingDevice } = this.#runtime;
-    this.#current = await openTrainingDevice(preference, { loadKernels });
+    const { loadKernels, openTrainingDevice, tuningStore: tuning } = this.#runtime;
+    this.#current = await openTrainingDevice(preference, { loadKernels, tuning });
     const { name, device, fallbackReason = reason } = this.#current;
     this.#emit({ type: 'backend', name, device, ...(fallbackReason !== undefined && { fallbackReason }) });
     return this.#current;

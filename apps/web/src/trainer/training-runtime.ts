@@ -11,6 +11,7 @@ export { modelFiles } from '@oneround/fl-core';
 export { encodeExamplesInSlices } from '@oneround/lora/tokenizer';
 export { LoraTrainer, openTrainingDevice, openWeights, TrainingError } from '@oneround/lora/training';
 export { openModel } from './open-model.ts';
+export { tuningStore } from './tuning-store.ts';
 export { loadKernels } from './wasm-kernels.ts';
 
 /** The adapter that the campaign starts from; null when it starts from the base model. */

@@ -59,10 +59,16 @@ export interface Dispatch {
   grid: (shape: BatchShape) => Grid;
 }
 
+/** The loops of wide products, `product.ts`: a thread's own registers, or a workgroup's tile in shared memory. */
+export const productLoops = ['registers', 'tile'] as const;
+export type ProductLoop = (typeof productLoops)[number];
+
 /** What a kernel may know of the device and of how matrices are stored. */
 export interface KernelTraits {
   /** The adapter is a program on the CPU: barriers are dear there, and workgroup memory gains nothing. */
   isSoftware: boolean;
+  /** The faster one for wide products. Loops differ in how they round. */
+  productLoop: ProductLoop;
   hasSubgroups: boolean;
   /** Threads of a workgroup and bytes of its shared memory that the device allows. */
   maxInvocations: number;

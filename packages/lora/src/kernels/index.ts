@@ -9,6 +9,8 @@ export {
   type Grid,
   type KernelTraits,
   type Param,
+  type ProductLoop,
+  productLoops,
   PARTIAL_SUMS,
   STEP_STRUCT,
   wgslOf,

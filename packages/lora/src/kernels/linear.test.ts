@@ -47,11 +47,12 @@ function clearPadding({ memory }: RandomMemory, offset: number, rows: number, co
 }
 
 describe.each([
-  { isSoftware: true, formats: ['F32', 'F16', 'BF16', 'int8', 'int4'] },
+  { isSoftware: true, productLoop: 'registers', formats: ['F32', 'F16', 'BF16', 'int8', 'int4'] },
   // Formats are read by the same text in either loop, whose barriers SwiftShader compiles slowly.
-  { isSoftware: false, formats: ['int4'] },
-] as const)('linear layers, software $isSoftware', ({ isSoftware, formats }) => {
-  const traitsOf = (format: StoredFormat) => kernelTraits(device, { isSoftware, formatOf: () => format });
+  { isSoftware: false, productLoop: 'tile', formats: ['int4'] },
+  { isSoftware: false, productLoop: 'registers', formats: ['int4'] },
+] as const)('linear layers, software $isSoftware, in $productLoop', ({ isSoftware, productLoop, formats }) => {
+  const traitsOf = (format: StoredFormat) => kernelTraits(device, { isSoftware, productLoop, formatOf: () => format });
 
   describe.each(formats)('stored as %s', (format) => {
     it.each([

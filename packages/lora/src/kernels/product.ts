@@ -1,8 +1,9 @@
 /**
  * One generator for every product with activations on the left: the linear layers in both directions, their low-rank
  * adapters as further terms of the same sum, and the adapters' narrow products. `product-terms.ts` says how the sides are
- * read and this file how a result is written. In between are three loops: a thread's own registers (software adapters), a
- * tile of a workgroup (GPUs), and a reduction split over a workgroup (narrow products on GPUs).
+ * read and this file how a result is written. In between are three loops: a thread's own registers, a tile of a workgroup
+ * (`KernelTraits.productLoop` says which of the two is faster), and a reduction split over a workgroup (narrow products on
+ * GPUs).
  */
 import { type Rows, rowCount, strideOf, type Vector, type View } from '../plan/index.ts';
 import { Bindings } from './bindings.ts';
@@ -61,9 +62,10 @@ export function productDispatch(product: Product, isNarrow: boolean, traits: Ker
   };
 }
 
-function kernelOf(terms: readonly NumberedTerm[], isNarrow: boolean, { isSoftware }: KernelTraits): ProductKernel {
-  if (isSoftware) return registerKernel(terms, isNarrow ? 1 : 2);
-  return isNarrow ? narrowKernel(terms) : tileKernel(terms);
+function kernelOf(terms: readonly NumberedTerm[], isNarrow: boolean, traits: KernelTraits): ProductKernel {
+  if (isNarrow && !traits.isSoftware) return narrowKernel(terms);
+  const inRegisters = isNarrow || traits.productLoop === 'registers';
+  return inRegisters ? registerKernel(terms, isNarrow ? 1 : 2, traits.isSoftware) : tileKernel(terms);
 }
 
 /** `startOf(column4) -> vec4<f32>`: what a sum starts from, the bias. */

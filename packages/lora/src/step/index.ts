@@ -7,6 +7,7 @@ export { type MemoryPlan, packedPlanBytes, type PlanBytes, planBytes, planWithin
 export type { AdamVectors, EngineParts, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 export { twinEngine } from './twin-engine.ts';
 export { WasmEngine, wasmEngine } from './wasm-engine.ts';
-export { WebgpuEngine, webgpuEngine } from './webgpu-engine.ts';
+export { WebgpuEngine, webgpuEngine, type WebgpuOptions } from './webgpu-engine.ts';
+export type { TuningStore } from './tuning.ts';
 export { openWeights, type WeightSource, weightsInMemory } from './weight-source.ts';
 export { workloadOf } from './workload.ts';

@@ -11,7 +11,7 @@ import {
   Recording,
   underErrorScopes,
 } from '../device/index.ts';
-import { type BatchInputs, dispatchesOf, type FlatState, type KernelTraits } from '../kernels/index.ts';
+import { type BatchInputs, dispatchesOf, type FlatState } from '../kernels/index.ts';
 import type { StoredFormat } from '../packing/index.ts';
 import type { Operation, StepPlan } from '../plan/index.ts';
 import { allocateStored, assertBindable, storedFormats, uploadStored } from './gpu-weights.ts';
@@ -20,25 +20,33 @@ import { StagingBuffers } from './staging-buffers.ts';
 import { planWithin, totalBytes } from './memory-plan.ts';
 import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 import type { FrozenA, WeightSource } from './weight-source.ts';
+import { type FixedTraits, forThisProcess, tunedLoop, type TuningStore } from './tuning.ts';
+
+export interface WebgpuOptions {
+  budget?: number;
+  tuning?: TuningStore;
+}
 
 /** How much less is planned for after a device turned out to have no room. */
 const LEANER = 0.8;
 
 /**
  * Opens a recorded step on a GPU.
- * @param budget bytes that training may take there; the device's largest buffer when not given, for WebGPU tells no more.
- *   Where there is less room than that, leaner plans are tried.
+ * @param options.budget bytes that training may take there; the device's largest buffer when not given, for WebGPU tells no
+ *   more. Where there is less room than that, leaner plans are tried.
+ * @param options.tuning where what was measured on this adapter is kept; in this process alone when not given
  */
-export function webgpuEngine(gpu: GpuDevice, source: WeightSource, budget?: number): OpenEngine {
+export function webgpuEngine(gpu: GpuDevice, source: WeightSource, options: WebgpuOptions = {}): OpenEngine {
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
   return async ({ config, spec, frozenA, vectors, workload }) => {
-    const limits = { total: budget ?? maxBufferSize, binding: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
+    const total = options.budget ?? maxBufferSize;
+    const limits = { total, binding: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
     for (;;) {
       const { plan, microRows, bytes } = planWithin(limits, config, spec, workload, ({ stored }) =>
         storedFormats(stored, source),
       );
       try {
-        return await WebgpuEngine.create(gpu, plan, microRows, source, frozenA, vectors);
+        return await WebgpuEngine.create(gpu, plan, microRows, source, frozenA, vectors, options.tuning);
       } catch (error) {
         if (!(error instanceof BackendError) || error.code !== 'out_of_memory') throw error;
         limits.total = LEANER * totalBytes(bytes);
@@ -76,6 +84,7 @@ export class WebgpuEngine implements StepEngine {
     source: WeightSource,
     frozenA: FrozenA,
     vectors: AdamVectors,
+    tuning: TuningStore = forThisProcess,
   ): Promise<WebgpuEngine> {
     const { device } = gpu;
     const memory = new GpuMemory(device, ({ id }) => plan.arrangement.slotOf.get(id)!);
@@ -90,7 +99,8 @@ export class WebgpuEngine implements StepEngine {
       });
       return await underErrorScopes(device, bytes, async () => {
         await uploadStored(plan.stored, formats, source, frozenA, memory);
-        const traits = kernelTraits(gpu, formats);
+        const fixed = fixedTraits(gpu, formats);
+        const traits = { ...fixed, productLoop: await tunedLoop(gpu, plan, memory, fixed, tuning) };
         const record = async (operations: readonly Operation[]) => {
           const dispatches = operations.flatMap((operation) => dispatchesOf(operation, traits));
           const recording = await Recording.record(dispatches, memory, gpu.pipelines);
@@ -167,7 +177,7 @@ export class WebgpuEngine implements StepEngine {
   }
 }
 
-function kernelTraits({ device, isSoftware }: GpuDevice, formats: ReadonlyMap<string, StoredFormat>): KernelTraits {
+function fixedTraits({ device, isSoftware }: GpuDevice, formats: ReadonlyMap<string, StoredFormat>): FixedTraits {
   return {
     isSoftware,
     hasSubgroups: device.features.has('subgroups'),

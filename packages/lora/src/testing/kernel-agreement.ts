@@ -15,10 +15,12 @@ import { installNodeWebgpu } from './node-webgpu.ts';
 /** A frozen matrix as bytes, or f32 values. */
 export type StoredBytes = ReadonlyMap<string, Uint8Array>;
 
-/** Traits of a device that is told to be like a GPU, or like a program. */
+/** Traits of a device that is told to be like a GPU, or like a program; products then run in the loop meant for it. */
 export function kernelTraits(device: GPUDevice, changes: Partial<KernelTraits> = {}): KernelTraits {
+  const { isSoftware = true } = changes;
   return {
-    isSoftware: true,
+    isSoftware,
+    productLoop: isSoftware ? 'registers' : 'tile',
     hasSubgroups: device.features.has('subgroups'),
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
     maxSharedBytes: device.limits.maxComputeWorkgroupStorageSize,

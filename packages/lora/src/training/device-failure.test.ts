@@ -72,14 +72,14 @@ describe('a GPU that fails', { timeout: 120_000 }, () => {
     const gpu = await openDevice(await requestAdapter());
     const layout = await loraLayout(config, spec);
     const options = { config, spec, layout, examples, settings };
-    await expect(LoraTrainer.open(options, webgpuEngine(gpu, weights, 10_000))).rejects.toMatchObject({
+    await expect(LoraTrainer.open(options, webgpuEngine(gpu, weights, { budget: 10_000 }))).rejects.toMatchObject({
       code: 'out_of_memory',
       message: expect.stringMatching(/needs 0\.0\d+ MB here and this device allows 0\.0100 MB/),
     });
     const whole = await LoraTrainer.open(options, webgpuEngine(gpu, weights));
     let engine: StepEngine | undefined;
     const split = await LoraTrainer.open(options, async (parts) => {
-      engine = await webgpuEngine(gpu, weights, 70_000)(parts);
+      engine = await webgpuEngine(gpu, weights, { budget: 70_000 })(parts);
       return engine;
     });
     expect(engine?.batchRows).toBe(1);

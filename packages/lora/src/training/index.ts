@@ -3,7 +3,7 @@
  * a Node worker thread, never on a page's main thread or in the server's.
  */
 export { BackendError, type BackendErrorCode } from '../device/index.ts';
-export { openWeights, type WeightSource, weightsInMemory } from '../step/index.ts';
+export { openWeights, type TuningStore, type WeightSource, weightsInMemory } from '../step/index.ts';
 export { batchesByLength, epochBatches } from './batches.ts';
 export { checkExamples } from './check-examples.ts';
 export { LoraTrainer, type LoraTrainerOptions } from './lora-trainer.ts';

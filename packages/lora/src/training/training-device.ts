@@ -3,7 +3,7 @@
  * many times slower than WASM (`npm run bench -- step`), so `auto` passes it over.
  */
 import { adapterName, BackendError, isSoftware, openDevice, requestAdapter } from '../device/index.ts';
-import { type OpenEngine, type WeightSource, wasmEngine, webgpuEngine } from '../step/index.ts';
+import { type OpenEngine, type TuningStore, type WeightSource, wasmEngine, webgpuEngine } from '../step/index.ts';
 import type { KernelBuild, WasmKernels } from '../wasm/index.ts';
 
 export interface TrainingDevice {
@@ -19,6 +19,8 @@ export interface TrainingDevice {
 export interface TrainingDeviceOptions {
   /** WebGPU's entry point, when it is not `navigator.gpu`. */
   gpu?: GPU;
+  /** Keeps what was measured on a GPU for later runs, so that these give the same bits; this process alone when absent. */
+  tuning?: TuningStore;
   /** Where the kernels for the CPU are; asked for only when they are used. In Node: `loadNodeKernels`. */
   loadKernels: () => Promise<WasmKernels>;
 }
@@ -41,8 +43,13 @@ export async function openTrainingDevice(
         fallbackReason: `The only WebGPU adapter here is a program (${adapterName(adapter)}), slower than training on the CPU with WASM.`,
       };
     }
+    const { tuning } = options;
     const gpu = await openDevice(adapter);
-    return { name: 'webgpu', device: gpu.name, engineOf: (weights) => webgpuEngine(gpu, weights) };
+    return {
+      name: 'webgpu',
+      device: gpu.name,
+      engineOf: (weights) => webgpuEngine(gpu, weights, tuning && { tuning }),
+    };
   } catch (error) {
     if (preference === 'webgpu' || !(error instanceof BackendError)) throw error;
     return { ...(await openWasm(options)), fallbackReason: error.message };
