@@ -47,6 +47,15 @@ describe('the recorded step on WebGPU', { timeout: 120_000 }, () => {
     expect(found.gradientNorm).toBeCloseTo(Math.hypot(...gradient), 3);
   });
 
+  it('through the kernels that real GPUs run: PyTorch’s loss to 1e-4, its LoRA gradient to 1e-3', async () => {
+    const { config, tensors, adapter, examples, loss, gradient } = load('gpt2');
+    const { spec, values, a } = adapter;
+    const engine = webgpuEngine({ ...gpu, isSoftware: false }, weightsInMemory(config, tensors));
+    const found = await lossAndGradientOfEngine(engine, config, spec, values, examples, a);
+    expect(Math.abs(found.loss / loss - 1)).toBeLessThan(1e-4);
+    expect(relativeError(found.gradient, gradient)).toBeLessThan(1e-3);
+  });
+
   // Every packing on rows and on columns; the other architectures share those kernels and take turns.
   const packed = fixtureNames.flatMap((name, i) =>
     packings
