@@ -6,6 +6,7 @@
 import { decodeDelta, deltaNorm, Refusal, verifyContribution, type Receipt, type UploadBegin } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { asStorageFull, hashBytes, type BlobStore } from './blob-store.ts';
+import { rowHash, type ContributionContent } from './chain.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
 import { maxLabelTokens, type LeaseBook } from './leases.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -103,33 +104,38 @@ export class Intake {
       throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);
     }
     const norm = await this.#checkBytes(contributionId, begin, definition, adapter);
-    const sequence = await this.#nextSequence(upload.campaign_id);
+    const newest = await this.#newest(definition);
+    const sequence = newest.sequence + 1;
+    const content: ContributionContent = {
+      contribution_id: contributionId,
+      campaign_id: upload.campaign_id,
+      sequence,
+      lease_id: upload.lease_id,
+      client_id: leases.clientOf(upload.lease_id).clientId,
+      public_key: lease.public_key,
+      signature: begin.signature,
+      shard_index: lease.shard_index,
+      sha256: upload.sha256,
+      bytes: upload.bytes,
+      label_tokens: begin.labelTokens,
+      examples: begin.examples,
+      steps: begin.steps,
+      local_loss: begin.localLoss,
+      norm,
+      bytes_down: begin.bytesDown,
+      training_ms: begin.trainingMs,
+      received_at: now(),
+    };
+    const chained = {
+      previous_hash: newest.row_hash,
+      row_hash: await rowHash(newest.row_hash, content, definition.manifest.layout.hash),
+    };
     if (!blobs.has(upload.sha256)) blobs.adoptPart(contributionId, upload.sha256);
     try {
       await db.transaction().execute(async (transaction) => {
         await transaction
           .insertInto('contributions')
-          .values({
-            contribution_id: contributionId,
-            campaign_id: upload.campaign_id,
-            sequence,
-            lease_id: upload.lease_id,
-            client_id: leases.clientOf(upload.lease_id).clientId,
-            public_key: lease.public_key,
-            signature: begin.signature,
-            shard_index: lease.shard_index,
-            sha256: upload.sha256,
-            bytes: upload.bytes,
-            label_tokens: begin.labelTokens,
-            examples: begin.examples,
-            steps: begin.steps,
-            local_loss: begin.localLoss,
-            norm,
-            bytes_down: begin.bytesDown,
-            training_ms: begin.trainingMs,
-            received_at: now(),
-            folded_version: null,
-          })
+          .values({ ...content, ...chained, folded_version: null })
           .execute();
         await transaction.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
       });
@@ -219,13 +225,22 @@ export class Intake {
     return blobs.has(sha256) ? bytes : blobs.partBytes(contribution_id);
   }
 
-  async #nextSequence(campaignId: string): Promise<number> {
-    const { newest } = await this.#parts.db
+  /** The end of a campaign's chain: its newest row, or its definition while there is none. */
+  async #newest({ manifest }: CampaignDefinition): Promise<{ sequence: number; row_hash: string }> {
+    const { db } = this.#parts;
+    const newest = await db
       .selectFrom('contributions')
-      .select((row) => row.fn.max('sequence').as('newest'))
-      .where('campaign_id', '=', campaignId)
+      .select(['sequence', 'row_hash'])
+      .where('campaign_id', '=', manifest.id)
+      .orderBy('sequence', 'desc')
+      .executeTakeFirst();
+    if (newest) return newest;
+    const { definition_hash } = await db
+      .selectFrom('campaigns')
+      .select('definition_hash')
+      .where('id', '=', manifest.id)
       .executeTakeFirstOrThrow();
-    return Number(newest ?? 0) + 1;
+    return { sequence: 0, row_hash: definition_hash };
   }
 
   async #upload(contributionId: string) {

@@ -1,5 +1,6 @@
 /** The ledger's migrations, in code and numbered; run at every start (Kysely's Migrator applies what is missing). */
 import { sql, type Kysely, type Migration, type MigrationProvider } from 'kysely';
+import { chainMigration } from './chain-migration.ts';
 import type { LedgerTables } from './schema.ts';
 
 const first: Migration = {
@@ -114,5 +115,5 @@ const first: Migration = {
 
 /** Migrations by name; applied in the order of their names. */
 export const ledgerMigrations: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ '001-ledger': first }),
+  getMigrations: () => Promise.resolve({ '001-ledger': first, '002-chain': chainMigration }),
 };

@@ -73,6 +73,10 @@ export interface ContributionTable {
   bytes_down: number;
   training_ms: number;
   received_at: number;
+  /** The `row_hash` of the campaign's row before; the first row has the campaign's `definition_hash`. */
+  previous_hash: string;
+  /** SHA-256 of `previous_hash` and every other column but `folded_version` (fl-core, `entryHash`). */
+  row_hash: string;
   folded_version: number | null;
 }
 

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { entryHash, type LedgerEntry } from './ledger-chain.ts';
+import { sha256HexOfText } from './sha256.ts';
+
+const entry: LedgerEntry = {
+  campaignId: 'test',
+  sequence: 1,
+  contributionId: 'c1',
+  leaseId: 'l1',
+  clientId: 'abc',
+  publicKey: 'ff',
+  signature: 'ee',
+  shardIndex: null,
+  baseVersion: 0,
+  layoutHash: 'aa',
+  sha256: 'bb',
+  bytes: 12,
+  labelTokens: 10,
+  examples: 3,
+  steps: 4,
+  localLoss: 0.5,
+  norm: 1e-7,
+  bytesDown: 5,
+  trainingMs: 6,
+  receivedAt: 7,
+};
+
+describe('a ledger row', () => {
+  it('hashes to the SHA-256 of its canonical JSON, whatever the order of its fields', async () => {
+    const text =
+      '{"baseVersion":0,"bytes":12,"bytesDown":5,"campaignId":"test","clientId":"abc","contributionId":"c1",' +
+      '"examples":3,"format":"oneround ledger 1","labelTokens":10,"layoutHash":"aa","leaseId":"l1","localLoss":0.5,' +
+      '"norm":1e-7,"previousHash":"00","publicKey":"ff","receivedAt":7,"sequence":1,"sha256":"bb","shardIndex":null,' +
+      '"signature":"ee","steps":4,"trainingMs":6}';
+    expect(await entryHash('00', entry)).toBe(await sha256HexOfText(text));
+    const reversed = Object.fromEntries(Object.entries(entry).toReversed()) as unknown as LedgerEntry;
+    expect(await entryHash('00', reversed)).toBe(await entryHash('00', entry));
+  });
+
+  it('hashes to something else when any field or the row before changes', async () => {
+    const hash = await entryHash('00', entry);
+    expect(await entryHash('01', entry)).not.toBe(hash);
+    for (const [field, value] of Object.entries(entry)) {
+      const other: unknown = typeof value === 'string' ? `${value}0` : (value ?? 0) + 1;
+      expect({ field, hash: await entryHash('00', { ...entry, [field]: other }) }).not.toEqual({ field, hash });
+    }
+  });
+});
