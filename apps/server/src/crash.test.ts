@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { encodeDelta, type CampaignState, type Receipt } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
+import { verifyDataDir } from './ledger/index.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
 
@@ -84,4 +85,8 @@ it('killed in the middle of an upload and right after an acknowledgement', async
     repeated: true,
   });
   expect((await stateOf(url)).versions.at(-1)!.sha256).toBe(version.sha256);
+  await kill();
+  for await (const verified of verifyDataDir(campaign.dataDir)) {
+    expect(verified).toMatchObject({ campaignId: 'test', contributions: 1, pending: 0, versions: 2 });
+  }
 });

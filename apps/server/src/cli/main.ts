@@ -6,6 +6,7 @@ import { addGenerateCommand } from './generate.ts';
 import { addModelCommand } from './model.ts';
 import { addScoreCommand } from './score.ts';
 import { addStartCommand } from './start.ts';
+import { addVerifyCommand } from './verify.ts';
 
 // `oneround ... | head` closes the pipe when it has enough: no fault of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -19,6 +20,7 @@ const program = new Command('oneround')
 addStartCommand(program);
 addDemoCommand(program);
 addExportCommand(program);
+addVerifyCommand(program);
 addGenerateCommand(program);
 addScoreCommand(program);
 addModelCommand(program);

@@ -1,9 +1,9 @@
 /** The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. */
 import { decodeDelta, ExactFold, type Version } from '@oneround/fl-core';
-import { type AdapterTensors, exportPeft, type PeftFiles } from '@oneround/lora/adapter';
-import { parseModelConfig, type ModelConfig } from '@oneround/lora/architecture';
-import { startingTensors, type CampaignDefinition } from '../campaign/index.ts';
-import { hashBytes, type BlobStore } from './blob-store.ts';
+import type { PeftFiles } from '@oneround/lora/adapter';
+import type { CampaignDefinition } from '../campaign/index.ts';
+import { AdapterForm } from './adapter-form.ts';
+import type { BlobStore } from './blob-store.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 /** One campaign's global adapter: a cache of its newest version's sum, rebuilt from the ledger at start. */
@@ -12,9 +12,7 @@ export class GlobalAdapter {
   readonly #db: LedgerDatabase;
   readonly #blobs: BlobStore;
   readonly #epoch: number;
-  readonly #model: ModelConfig;
-  /** What version 0 is; null for the base model. */
-  readonly #start: AdapterTensors | null;
+  readonly #form: AdapterForm;
   #fold: ExactFold;
   #version: number;
   #labelTokens: number;
@@ -28,9 +26,7 @@ export class GlobalAdapter {
     this.#db = store.db;
     this.#blobs = store.blobs;
     this.#epoch = store.epoch;
-    const { model, adapter } = campaign.manifest;
-    this.#model = parseModelConfig(JSON.parse(store.blobs.read(model.config.sha256).toString('utf8')));
-    this.#start = startingTensors(adapter, this.#model, (sha256) => store.blobs.read(sha256));
+    this.#form = new AdapterForm(campaign.manifest, (sha256) => store.blobs.read(sha256));
     this.#fold = newest.fold;
     this.#version = newest.version;
     this.#labelTokens = newest.labelTokens;
@@ -115,7 +111,7 @@ export class GlobalAdapter {
 
   /** The values of the adapter that is `delta` away from the start. */
   fromStart(delta: Float32Array): Float32Array {
-    return this.#start ? this.#start.values.map((value, i) => value + delta[i]!) : delta;
+    return this.#form.fromStart(delta);
   }
 
   get newestVersion(): number {
@@ -124,8 +120,7 @@ export class GlobalAdapter {
 
   /** The PEFT folder of an adapter with these values. */
   exportValues(values: Float32Array): PeftFiles {
-    const { model, adapter: spec } = this.#campaign.manifest;
-    return exportPeft({ config: this.#model, spec, values, a: this.#start?.a, baseModelName: model.name });
+    return this.#form.exportValues(values);
   }
 
   #copy(): ExactFold {
@@ -135,15 +130,13 @@ export class GlobalAdapter {
   async #commit(fold: ExactFold, folded: { id: string; labelTokens: number }[], now: number): Promise<Version> {
     const campaignId = this.#campaign.manifest.id;
     const version = this.#version + 1;
-    const values = this.fromStart(fold.mean());
+    const { sum, ...published } = this.#form.publish(fold);
     const labelTokens = folded.reduce((sum, contribution) => sum + contribution.labelTokens, this.#labelTokens);
     const row = {
       campaign_id: campaignId,
       version,
-      sha256: hashBytes(new Uint8Array(values.buffer)),
-      export_sha256: hashBytes(this.exportValues(values).adapterModel),
-      sum_sha256: this.#blobs.put(new Uint8Array(fold.sum.buffer)),
-      weight: fold.weight,
+      ...published,
+      sum_sha256: this.#blobs.put(sum),
       label_tokens: labelTokens,
       created_at: now,
     };

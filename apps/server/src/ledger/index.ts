@@ -5,3 +5,4 @@
 export { lockDataDir, thisProcess } from './data-lock.ts';
 export type { EvaluationSubject, Ledger, LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
+export { verifyDataDir, type VerifiedCampaign } from './verify.ts';

@@ -1,6 +1,7 @@
 /** The SQLite file behind the ledger: write-ahead log, every commit on the disk before it is acknowledged. */
 import SqliteDatabase from 'better-sqlite3';
 import { Kysely, Migrator, sql, SqliteDialect } from 'kysely';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ledgerMigrations } from './migrations.ts';
 import type { LedgerTables } from './schema.ts';
@@ -16,6 +17,26 @@ export async function openDatabase(dataDir: string): Promise<LedgerDatabase> {
   const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
   const { error } = await new Migrator({ db: database, provider: ledgerMigrations }).migrateToLatest();
   if (error !== undefined) throw error;
+  return database;
+}
+
+/**
+ * Opens a ledger that is there to read it: nothing is migrated, and no row can be written.
+ * @throws Error with one sentence when there is no ledger, or one that another release of oneround wrote
+ */
+export async function readDatabase(dataDir: string): Promise<LedgerDatabase> {
+  const path = join(dataDir, 'ledger.sqlite');
+  if (!existsSync(path)) throw new Error(`${dataDir} is no data directory of oneround: there is no ${path}`);
+  const sqlite = new SqliteDatabase(path, { readonly: true });
+  const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+  const applied = sqlite.prepare('select name from kysely_migration order by name').pluck().all();
+  const known = Object.keys(await ledgerMigrations.getMigrations());
+  if (applied.join() !== known.join()) {
+    await database.destroy();
+    throw new Error(
+      `The ledger in ${dataDir} was written by another release of oneround; start this release's server on it once, or use that release.`,
+    );
+  }
   return database;
 }
 

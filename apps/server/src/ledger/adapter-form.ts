@@ -1,0 +1,51 @@
+/** How a campaign's fold becomes what is published: adapter values, a PEFT folder, and the hashes of both. */
+import type { ExactFold, Manifest } from '@oneround/fl-core';
+import { type AdapterTensors, exportPeft, type PeftFiles } from '@oneround/lora/adapter';
+import { parseModelConfig, type ModelConfig } from '@oneround/lora/architecture';
+import { startingTensors } from '../campaign/index.ts';
+import { hashBytes } from './blob-store.ts';
+
+/** What a version's row says of its fold. */
+export interface PublishedFold {
+  sha256: string;
+  export_sha256: string;
+  weight: number;
+  /** The exact sum, Float64 little-endian: the snapshot's bytes. */
+  sum: Uint8Array;
+}
+
+export class AdapterForm {
+  readonly #manifest: Manifest;
+  readonly #model: ModelConfig;
+  /** What version 0 is; null for the base model. */
+  readonly #start: AdapterTensors | null;
+
+  /** `readBlob` is asked for the model's `config.json` and the adapter that the campaign starts from, if any. */
+  constructor(manifest: Manifest, readBlob: (sha256: string) => Uint8Array) {
+    this.#manifest = manifest;
+    this.#model = parseModelConfig(JSON.parse(new TextDecoder().decode(readBlob(manifest.model.config.sha256))));
+    this.#start = startingTensors(manifest.adapter, this.#model, readBlob);
+  }
+
+  /** The values of the adapter that is `delta` away from the start. */
+  fromStart(delta: Float32Array): Float32Array {
+    return this.#start ? this.#start.values.map((value, i) => value + delta[i]!) : delta;
+  }
+
+  /** The PEFT folder of an adapter with these values. */
+  exportValues(values: Float32Array): PeftFiles {
+    const { model, adapter: spec } = this.#manifest;
+    return exportPeft({ config: this.#model, spec, values, a: this.#start?.a, baseModelName: model.name });
+  }
+
+  /** What a version with this fold is published as. */
+  publish(fold: ExactFold): PublishedFold {
+    const values = this.fromStart(fold.mean());
+    return {
+      sha256: hashBytes(new Uint8Array(values.buffer)),
+      export_sha256: hashBytes(this.exportValues(values).adapterModel),
+      weight: fold.weight,
+      sum: new Uint8Array(fold.sum.buffer),
+    };
+  }
+}

@@ -1,0 +1,12 @@
+/** Something in a data directory that is not as it was recorded. The message names it. */
+export class VerifyError extends Error {
+  constructor(problem: string) {
+    super(problem);
+    this.name = 'VerifyError';
+  }
+}
+
+/** @throws VerifyError naming `what` of `name` when what the ledger records and what was found differ */
+export function expectEqual(name: string, what: string, recorded: string | number, found: string | number): void {
+  if (recorded !== found) throw new VerifyError(`${name}: the ${what} should be ${recorded} but is ${found}`);
+}

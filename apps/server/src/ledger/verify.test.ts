@@ -1,0 +1,252 @@
+/** Each thing that `oneround verify` checks, tampered with: it must be named, with what was recorded and what was found. */
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { generateClientKeys, signContribution } from '@oneround/fl-core';
+import SqliteDatabase from 'better-sqlite3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { startServer } from '../server.ts';
+import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { rowHash } from './chain.ts';
+import { openDatabase } from './open-database.ts';
+import type { ContributionTable, VersionTable } from './schema.ts';
+import { verifyDataDir, type VerifiedCampaign } from './verify.ts';
+
+const program = resolve(import.meta.dirname, '../../bin/oneround.mjs');
+let campaign: TestCampaign;
+let dataDir: string;
+/** What was found while the server still ran: its last rows are in the write-ahead log alone. */
+let whileServed: VerifiedCampaign[];
+
+const serve = () =>
+  startServer({
+    host: '127.0.0.1',
+    port: 0,
+    dataDir: campaign.dataDir,
+    campaignFiles: [campaign.file],
+    logLevel: 'silent',
+  });
+
+/** A stopped server's data directory with three contributions in three versions. */
+beforeAll(async () => {
+  campaign = makeTestCampaign();
+  const server = await serve();
+  for (const seed of [1, 2, 3]) {
+    const client = await TestClient.connect(server.url);
+    await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, seed));
+    await vi.waitUntil(() => client.events.some(({ type }) => type === 'version'), { timeout: 10_000 });
+    client.close();
+  }
+  whileServed = await verified(campaign.dataDir);
+  await server.close();
+}, 60_000);
+
+afterAll(() => campaign.remove());
+
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'oneround-verify-'));
+  cpSync(campaign.dataDir, dataDir, { recursive: true });
+});
+
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+async function verified(directory: string): Promise<VerifiedCampaign[]> {
+  const all: VerifiedCampaign[] = [];
+  for await (const one of verifyDataDir(directory)) all.push(one);
+  return all;
+}
+
+/** Writes to the ledger as somebody with the file in hand can: no trigger stops them. */
+function tamper(...statements: string[]): void {
+  const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
+  for (const name of ['contributions_stay', 'contributions_fold_once']) sqlite.exec(`drop trigger if exists ${name}`);
+  for (const statement of statements) sqlite.exec(statement);
+  sqlite.close();
+}
+
+/** Rewrites the chain, as a forger of rows would. */
+async function rechain(): Promise<void> {
+  const { layoutHash, start } = facts();
+  let previous = start;
+  for (const row of rows()) {
+    const hash = await rowHash(previous, row, layoutHash);
+    tamper(
+      `update contributions set previous_hash = '${previous}', row_hash = '${hash}' where sequence = ${row.sequence}`,
+    );
+    previous = hash;
+  }
+}
+
+function select<Row>(query: string): Row[] {
+  const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'), { readonly: true });
+  const result = sqlite.prepare(query).all() as Row[];
+  sqlite.close();
+  return result;
+}
+
+const rows = () => select<ContributionTable>('select * from contributions order by sequence');
+const newestVersion = () => select<VersionTable>('select * from versions order by version desc limit 1')[0]!;
+
+function facts(): { layoutHash: string; start: string } {
+  const [row] = select<{ definition: string; definition_hash: string }>('select * from campaigns');
+  const { manifest } = JSON.parse(row!.definition) as { manifest: { layout: { hash: string } } };
+  return { layoutHash: manifest.layout.hash, start: row!.definition_hash };
+}
+
+function flipByte(sha256: string): string {
+  const path = join(dataDir, 'blobs', sha256);
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(path, bytes);
+  return path;
+}
+
+const run = (...args: string[]) => promisify(execFile)(process.execPath, [program, 'verify', ...args]);
+
+describe('verify', () => {
+  it('finds a ledger as recorded, while a server has it open and after, and writes to no file', async () => {
+    const blobs = readdirSync(join(dataDir, 'blobs'));
+    const ledger = readFileSync(join(dataDir, 'ledger.sqlite'));
+    expect(whileServed).toMatchObject([{ contributions: 3, pending: 0, versions: 4 }]);
+    const [report] = await verified(dataDir);
+    expect(report!.head).toBe(whileServed[0]!.head);
+    expect(report).toMatchObject({ campaignId: 'test', contributions: 3, pending: 0, versions: 4 });
+    expect(report!.head).toBe(rows().at(-1)!.row_hash);
+    expect(report!.blobs).toBe(blobs.length);
+    expect(readdirSync(join(dataDir, 'blobs'))).toEqual(blobs);
+    expect(readFileSync(join(dataDir, 'ledger.sqlite')).equals(ledger)).toBe(true);
+  });
+
+  it('names a contribution whose blob has another byte, and one whose blob is gone', async () => {
+    const [, second] = rows();
+    const path = flipByte(second!.sha256);
+    await expect(verified(dataDir)).rejects.toThrow(
+      new RegExp(
+        `contribution #2 \\(${second!.contribution_id}\\): the SHA-256 of ${path} should be ${second!.sha256}`,
+      ),
+    );
+    rmSync(path);
+    await expect(verified(dataDir)).rejects.toThrow(`${path} is missing`);
+  });
+
+  it('names a row with another weight; with the chain rewritten, the signature', async () => {
+    tamper('update contributions set label_tokens = label_tokens + 1 where sequence = 2');
+    await expect(verified(dataDir)).rejects.toThrow(/contribution #2 .*: the hash of the row should be .* but is/);
+    await rechain();
+    const { label_tokens, signature } = rows()[1]!;
+    await expect(verified(dataDir)).rejects.toThrow(
+      new RegExp(`contribution #2 .*: the signature ${signature} is not .* ${label_tokens} label tokens`),
+    );
+  });
+
+  it('names a row with another signature, with the chain rewritten or not', async () => {
+    const row = rows()[0]!;
+    const { layoutHash } = facts();
+    const signature = await signContribution(await generateClientKeys(), {
+      campaignId: 'test',
+      contributionId: row.contribution_id,
+      leaseId: row.lease_id,
+      sha256: row.sha256,
+      layoutHash,
+      labelTokens: row.label_tokens,
+    });
+    tamper(`update contributions set signature = '${signature}' where sequence = 1`);
+    await expect(verified(dataDir)).rejects.toThrow(/contribution #1 .*: the hash of the row should be/);
+    await rechain();
+    await expect(verified(dataDir)).rejects.toThrow(`the signature ${signature} is not that of its key`);
+  });
+
+  it('names the row after a dropped one; with rows renumbered, the chain; with the chain rewritten, the version', async () => {
+    tamper('delete from contributions where sequence = 2');
+    await expect(verified(dataDir)).rejects.toThrow(/contribution #3 .*: the sequence should be 2 but is 3/);
+    tamper('update contributions set sequence = 2 where sequence = 3');
+    await expect(verified(dataDir)).rejects.toThrow(/contribution #2 .*: the hash of the row before should be/);
+    await rechain();
+    await expect(verified(dataDir)).rejects.toThrow(/version 2: the label tokens should be \d+ but is/);
+  });
+
+  it('notices a chain that was cut off, by the versions that held its end', async () => {
+    tamper('delete from contributions where sequence = 3');
+    await expect(verified(dataDir)).rejects.toThrow(/version 3: the label tokens should be/);
+    tamper('delete from versions where version = 3');
+    expect(await verified(dataDir)).toMatchObject([{ contributions: 2, versions: 3, head: rows()[1]!.row_hash }]);
+  });
+
+  it('names a version whose row is missing', async () => {
+    tamper('delete from versions where version = 3');
+    await expect(verified(dataDir)).rejects.toThrow(/contribution #3 .*: is in version 3, which is not in the ledger/);
+    tamper('delete from versions where version = 1');
+    await expect(verified(dataDir)).rejects.toThrow(/version 2: the number should be 1 but is 2/);
+  });
+
+  it.each([
+    ['sha256', 'SHA-256 of the adapter'],
+    ['export_sha256', 'SHA-256 of the export'],
+    ['sum_sha256', 'SHA-256 of the snapshot'],
+  ])('names a version with another %s', async (column, what) => {
+    const other = 'ab'.repeat(32);
+    tamper(`update versions set ${column} = '${other}' where version = 2`);
+    await expect(verified(dataDir)).rejects.toThrow(`campaign test: version 2: the ${what} should be ${other} but is`);
+  });
+
+  it('names a version with another weight', async () => {
+    tamper('update versions set weight = weight + 1 where version = 3');
+    await expect(verified(dataDir)).rejects.toThrow(/version 3: the weight should be \d+ but is \d+/);
+  });
+
+  it('names a snapshot with another byte', async () => {
+    const { sum_sha256 } = newestVersion();
+    const path = flipByte(sum_sha256);
+    await expect(verified(dataDir)).rejects.toThrow(
+      `campaign test: version 3: snapshot: the SHA-256 of ${path} should be ${sum_sha256} but is`,
+    );
+  });
+
+  it('names a campaign with another definition, and a model file with another byte', async () => {
+    const [file] = select<{ path: string; sha256: string }>("select * from files where path not like 'data/%'");
+    flipByte(file!.sha256);
+    await expect(verified(dataDir)).rejects.toThrow(`campaign test: ${file!.path}: the SHA-256 of`);
+    tamper(`update campaigns set definition = json_set(definition, '$.manifest.weightScale', 0.25)`);
+    await expect(verified(dataDir)).rejects.toThrow('campaign test: the SHA-256 of the definition should be');
+  });
+});
+
+describe('a ledger from before the chain', () => {
+  beforeEach(() =>
+    tamper(
+      'alter table contributions drop column previous_hash',
+      'alter table contributions drop column row_hash',
+      "delete from kysely_migration where name = '002-chain'",
+      `create trigger contributions_fold_once before update on contributions
+       when old.folded_version is not null begin select raise(abort, 'the ledger is append-only'); end`,
+    ),
+  );
+
+  it('is refused by verify until a server has chained it; then no column of a row can change', async () => {
+    await expect(verified(dataDir)).rejects.toThrow(/was written by another release of oneround/);
+    await (await openDatabase(dataDir)).destroy();
+    expect(await verified(dataDir)).toMatchObject([{ contributions: 3, versions: 4 }]);
+    const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
+    sqlite.exec('drop trigger if exists contributions_stay');
+    for (const column of ['local_loss', 'received_at', 'row_hash', 'signature', 'shard_index']) {
+      expect(() => sqlite.exec(`update contributions set ${column} = 5`)).toThrow('the ledger is append-only');
+    }
+    sqlite.close();
+  });
+});
+
+describe('oneround verify', () => {
+  it('prints a line a campaign, or what is wrong and exits 1', async () => {
+    expect((await run(dataDir, '--campaign', 'test')).stdout).toMatch(
+      /^test: 3 contributions \(0 not folded yet\), 4 versions, \d+ files of [\d.]+ MB: all as recorded, [\d.]+ s; last row [0-9a-f]{64}\n$/,
+    );
+    const path = flipByte(rows()[0]!.sha256);
+    const stderr: unknown = expect.stringMatching(new RegExp(`^oneround: campaign test: contribution #1 .*${path}`));
+    await expect(run(dataDir)).rejects.toMatchObject({ code: 1, stderr });
+    await expect(run(dataDir, '--campaign', 'other')).rejects.toThrow('holds no campaign called "other"');
+    await expect(run(campaign.folder)).rejects.toThrow('is no data directory of oneround');
+  });
+});
