@@ -110,12 +110,12 @@ async function launch(folder: string, dataDir: string, port: number, url: string
   const deadline = Date.now() + 60_000;
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`the server exited with code ${child.exitCode} before it listened`);
-    const answer = await fetch(`${url}/healthz`).catch(() => null); // refused until it listens
+    const answer = await fetch(`${url}/readyz`).catch(() => null); // refused until it listens
     if (answer?.ok) return child;
     await new Promise((wait) => setTimeout(wait, 100));
   }
   child.kill('SIGKILL');
-  throw new Error('the server did not answer /healthz within 60 s');
+  throw new Error('the server was not /readyz within 60 s');
 }
 
 async function freePort(): Promise<number> {

@@ -23,7 +23,7 @@ async function serve(port: number): Promise<string> {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const url = `http://127.0.0.1:${port}`;
-  await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).ok).toBe(true), {
+  await vi.waitFor(async () => expect((await fetch(`${url}/readyz`)).ok).toBe(true), {
     timeout: 30_000,
     interval: 100,
   });

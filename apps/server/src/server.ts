@@ -5,7 +5,8 @@
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import type { Manifest } from '@oneround/fl-core';
-import { pino, type Logger } from 'pino';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
 import { Server } from 'socket.io';
 import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
 import {
@@ -14,8 +15,19 @@ import {
   type Evaluator,
   type EvaluatorOptions,
 } from './evaluation/index.ts';
-import { makeHttpServer, trackConnections } from './http/index.ts';
-import { lockDataDir, thisProcess, type Ledger, type LedgerOptions } from './ledger/index.ts';
+import { startFolding } from './folding.ts';
+import { addOperationsRoutes, makeHttpServer, trackConnections, type OpenConnections } from './http/index.ts';
+import { lockDataDir, thisProcess, type EvaluationSubject, type Ledger, type LedgerOptions } from './ledger/index.ts';
+import {
+  Activity,
+  DiskGuard,
+  makeLogger,
+  Readiness,
+  ServerMetrics,
+  type FreeBytes,
+  type LogFormat,
+  type LogLevel,
+} from './operations/index.ts';
 import { answerRequests, CampaignRooms, volunteerHandlers } from './sockets/index.ts';
 import { startThread, type Thread } from './threads/thread.ts';
 
@@ -24,6 +36,8 @@ const SWEEP_MS = 500;
 const ENVELOPE_BYTES = 64 * 1024;
 /** How long a closing server lets answers under way finish. */
 const CLOSE_GRACE_MS = 1000;
+/** Room for the ledger, its write-ahead log and the snapshots of a campaign's last folds. */
+const MIN_FREE_BYTES = 1024 ** 3;
 
 export interface ServerOptions {
   host: string;
@@ -36,7 +50,16 @@ export interface ServerOptions {
   webRoot?: string;
   /** Intake stops with `storage_full` before blobs and uploads take more than this. */
   maxDataBytes?: number;
-  logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
+  /** Intake also stops while the disk has less free than this, or than two of the largest uploads; 1 GiB unless told. */
+  minFreeBytes?: number;
+  /** How much is free; the file system is asked unless told. */
+  freeBytes?: FreeBytes;
+  /** Opens `/metrics` to whoever has it; without one only this machine may read them. */
+  metricsToken?: string;
+  /** `info` unless told. */
+  logLevel?: LogLevel;
+  /** `json` unless told. */
+  logFormat?: LogFormat;
 }
 
 export interface RunningServer {
@@ -52,18 +75,35 @@ export interface RunningServer {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const dataDir = resolve(options.dataDir);
-  const logger = pino({ level: options.logLevel ?? 'info' }, pino.destination(2));
+  const logger = makeLogger(options.logLevel ?? 'info', options.logFormat ?? 'json');
   const unlock = lockDataDir(dataDir, thisProcess());
   const ledgerThread = startThread<Ledger>(new URL('./ledger/ledger-thread.ts', import.meta.url), {
     dataDir,
     blobs: options.maxDataBytes === undefined ? {} : { maxBytes: options.maxDataBytes },
   } satisfies LedgerOptions);
   const closers: (() => Promise<void> | void)[] = [unlock, () => ledgerThread.stop()];
+  const queues = new Map<string, EvaluationQueue>();
+  const disk = new DiskGuard({
+    dataDir,
+    minFreeBytes: options.minFreeBytes ?? MIN_FREE_BYTES,
+    freeBytes: options.freeBytes,
+    onChange: (hasRoom, freeBytes) =>
+      logger.warn(
+        { freeBytes },
+        hasRoom ? 'there is room again; intake goes on' : 'the disk is nearly full; no intake',
+      ),
+  });
+  const readiness = new Readiness({
+    ledger: () => ledgerThread.call.figures(),
+    evaluates: () => queues.size === 0 || [...queues.values()].some((queue) => queue.isUp()),
+    disk,
+  });
   const close = async () => {
+    readiness.close();
     for (const closer of closers.splice(0).toReversed()) await closer();
   };
   try {
-    return await run(options, { dataDir, logger, ledgerThread, closers, close });
+    return await run(options, { dataDir, logger, ledgerThread, disk, readiness, queues, closers, close });
   } catch (error) {
     await close();
     throw error;
@@ -82,18 +122,24 @@ interface Running {
   dataDir: string;
   logger: Logger;
   ledgerThread: Thread<Ledger>;
+  disk: DiskGuard;
+  readiness: Readiness;
+  queues: Map<string, EvaluationQueue>;
   /** Undone in reverse order. */
   closers: (() => Promise<void> | void)[];
   close: () => Promise<void>;
 }
 
 async function run(options: ServerOptions, running: Running): Promise<RunningServer> {
-  const { dataDir, logger, ledgerThread, closers, close } = running;
+  const { logger, ledgerThread, disk, readiness, closers, close } = running;
   const ledger = ledgerThread.call;
-  for (const file of options.campaignFiles) {
-    for (const dataSet of await ledger.addCampaign(resolve(file))) tellDataSet(logger, dataSet);
-  }
-
+  const metrics = new ServerMetrics({
+    sockets: () => io.engine.clientsCount,
+    traffic: () => connections.traffic(),
+    ledger: () => ledger.figures(),
+    disk: async () => ({ freeBytes: await disk.freeBytes(), hasRoom: await disk.hasRoom() }),
+  });
+  const activity = new Activity(logger, metrics);
   const http = await makeHttpServer(
     {
       manifests: () => ledger.manifests(),
@@ -103,83 +149,70 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     },
     { webRoot: options.webRoot, logger },
   );
-  const cutConnections = trackConnections(http.server);
+  addOperationsRoutes(http, { readiness, metrics, metricsToken: options.metricsToken });
+  const connections = trackConnections(http.server);
   const io = new Server(http.server, {
     transports: ['websocket'],
     perMessageDeflate: false,
     maxHttpBufferSize: CHUNK_BYTES + ENVELOPE_BYTES,
     serveClient: false,
-    allowRequest: (request, decide) => decide(null, isSameOrigin(request.headers)),
+    allowRequest: (request, decide) => decide(null, !readiness.isStarting && isSameOrigin(request.headers)),
   });
   const rooms = new CampaignRooms(io);
-  const folds = startFolding(ledger, rooms, logger, (id) => queues.get(id)?.wake());
+  const folds = startFolding(ledger, rooms, activity, (id) => running.queues.get(id)?.wake());
   io.on('connection', (socket) => {
-    const handlers = volunteerHandlers(socket, { ledger, rooms, onAccepted: folds.request });
-    answerRequests(socket, handlers, (request, error) =>
-      logger.error({ request, error: describe(error) }, 'request failed'),
-    );
+    const handlers = volunteerHandlers(socket, { ledger, rooms, disk, activity, onAccepted: folds.request });
+    answerRequests(socket, handlers, {
+      refused: (request, refusal, ids) => activity.refused(request, refusal, ids),
+      failed: (request, error) => activity.failed('request', error, { request }),
+    });
   });
   await http.listen({ host: options.host, port: options.port });
-  closers.push(async () => {
-    rooms.close();
-    const cut = setTimeout(cutConnections, CLOSE_GRACE_MS);
-    await io.close();
-    await http.close();
-    clearTimeout(cut);
-  });
+  closers.push(() => closeHttp(rooms, connections, io, http));
 
+  for (const file of options.campaignFiles) {
+    for (const dataSet of await ledger.addCampaign(resolve(file))) tellDataSet(logger, dataSet);
+  }
   const campaigns = await ledger.manifests();
-  const queues = new Map<string, EvaluationQueue>();
-  for (const { id } of campaigns) {
-    const queue = await evaluationQueue(id, running, rooms);
-    queues.set(id, queue);
+  for (const { id, upload } of campaigns) {
+    disk.expectUploads(upload.bytes);
+    const queue = await evaluationQueue(id, running, rooms, activity);
+    running.queues.set(id, queue);
     closers.push(() => queue.stop());
     // Contributions that were acknowledged before a crash and are in no version yet.
     folds.request(id);
     queue.wake();
   }
-  const sweep = setInterval(() => void sweepLeases(ledger, rooms, logger), SWEEP_MS);
-  closers.push(() => clearInterval(sweep), folds.idle);
+  const sweep = setInterval(() => void sweepLeases(ledger, rooms, activity), SWEEP_MS);
+  closers.push(
+    () => clearInterval(sweep),
+    () => folds.stop(),
+  );
+  readiness.serve();
   const { port } = http.server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-  logger.info({ port, dataDir, campaigns: campaigns.map(({ id }) => id) }, 'listening');
+  logger.info({ port, dataDir: running.dataDir, campaigns: campaigns.map(({ id }) => id) }, 'listening');
   return { url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${port}`, port, campaigns, close };
 }
 
-/** Folds on request, one fold at a time per server; requests that come in meanwhile share the next one. */
-function startFolding(
-  ledger: Thread<Ledger>['call'],
+async function closeHttp(
   rooms: CampaignRooms,
-  logger: Logger,
-  onVersion: (campaignId: string) => void,
-) {
-  const waiting = new Set<string>();
-  let running = Promise.resolve();
-  const foldAll = async () => {
-    for (const campaignId of waiting) {
-      waiting.delete(campaignId);
-      try {
-        const outcome = await ledger.fold(campaignId);
-        if (outcome) rooms.publish(campaignId, outcome);
-        onVersion(campaignId);
-      } catch (error) {
-        logger.error({ campaignId, error: describe(error) }, 'fold failed');
-      }
-    }
-  };
-  return {
-    request(campaignId: string) {
-      waiting.add(campaignId);
-      running = running.then(foldAll);
-    },
-    idle: () => running,
-  };
+  connections: OpenConnections,
+  io: Server,
+  http: FastifyInstance,
+): Promise<void> {
+  rooms.close();
+  const cut = setTimeout(connections.cut, CLOSE_GRACE_MS);
+  await io.close();
+  await http.close();
+  clearTimeout(cut);
 }
 
 async function evaluationQueue(
   campaignId: string,
-  { dataDir, ledgerThread, logger }: Running,
+  { dataDir, ledgerThread }: Running,
   rooms: CampaignRooms,
+  activity: Activity,
 ): Promise<EvaluationQueue> {
   const ledger = ledgerThread.call;
   const definition = await ledger.definition(campaignId);
@@ -187,18 +220,28 @@ async function evaluationQueue(
   return startEvaluationQueue({
     unevaluated: () => ledger.unevaluated(campaignId),
     values: (subject) => ledger.subjectValues(campaignId, subject),
-    record: async (subject, result) =>
-      rooms.publish(campaignId, await ledger.recordEvaluation(campaignId, subject, result)),
+    record: async (subject, result, ms) => {
+      rooms.publish(campaignId, await ledger.recordEvaluation(campaignId, subject, result));
+      const { loss, accuracy } = result;
+      activity.evaluated({ campaignId, subject: nameOf(subject), loss, accuracy, ms: Math.round(ms) });
+    },
     startThread: () => startThread<Evaluator>(new URL('./evaluation/evaluator-thread.ts', import.meta.url), data),
-    onError: (error) => logger.error({ campaignId, error: describe(error) }, 'evaluation failed; starting it again'),
+    onError: (error) => activity.failed('evaluation', error, { campaignId }),
   });
 }
 
-async function sweepLeases(ledger: Thread<Ledger>['call'], rooms: CampaignRooms, logger: Logger): Promise<void> {
+function nameOf(subject: EvaluationSubject): string {
+  return subject.kind === 'version' ? `version ${subject.version}` : `contribution ${subject.contributionId}`;
+}
+
+async function sweepLeases(ledger: Thread<Ledger>['call'], rooms: CampaignRooms, activity: Activity): Promise<void> {
   try {
-    for (const { campaignId, outcome } of await ledger.sweep()) rooms.publish(campaignId, outcome);
+    for (const { campaignId, leaseId, outcome } of await ledger.sweep()) {
+      rooms.publish(campaignId, outcome);
+      activity.leaseEnded({ campaignId, leaseId, why: 'lapsed' });
+    }
   } catch (error) {
-    logger.error({ error: describe(error) }, 'lease sweep failed');
+    activity.failed('sweep', error);
   }
 }
 
@@ -206,8 +249,4 @@ async function sweepLeases(ledger: Thread<Ledger>['call'], rooms: CampaignRooms,
 function isSameOrigin(headers: { origin?: string | undefined; host?: string | undefined }): boolean {
   if (headers.origin === undefined) return true;
   return URL.canParse(headers.origin) && new URL(headers.origin).host === headers.host;
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -13,7 +13,8 @@ export interface EvaluationQueueOptions {
   /** What has no evaluation, most urgent first. */
   unevaluated: () => Promise<EvaluationSubject[]>;
   values: (subject: EvaluationSubject) => Promise<Float32Array>;
-  record: (subject: EvaluationSubject, result: EvaluationResult) => Promise<void>;
+  /** `ms` is how long the scoring took. */
+  record: (subject: EvaluationSubject, result: EvaluationResult, ms: number) => Promise<void>;
   startThread: () => Thread<Evaluator>;
   /** Told when the thread died or a subject could not be scored. */
   onError: (error: Error) => void;
@@ -22,12 +23,15 @@ export interface EvaluationQueueOptions {
 export interface EvaluationQueue {
   /** Looks for work; called whenever there may be some. */
   wake(): void;
+  /** True once a thread has loaded its model, or there was nothing to evaluate. */
+  isUp(): boolean;
   stop(): Promise<void>;
 }
 
 /** Starts the thread at the first `wake` and works until `stop`. */
 export function startEvaluationQueue(options: EvaluationQueueOptions): EvaluationQueue {
   let thread: Thread<Evaluator> | null = null;
+  let up = false;
   let stopped = false;
   let again = false;
   let running: Promise<void> | null = null;
@@ -40,9 +44,15 @@ export function startEvaluationQueue(options: EvaluationQueueOptions): Evaluatio
       if (stopped) return;
       if (subject) {
         thread ??= options.startThread();
+        up = await thread.call.isLoaded();
         const values = await options.values(subject);
-        await options.record(subject, await thread.call.score(values));
-      } else if (!again) return;
+        const began = performance.now();
+        const result = await thread.call.score(values);
+        await options.record(subject, result, performance.now() - began);
+      } else {
+        up = true;
+        if (!again) return;
+      }
     }
   };
   const run = async () => {
@@ -64,6 +74,7 @@ export function startEvaluationQueue(options: EvaluationQueueOptions): Evaluatio
       if (running) again = true;
       else running = run();
     },
+    isUp: () => up,
     async stop() {
       stopped = true;
       await thread?.stop();

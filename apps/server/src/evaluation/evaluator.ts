@@ -56,6 +56,11 @@ export class Evaluator {
     return new Evaluator(definition, base, examples, start?.a);
   }
 
+  /** Answers, like every call, once the model is loaded. */
+  isLoaded(): boolean {
+    return true;
+  }
+
   /** Scores the base model with these adapter values (flat, layout order, the start included) on the held-out set. */
   async score(values: Float32Array): Promise<EvaluationResult> {
     const { adapter: spec, layout } = this.#definition.manifest;

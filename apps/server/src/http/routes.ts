@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { send } from '@fastify/send';
 import fastifyStatic from '@fastify/static';
 import { Refusal, sha256HexOfText, sha256Schema, type CampaignState, type Manifest } from '@oneround/fl-core';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import * as z from 'zod';
 import { securityHeaders } from './security-headers.ts';
 
@@ -32,13 +32,14 @@ export async function makeHttpServer(
   sources: RouteSources,
   options: { webRoot?: string | undefined; logger: FastifyBaseLogger },
 ): Promise<FastifyInstance> {
-  const app = Fastify({ loggerInstance: options.logger, bodyLimit: 1024 });
+  // Fastify's own lines about a request hold the address it came from.
+  const logController = new LogController({ disableRequestLogging: true });
+  const app = Fastify({ loggerInstance: options.logger, logController, bodyLimit: 1024 });
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders(request.url.split('?')[0]!));
   });
   app.setErrorHandler((error, _request, reply) => answerError(error, reply, options.logger));
 
-  app.get('/healthz', () => ({ ok: true }));
   app.get('/v1/campaigns', async () => {
     const manifests = await sources.manifests();
     return { campaigns: manifests.map(({ id, name, description }) => ({ id, name, description, status: 'open' })) };
@@ -141,7 +142,7 @@ function answerError(error: unknown, reply: FastifyReply, logger: FastifyBaseLog
   const { statusCode = 500, message = '' } = error as { statusCode?: number; message?: string };
   if (statusCode < 500) return sendError(reply, statusCode, 'malformed', message);
   if (/has no version/.test(message)) return sendError(reply, 404, 'unknown_version', message);
-  logger.error({ error }, 'a request failed');
+  logger.error({ err: error }, 'a request failed');
   return sendError(reply, 500, 'internal', 'The server failed at this request; it has been logged.');
 }
 

@@ -109,6 +109,12 @@ export class LeaseBook {
     return { lease: leaseOf(row, client, campaign, false), client };
   }
 
+  /** The leases that may still contribute, of all campaigns. */
+  liveLeaseIds(): Set<string> {
+    const live = [...this.#rows.values()].filter((row) => this.#isLive(row));
+    return new Set(live.map((row) => row.lease_id));
+  }
+
   /** Extends a live lease and returns its new deadline (epoch ms). @throws Refusal `unknown_lease`, `lease_expired`, `lease_spent` */
   async heartbeat(leaseId: string, ttlMs: number): Promise<number> {
     const row = this.live(leaseId);

@@ -159,13 +159,14 @@ export class Ledger {
   }
 
   /** Ends leases whose deadline has passed; one outcome per client that vanished. */
-  async sweep(): Promise<{ campaignId: string; outcome: Outcome<null> }[]> {
-    const outcomes: { campaignId: string; outcome: Outcome<null> }[] = [];
+  async sweep(): Promise<{ campaignId: string; leaseId: string; outcome: Outcome<null> }[]> {
+    const outcomes: { campaignId: string; leaseId: string; outcome: Outcome<null> }[] = [];
     for (const { campaignId, client } of await this.#leases.sweep()) {
       const message = `${client.clientId} has not been heard of; ${shardName(client)} is free again`;
       const entry = await this.#log(campaignId, 'expired', message);
       outcomes.push({
         campaignId,
+        leaseId: client.leaseId,
         outcome: await this.#outcome(campaignId, null, [{ type: 'client', client }, entry]),
       });
     }
@@ -273,6 +274,13 @@ export class Ledger {
     const { adapter } = this.#campaign(campaignId);
     const wanted = version ?? adapter.newestVersion;
     return { version: wanted, ...adapter.exportValues(await adapter.values(wanted)) };
+  }
+
+  /** How many leases are alive, and how many uploads they have under way. */
+  async figures(): Promise<{ leases: number; uploads: number }> {
+    const live = this.#leases.liveLeaseIds();
+    const uploads = await this.#db.selectFrom('uploads').select('lease_id').execute();
+    return { leases: live.size, uploads: uploads.filter((row) => live.has(row.lease_id)).length };
   }
 
   /** Everything observers see, but for who is connected: that the ledger does not know. */

@@ -12,22 +12,32 @@ import {
 } from '@oneround/fl-core';
 import type { Socket } from 'socket.io';
 import * as z from 'zod';
+import type { RequestIds } from '../operations/index.ts';
 
 /** Malformed messages after which a client is hung up on. */
 const ERROR_BUDGET = 50;
+
+/** What becomes of requests that are not answered with yes. */
+export interface RequestObserver {
+  /** `request` is the protocol's name for it, or `unknown`. */
+  refused: (request: RequestName | 'unknown', refusal: Refusal, ids: RequestIds) => void;
+  failed: (request: RequestName | 'unknown', error: unknown) => void;
+}
+
+/** The ids of any request, without what is none. */
+const idsSchema = z.object({
+  leaseId: z.uuid().optional().catch(undefined),
+  contributionId: z.uuid().optional().catch(undefined),
+});
 
 /** A handler per request of the protocol. */
 export type RequestHandlers = { [Name in RequestName]: (request: RequestOf<Name>) => Promise<ReplyOf<Name>> };
 
 /**
- * Answers every event of `socket`. Refusals go back typed; any other error is logged and goes back as `internal`.
+ * Answers every event of `socket`. Refusals go back typed; any other error is told and goes back as `internal`.
  * A message whose acknowledgement is missing is still handled; its answer goes nowhere.
  */
-export function answerRequests(
-  socket: Socket,
-  handlers: RequestHandlers,
-  onError: (request: string, error: unknown) => void,
-): void {
+export function answerRequests(socket: Socket, handlers: RequestHandlers, observer: RequestObserver): void {
   let errors = 0;
   // A client may name its event "error"; without a listener Node would throw it.
   socket.on('error', () => undefined);
@@ -48,8 +58,12 @@ export function answerRequests(
       }
       return { ok: true, value: await handle(event, body) };
     } catch (error) {
-      if (error instanceof Refusal) return { ok: false, error: error.toMessage() };
-      onError(String(event), error);
+      const request = typeof event === 'string' && isRequest(event) ? event : 'unknown';
+      if (error instanceof Refusal) {
+        observer.refused(request, error, idsSchema.safeParse(body[0]).data ?? {});
+        return { ok: false, error: error.toMessage() };
+      }
+      observer.failed(request, error);
       const message = 'The server failed at this request; it has been logged. Try again in a moment.';
       return { ok: false, error: { code: 'internal', message } };
     }

@@ -3,6 +3,7 @@ import { Refusal } from '@oneround/fl-core';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Socket } from 'socket.io';
 import type { Ledger, Outcome } from '../ledger/index.ts';
+import type { Activity, DiskGuard } from '../operations/index.ts';
 import type { Remote } from '../threads/thread.ts';
 import type { RequestHandlers } from './answer-requests.ts';
 import type { CampaignRooms } from './campaign-rooms.ts';
@@ -13,15 +14,18 @@ const REQUESTS_PER_SECOND = 200;
 export interface ConnectionParts {
   ledger: Remote<Ledger>;
   rooms: CampaignRooms;
+  disk: DiskGuard;
+  activity: Activity;
   /** Something was accepted into the campaign's ledger: fold it. */
   onAccepted: (campaignId: string) => void;
 }
 
 /** The handlers of one socket. */
-export function volunteerHandlers(socket: Socket, { ledger, rooms, onAccepted }: ConnectionParts): RequestHandlers {
-  /** Lease to campaign, and upload to lease, of this connection. */
+export function volunteerHandlers(socket: Socket, parts: ConnectionParts): RequestHandlers {
+  const { ledger, rooms, disk, activity, onAccepted } = parts;
+  /** Lease to campaign, and upload to lease and beginning, of this connection. */
   const leases = new Map<string, string>();
-  const uploads = new Map<string, string>();
+  const uploads = new Map<string, { leaseId: string; beganAt: number }>();
   const limiter = new RateLimiterMemory({ points: REQUESTS_PER_SECOND, duration: 1 });
   const unlimited = async () => {
     try {
@@ -46,7 +50,11 @@ export function volunteerHandlers(socket: Socket, { ledger, rooms, onAccepted }:
     } catch (error) {
       const campaignId = leaseId === undefined ? undefined : leases.get(leaseId);
       if (error instanceof Refusal && leaseId !== undefined && campaignId !== undefined) {
-        publish(campaignId, await ledger.refused(leaseId, { code: error.code, message: error.message }));
+        // Nor can a full disk hold the note; the volunteer hears the refusal all the same.
+        await ledger
+          .refused(leaseId, error.toMessage())
+          .then((outcome) => publish(campaignId, outcome))
+          .catch((failure: unknown) => activity.failed('request', failure, { leaseId }));
       }
       throw error;
     }
@@ -58,7 +66,9 @@ export function volunteerHandlers(socket: Socket, { ledger, rooms, onAccepted }:
   const handlers: RequestHandlers = {
     async join(request) {
       const outcome = await ledger.join(request);
-      leases.set(outcome.value.leaseId, request.campaignId);
+      const { leaseId, shard, resumed } = outcome.value;
+      leases.set(leaseId, request.campaignId);
+      activity.leaseGranted({ campaignId: request.campaignId, leaseId, shard: shard?.index ?? null, resumed });
       if (socket.connected) rooms.setOnline(request.campaignId, socket.id, true);
       // A volunteer hears of the versions that hold its contribution.
       await socket.join(rooms.roomOf(request.campaignId));
@@ -77,21 +87,32 @@ export function volunteerHandlers(socket: Socket, { ledger, rooms, onAccepted }:
       leases.delete(leaseId);
       rooms.setOnline(campaignId, socket.id, leases.size > 0);
       publish(campaignId, await ledger.leave(leaseId));
+      activity.leaseEnded({ campaignId, leaseId, why: 'left' });
       return {};
     },
     async 'upload.begin'(message) {
       campaignOf(message.leaseId);
-      uploads.set(message.contributionId, message.leaseId);
-      return { offset: await uploading(message.leaseId, () => ledger.beginUpload(message)) };
+      await disk.requireRoom();
+      const { contributionId, leaseId } = message;
+      const beganAt = uploads.get(contributionId)?.beganAt ?? performance.now();
+      uploads.set(contributionId, { leaseId, beganAt });
+      return { offset: await uploading(leaseId, () => ledger.beginUpload(message)) };
     },
     async 'upload.chunk'({ contributionId, offset, data }) {
-      const leaseId = uploads.get(contributionId);
+      await disk.requireRoom();
+      const leaseId = uploads.get(contributionId)?.leaseId;
       return { offset: await uploading(leaseId, () => ledger.uploadChunk(contributionId, offset, data)) };
     },
     async 'upload.finish'({ contributionId }) {
-      const outcome = await uploading(uploads.get(contributionId), () => ledger.finishUpload(contributionId));
+      const upload = uploads.get(contributionId);
+      const outcome = await uploading(upload?.leaseId, () => ledger.finishUpload(contributionId));
       const { campaignId, ...receipt } = outcome.value;
       publish(campaignId, outcome);
+      if (!receipt.repeated) {
+        const uploadMs = upload ? Math.round(performance.now() - upload.beganAt) : null;
+        const { sequence } = receipt;
+        activity.accepted({ campaignId, leaseId: upload?.leaseId, contributionId, sequence, uploadMs });
+      }
       onAccepted(campaignId);
       return receipt;
     },

@@ -1,6 +1,14 @@
-/** A server process for tests that kill it: `node --import tsx serve.ts <campaign.json> <data directory> <port>`. */
-import { startServer } from '../server.ts';
+/** A server process for tests: `node --import tsx serve.ts <campaign.json> <data directory> <port> [options as JSON]`. */
+import { startServer, type ServerOptions } from '../server.ts';
 
-const [campaignFile, dataDir, port] = process.argv.slice(2);
+const [campaignFile, dataDir, port, options = '{}'] = process.argv.slice(2);
 if (!campaignFile || !dataDir || !port) throw new Error('usage: serve.ts <campaign.json> <data directory> <port>');
-await startServer({ host: '127.0.0.1', port: Number(port), dataDir, campaignFiles: [campaignFile], logLevel: 'error' });
+const server = await startServer({
+  host: '127.0.0.1',
+  port: Number(port),
+  dataDir,
+  campaignFiles: [campaignFile],
+  logLevel: 'error',
+  ...(JSON.parse(options) as Partial<ServerOptions>),
+});
+process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));

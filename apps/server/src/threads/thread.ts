@@ -108,22 +108,30 @@ export function threadData<Data>(): Data {
   return (workerData as { data: Data }).data;
 }
 
-/** Answers calls with the methods of `service`, one after another. Called once, by the thread's module. */
-export function serveCalls(service: object): void {
+/**
+ * Answers calls with the methods of `service`, one after another. Called once, by the thread's module. `translate` may make
+ * a `Refusal` of an error that is one.
+ */
+export function serveCalls(service: object, translate: (error: unknown) => unknown = (error) => error): void {
   const port = parentPort;
   if (!port) throw new Error('serveCalls: not in a worker thread');
   let last = Promise.resolve();
   port.on('message', (call: Call) => {
-    last = last.then(async () => port.postMessage(await answer(service, call)));
+    last = last.then(async () => port.postMessage(await answer(service, call, translate)));
   });
 }
 
-async function answer(service: object, { id, method, args }: Call): Promise<Answer> {
+async function answer(
+  service: object,
+  { id, method, args }: Call,
+  translate: (error: unknown) => unknown,
+): Promise<Answer> {
   try {
     const target: unknown = Reflect.get(service, method);
     if (typeof target !== 'function') throw new Error(`serveCalls: no method ${method}`);
     return { id, ok: true, value: await Reflect.apply(target, service, args) };
-  } catch (error) {
+  } catch (thrown) {
+    const error = translate(thrown);
     if (error instanceof Refusal) return { id, ok: false, refusal: error.toMessage() };
     const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
     return { id, ok: false, message, stack };

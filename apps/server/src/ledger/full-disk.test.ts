@@ -1,0 +1,127 @@
+/** A disk without room at every write of intake and fold: the typed refusal, and nothing acknowledged is lost. */
+import { randomUUID } from 'node:crypto';
+import { writeSync } from 'node:fs';
+import {
+  encodeDelta,
+  generateClientKeys,
+  type Lease,
+  publicKeyHex,
+  sha256Hex,
+  signContribution,
+  type UploadBegin,
+} from '@oneround/fl-core';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { seededDelta } from '../testing/test-client.ts';
+import { asStorageFull } from './blob-store.ts';
+import { Ledger } from './ledger.ts';
+import { lockDataDir, thisProcess } from './data-lock.ts';
+import { openDatabase } from './open-database.ts';
+
+let campaign: TestCampaign;
+let unlock: () => void;
+
+beforeEach(() => {
+  campaign = makeTestCampaign();
+  unlock = lockDataDir(campaign.dataDir, thisProcess());
+});
+
+afterEach(() => {
+  unlock();
+  campaign.remove();
+});
+
+/** A signed `upload.begin` for these bytes on a lease of a fresh key. */
+async function joined(ledger: Ledger, bytes: Uint8Array): Promise<UploadBegin> {
+  const keys = await generateClientKeys();
+  const { value: lease } = await ledger.join({
+    protocol: 1,
+    campaignId: 'test',
+    publicKey: await publicKeyHex(keys),
+    device: { backend: 'wasm', description: 'test' },
+    source: 'shard',
+  });
+  return beginOf(ledger, lease, keys, bytes);
+}
+
+async function beginOf(ledger: Ledger, lease: Lease, keys: CryptoKeyPair, bytes: Uint8Array): Promise<UploadBegin> {
+  const { layout } = ledger.definition('test').manifest;
+  const facts = {
+    contributionId: randomUUID() as string,
+    leaseId: lease.leaseId,
+    sha256: await sha256Hex(bytes),
+    layoutHash: layout.hash,
+    labelTokens: lease.maxLabelTokens,
+  };
+  return {
+    ...facts,
+    bytes: bytes.byteLength,
+    codec: 'f32',
+    examples: 8,
+    steps: 10,
+    localLoss: 1.5,
+    tokensPerSecond: 100,
+    bytesDown: 1000,
+    trainingMs: 1000,
+    signature: await signContribution(keys, { campaignId: 'test', ...facts }),
+  };
+}
+
+it('refuses what it cannot write, keeps what it acknowledged, and folds it once there is room', async () => {
+  let room = Number.POSITIVE_INFINITY;
+  const write = (descriptor: number, data: Uint8Array) => {
+    if (room <= 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    const written = writeSync(descriptor, data.subarray(0, Math.min(room, data.byteLength)));
+    room -= written;
+    return written;
+  };
+  const ledger = await Ledger.open({ dataDir: campaign.dataDir, blobs: { write } });
+  try {
+    await ledger.addCampaign(campaign.file);
+    const { layout } = ledger.definition('test').manifest;
+    const bytes = encodeDelta(seededDelta(layout.size, 1), 'f32');
+    const begin = await joined(ledger, bytes);
+    const { contributionId } = begin;
+    const full = { name: 'Refusal', code: 'storage_full' };
+    expect(await ledger.beginUpload(begin)).toBe(0);
+    expect(await ledger.uploadChunk(contributionId, 0, bytes.subarray(0, 1000))).toBe(1000);
+    // The disk fills up in the middle of a chunk: none of it counts.
+    room = 500;
+    await expect(ledger.uploadChunk(contributionId, 1000, bytes.subarray(1000))).rejects.toMatchObject(full);
+    expect(await ledger.beginUpload(begin)).toBe(1000);
+    room = Number.POSITIVE_INFINITY;
+    await ledger.uploadChunk(contributionId, 1000, bytes.subarray(1000));
+    expect((await ledger.finishUpload(contributionId)).value.sequence).toBe(1);
+    // A fold writes a snapshot.
+    room = 0;
+    await expect(ledger.fold('test')).rejects.toMatchObject(full);
+    const { contributions, versions } = await ledger.state('test');
+    expect([contributions.length, versions.length]).toEqual([1, 1]);
+    room = Number.POSITIVE_INFINITY;
+    expect((await ledger.fold('test'))!.value).toBe(1);
+    expect((await ledger.state('test')).versions[1]!.contributionIds).toEqual([contributionId]);
+  } finally {
+    await ledger.close();
+  }
+});
+
+it("knows SQLite's own word for a full disk", async () => {
+  const db = await openDatabase(campaign.dataDir);
+  try {
+    await sql`PRAGMA max_page_count = 1`.execute(db); // SQLite takes the size the file has for the least.
+    const fill = async () => {
+      for (let at = 1; at <= 1000; at++) {
+        await db
+          .insertInto('log')
+          .values({ campaign_id: 'test', at, kind: 'joined', message: 'x'.repeat(500) })
+          .execute();
+      }
+    };
+    const error: unknown = await fill().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'SQLITE_FULL' });
+    expect(asStorageFull(error)).toMatchObject({ name: 'Refusal', code: 'storage_full' });
+  } finally {
+    await db.destroy();
+  }
+});

@@ -1,0 +1,64 @@
+/** What happens in a server, told to the log and the figures at once. Ids, counts and durations; nothing about a person. */
+import type { Refusal } from '@oneround/fl-core';
+import type { Logger } from 'pino';
+import type { ServerMetrics } from './metrics.ts';
+
+/** Ids of a refused request, as far as it had any. */
+export interface RequestIds {
+  leaseId?: string | undefined;
+  contributionId?: string | undefined;
+}
+
+export class Activity {
+  readonly #log: Logger;
+  readonly #metrics: ServerMetrics;
+
+  constructor(log: Logger, metrics: ServerMetrics) {
+    this.#log = log;
+    this.#metrics = metrics;
+  }
+
+  leaseGranted(lease: { campaignId: string; leaseId: string; shard: number | null; resumed: boolean }): void {
+    this.#metrics.leases.inc({ campaign: lease.campaignId });
+    this.#log.info(lease, lease.resumed ? 'lease resumed' : 'lease granted');
+  }
+
+  leaseEnded(lease: { campaignId: string; leaseId: string; why: 'left' | 'lapsed' }): void {
+    this.#log.info(lease, 'lease ended');
+  }
+
+  /** `uploadMs`: since this connection began the upload; null when another did. */
+  accepted(contribution: {
+    campaignId: string;
+    leaseId: string | undefined;
+    contributionId: string;
+    sequence: number;
+    uploadMs: number | null;
+  }): void {
+    this.#metrics.accepted.inc({ campaign: contribution.campaignId });
+    this.#log.info(contribution, 'contribution accepted');
+  }
+
+  /** `request` is the protocol's name for it, or `unknown`. */
+  refused(request: string, refusal: Refusal, ids: RequestIds): void {
+    this.#metrics.refused.inc({ request, code: refusal.code });
+    // A flood must not become a flood of lines.
+    const level = refusal.code === 'rate_limited' ? 'debug' : 'info';
+    this.#log[level]({ request, code: refusal.code, ...ids }, 'refused');
+  }
+
+  folded(fold: { campaignId: string; version: number; ms: number }): void {
+    this.#metrics.foldSeconds.observe(fold.ms / 1000);
+    this.#log.info(fold, 'folded');
+  }
+
+  evaluated(evaluation: { campaignId: string; subject: string; loss: number; accuracy: number; ms: number }): void {
+    this.#metrics.evaluationSeconds.observe(evaluation.ms / 1000);
+    this.#log.info(evaluation, 'evaluated');
+  }
+
+  failed(what: 'fold' | 'evaluation' | 'request' | 'sweep', error: unknown, about: Record<string, string> = {}): void {
+    this.#metrics.failures.inc({ what });
+    this.#log.error({ ...about, err: error }, `${what} failed`);
+  }
+}
