@@ -1,7 +1,9 @@
 /** `oneround start`: serve campaigns and the page until interrupted. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { logFormats, logLevels, type LogFormat, type LogLevel } from '../operations/index.ts';
 import { startServer, type RunningServer } from '../server.ts';
 import { defaultCampaign, defaultDataDir, parsePort, webRoot } from './defaults.ts';
+import { parseBytes, parseToken } from './limits.ts';
 
 const CLOSE_LIMIT_MS = 10_000;
 
@@ -10,6 +12,11 @@ interface StartFlags {
   port: number;
   data: string;
   campaign?: string[];
+  maxDataBytes?: number;
+  minFreeBytes?: number;
+  metricsToken?: string;
+  logLevel: LogLevel;
+  logFormat?: LogFormat;
 }
 
 export function addStartCommand(program: Command): void {
@@ -20,18 +27,28 @@ export function addStartCommand(program: Command): void {
     .option('--port <number>', 'port to listen on; 0 takes any', parsePort, 8787)
     .option('--data <directory>', 'where the ledger and the blobs are kept', defaultDataDir)
     .option('--campaign <file...>', 'campaign.json files to serve (default: the campaign that comes with oneround)')
-    .action(async (flags: StartFlags) => {
-      const server = await startServer({
-        host: flags.host,
-        port: flags.port,
-        dataDir: flags.data,
-        campaignFiles: flags.campaign ?? [defaultCampaign],
-        webRoot,
-        logLevel: 'warn',
-      });
-      for (const line of linksOf(server)) console.log(line);
-      closeOnSignal(server);
-    });
+    .option('--max-data-bytes <size>', 'stop intake before uploads and blobs take more, as 50GiB', parseBytes)
+    .option('--min-free-bytes <size>', 'stop intake while the disk has less free (default: 1GiB)', parseBytes)
+    .addOption(
+      new Option('--metrics-token <secret>', 'open /metrics to whoever sends it (default: to this machine)')
+        .env('ONEROUND_METRICS_TOKEN')
+        .argParser(parseToken),
+    )
+    .addOption(new Option('--log-level <level>', 'least that is logged').choices(logLevels).default('warn'))
+    .addOption(new Option('--log-format <format>', 'on a terminal pretty, else json, unless told').choices(logFormats))
+    .action(start);
+}
+
+async function start({ data, campaign, logFormat, ...flags }: StartFlags): Promise<void> {
+  const server = await startServer({
+    ...flags,
+    dataDir: data,
+    campaignFiles: campaign ?? [defaultCampaign],
+    webRoot,
+    logFormat: logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json'),
+  });
+  for (const line of linksOf(server)) console.log(line);
+  closeOnSignal(server);
 }
 
 /** The links a person needs, two lines per campaign. */
