@@ -3,7 +3,7 @@
  * and no TFJS.
  */
 export { BackendError, type BackendErrorCode } from './backend-error.ts';
-export { assertDeviceHealthy, isDeviceHealthy, reportDeviceFailure } from './device-health.ts';
+export { assertDeviceHealthy, reportDeviceFailure } from './device-health.ts';
 export { underErrorScopes } from './error-scopes.ts';
 export { adapterName, type GpuDevice, isSoftware, openDevice, requestAdapter } from './gpu-device.ts';
 export { GpuMemory, MEASURES_BYTES } from './gpu-memory.ts';

@@ -69,10 +69,8 @@ export interface KernelTraits {
   isSoftware: boolean;
   /** The faster one for wide products. Loops differ in how they round. */
   productLoop: ProductLoop;
-  hasSubgroups: boolean;
-  /** Threads of a workgroup and bytes of its shared memory that the device allows. */
+  /** Threads of a workgroup that the device allows. */
   maxInvocations: number;
-  maxSharedBytes: number;
   /** How a frozen matrix is stored. */
   formatOf: (name: string) => StoredFormat;
 }

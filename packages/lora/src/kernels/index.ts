@@ -8,11 +8,9 @@ export {
   type Dispatch,
   type Grid,
   type KernelTraits,
-  type Param,
   type ProductLoop,
   productLoops,
   PARTIAL_SUMS,
-  STEP_STRUCT,
   wgslOf,
 } from './dispatch.ts';
 export { dispatchesOf } from './dispatches-of.ts';

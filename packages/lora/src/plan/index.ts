@@ -3,11 +3,11 @@
  * TFJS.
  */
 export * from './operations.ts';
-export { type Arrangement, bytesOf } from './arena.ts';
+export { bytesOf } from './arena.ts';
 export type { ParameterBook } from './parameter-book.ts';
 export type { Capacity } from './plan-writer.ts';
-export { hasLastingEffect, readsOf, writesOf } from './reads-and-writes.ts';
-export { planStep, type PlanOptions, type StepPlan } from './step-plan.ts';
+export { readsOf, writesOf } from './reads-and-writes.ts';
+export { planStep, type StepPlan } from './step-plan.ts';
 export type { StoredArray } from './stored-book.ts';
 export { type TrainedKind, trainedTensors } from './trained-tensors.ts';
 export * from './values.ts';

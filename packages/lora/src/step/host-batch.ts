@@ -4,7 +4,7 @@
  */
 import type { ModelConfig } from '../architecture/index.ts';
 import type { BatchInputs } from '../kernels/index.ts';
-import type { BatchShape } from '../plan/index.ts';
+import type { BatchShape, Capacity } from '../plan/index.ts';
 import { type EncodedExample, NOT_SCORED } from '../tokenizer/index.ts';
 
 const LENGTH_STEP = 8;
@@ -25,6 +25,11 @@ export type BatchModel = Pick<ModelConfig, 'maxPositions'>;
 /** `length` rounded up to a multiple of 8. */
 export function roundedLength(length: number): number {
   return Math.ceil(length / LENGTH_STEP) * LENGTH_STEP;
+}
+
+/** Elements of each of a batch's arrays, for a largest batch of M = `tokens` positions and S = `scored`. */
+export function inputLengths({ tokens, scored }: Capacity): Readonly<Record<keyof BatchInputs, number>> {
+  return { ids: tokens, rowOfPosition: tokens, position: scored, label: scored, weight: scored };
 }
 
 /** Number of scored positions. */

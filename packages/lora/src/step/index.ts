@@ -3,8 +3,8 @@
  * and the twin that checks both. A plan says what a step is; an engine carries it out.
  */
 export { type BatchModel, type HostBatch, makeHostBatch, roundedLength, scoredCount } from './host-batch.ts';
-export { type MemoryPlan, packedPlanBytes, type PlanBytes, planBytes, planWithin, totalBytes } from './memory-plan.ts';
-export type { AdamVectors, EngineParts, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
+export { packedPlanBytes, totalBytes } from './memory-plan.ts';
+export type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 export { twinEngine } from './twin-engine.ts';
 export { WasmEngine, wasmEngine } from './wasm-engine.ts';
 export { WebgpuEngine, webgpuEngine, type WebgpuOptions } from './webgpu-engine.ts';

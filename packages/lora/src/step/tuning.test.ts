@@ -45,13 +45,10 @@ describe('tuning', { timeout: 120_000 }, () => {
 
   async function tuned({ store }: { store: TuningStore }, format: 'F32' | 'int8' = 'F32', isSoftware = false) {
     const { device } = gpu;
-    const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = device.limits;
     const memory = memoryFor(device);
     const traits = {
       isSoftware,
-      hasSubgroups: false,
-      maxInvocations: maxComputeInvocationsPerWorkgroup,
-      maxSharedBytes: maxComputeWorkgroupStorageSize,
+      maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
       formatOf: () => format,
     };
     try {

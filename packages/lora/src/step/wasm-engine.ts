@@ -7,7 +7,7 @@ import { readWeight } from '../packing/index.ts';
 import type { Operation, StepPlan, StoredArray } from '../plan/index.ts';
 import { MEASURES_BYTES, runOnWasm, type WasmKernels, WasmMemory } from '../wasm/index.ts';
 import { storedBytes } from './gpu-weights.ts';
-import type { HostBatch } from './host-batch.ts';
+import { type HostBatch, inputLengths } from './host-batch.ts';
 import { planWithin } from './memory-plan.ts';
 import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
 import { type FrozenA, paddedRows, storedValues, type WeightSource } from './weight-source.ts';
@@ -113,10 +113,8 @@ export class WasmEngine implements StepEngine {
 }
 
 function allocate(memory: WasmMemory, { arrangement, parameters, options, stored }: StepPlan): void {
-  const { tokens, scored } = options.capacity;
   arrangement.slots.forEach((bytes, slot) => memory.allocateSlot(slot, bytes));
-  const inputs = { ids: tokens, rowOfPosition: tokens, position: scored, label: scored, weight: scored };
-  for (const [name, length] of Object.entries(inputs)) {
+  for (const [name, length] of Object.entries(inputLengths(options.capacity))) {
     memory.allocate({ of: 'input', name: name as keyof BatchInputs }, 4 * length);
   }
   memory.allocate({ of: 'measures' }, MEASURES_BYTES);

@@ -15,7 +15,7 @@ import { type BatchInputs, dispatchesOf, type FlatState } from '../kernels/index
 import type { StoredFormat } from '../packing/index.ts';
 import type { Operation, StepPlan } from '../plan/index.ts';
 import { allocateStored, assertBindable, storedFormats, uploadStored } from './gpu-weights.ts';
-import type { HostBatch } from './host-batch.ts';
+import { type HostBatch, inputLengths } from './host-batch.ts';
 import { StagingBuffers } from './staging-buffers.ts';
 import { planWithin, totalBytes } from './memory-plan.ts';
 import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
@@ -180,19 +180,15 @@ export class WebgpuEngine implements StepEngine {
 function fixedTraits({ device, isSoftware }: GpuDevice, formats: ReadonlyMap<string, StoredFormat>): FixedTraits {
   return {
     isSoftware,
-    hasSubgroups: device.features.has('subgroups'),
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
-    maxSharedBytes: device.limits.maxComputeWorkgroupStorageSize,
     formatOf: (name) => formats.get(name) ?? 'F32',
   };
 }
 
 function allocate(memory: GpuMemory, { arrangement, parameters, options }: StepPlan, vectors: AdamVectors): void {
-  const { tokens, scored } = options.capacity;
   assertBindable(memory.device, 'All that is trained', 4 * parameters.size);
   arrangement.slots.forEach((bytes, slot) => memory.allocateSlot(slot, bytes));
-  const inputs = { ids: tokens, rowOfPosition: tokens, position: scored, label: scored, weight: scored };
-  for (const [name, length] of Object.entries(inputs)) {
+  for (const [name, length] of Object.entries(inputLengths(options.capacity))) {
     memory.allocate({ of: 'input', name: name as keyof BatchInputs }, 4 * length);
   }
   memory.allocate({ of: 'measures' }, MEASURES_BYTES);

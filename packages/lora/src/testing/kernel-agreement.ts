@@ -21,9 +21,7 @@ export function kernelTraits(device: GPUDevice, changes: Partial<KernelTraits> =
   return {
     isSoftware,
     productLoop: isSoftware ? 'registers' : 'tile',
-    hasSubgroups: device.features.has('subgroups'),
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
-    maxSharedBytes: device.limits.maxComputeWorkgroupStorageSize,
     formatOf: () => 'F32',
     ...changes,
   };
