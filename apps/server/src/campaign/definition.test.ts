@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { parseRecords } from '@oneround/fl-core';
 import { loadTokenizer } from '@oneround/lora/tokenizer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BlobStore } from '../ledger/blob-store.ts';
+import { FileBlobs } from '../ledger/file-blobs.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { CampaignFileError, loadCampaign } from './index.ts';
 
@@ -26,7 +26,7 @@ const chats = [1, 2].map((n) => ({
 }));
 
 let campaign: TestCampaign;
-let blobs: BlobStore;
+let blobs: FileBlobs;
 
 /** A campaign on these files, in the folder of the test. */
 function writeCampaign(files: Record<string, string>, data: { train: string; heldOut: string }, model = tiny): string {
@@ -42,7 +42,7 @@ const refusal = (file: string) => loadCampaign(file, blobs).then(String, String)
 
 beforeEach(() => {
   campaign = makeTestCampaign();
-  blobs = new BlobStore(campaign.dataDir, {});
+  blobs = new FileBlobs(campaign.dataDir, {});
 });
 
 afterEach(() => campaign.remove());
@@ -60,7 +60,9 @@ describe('loadCampaign', () => {
       { ...nothing, path: 'heldout.json', format: 'sharegpt', examples: 2, shortened: 2 },
     ]);
     expect(definition.manifest.data).toMatchObject({ shards: 2, domains: ['sums', 'words'], heldOutExamples: 2 });
-    const shards = definition.shards.map(({ sha256 }) => parseRecords(readFileSync(blobs.path(sha256), 'utf8')));
+    const shards = await Promise.all(
+      definition.shards.map(async ({ sha256 }) => parseRecords(readFileSync(await blobs.file(sha256), 'utf8'))),
+    );
     expect(shards.map((records) => records.map(({ domain }) => domain))).toEqual([['sums'], ['words', 'words']]);
     expect(shards[0]).toEqual([{ id: '', domain: 'sums', prompt: 'Add.\n\n2\n2', answer: '4' }]);
   });
@@ -108,10 +110,10 @@ describe('loadCampaign', () => {
     const data = { train: 'train.jsonl', heldOut: 'heldout.jsonl' };
     const { definition } = await loadCampaign(writeCampaign({}, data, model), blobs);
     const served = definition.manifest.model.tokenizerConfig;
-    const bytes = readFileSync(blobs.path(served.sha256));
+    const bytes = await blobs.read(served.sha256);
     expect(bytes.byteLength).toBe(served.bytes);
     const json = (name: string): unknown => JSON.parse(readFileSync(join(model, name), 'utf8'));
-    const { chat } = loadTokenizer(json('tokenizer.json'), JSON.parse(bytes.toString('utf8')));
+    const { chat } = loadTokenizer(json('tokenizer.json'), JSON.parse(new TextDecoder().decode(bytes)));
     expect(chat.render([{ role: 'user', content: 'Hi' }], false)).toBe('Hi by template');
   });
 });

@@ -23,7 +23,7 @@ import { loraLayout } from '@oneround/lora/adapter';
 import { parseDataSet, type DataSet } from '@oneround/lora/data-set';
 import { encodeExamples, type EncodedExamples } from '@oneround/lora/tokenizer';
 import * as z from 'zod';
-import { hashBytes, type BlobStore } from '../ledger/blob-store.ts';
+import { hashBytes, type Blobs } from '../ledger/blobs.ts';
 import { CampaignFileError, checked, checkedLater, namedPath } from './campaign-file-error.ts';
 import { reportOf, type DataSetReport } from './data-set-report.ts';
 import { loadModelFiles } from './model-files.ts';
@@ -60,11 +60,13 @@ export type CampaignDefinition = z.infer<typeof campaignDefinitionSchema>;
  */
 export async function loadCampaign(
   path: string,
-  blobs: BlobStore,
+  blobs: Blobs,
 ): Promise<{ definition: CampaignDefinition; dataSets: DataSetReport[] }> {
   const config = checked(path, () => parseConfig(readFileSync(path, 'utf8')));
   const model = await loadModelFiles(namedPath(path, 'model', config.model), blobs);
-  const adapter = checked(path, () => loadAdapter(config.adapter, model.config, { folder: dirname(path), blobs }));
+  const adapter = await checkedLater(path, () =>
+    loadAdapter(config.adapter, model.config, { folder: dirname(path), blobs }),
+  );
   const layout = await checkedLater(path, () => loraLayout(model.config, adapter));
   const trainSet = readDataSet(namedPath(path, 'data.train', config.data.train));
   const heldOutSet = readDataSet(namedPath(path, 'data.heldOut', config.data.heldOut));
@@ -73,7 +75,7 @@ export async function loadCampaign(
   const encode = (records: readonly DataRecord[]) =>
     encodeExamples(model.tokenizer, records, config.data.template, config.training.maxTokens);
   const encodedShards: EncodedExamples[] = [];
-  const shards = makeShards(train, config, blobs, (records) => {
+  const shards = await makeShards(train, config, blobs, (records) => {
     const encoded = checked(config.data.train, () => encode(records));
     encodedShards.push(encoded);
     return encoded.labelTokens;
@@ -114,7 +116,7 @@ export async function loadCampaign(
   const definition = {
     manifest,
     shards,
-    heldOutSha256: blobs.put(encodeRecords(heldOut)),
+    heldOutSha256: await blobs.put(encodeRecords(heldOut)),
     weightsBytes: model.manifest.weights.reduce((sum, file) => sum + file.bytes, 0),
   };
   const dataSets = [
@@ -143,15 +145,16 @@ function readDataSet(path: string): DataSet {
   return checked(path, () => parseDataSet(readFileSync(path), basename(path)));
 }
 
-function makeShards(
+async function makeShards(
   records: readonly DataRecord[],
   config: CampaignConfig,
-  blobs: BlobStore,
+  blobs: Blobs,
   countLabelTokens: (records: readonly DataRecord[]) => number,
-): DataShard[] {
+): Promise<DataShard[]> {
   const { shards, partition: strategy, partitionSeed: seed } = config.data;
   const parts = checked(config.data.train, () => partitionRecords(records, { shards, strategy, seed }));
-  return parts.map((indices, index) => {
+  const made: DataShard[] = [];
+  for (const [index, indices] of parts.entries()) {
     const members = indices.map((at) => records[at]!);
     const bytes = encodeRecords(members);
     const labelTokens = countLabelTokens(members);
@@ -159,6 +162,8 @@ function makeShards(
       throw new CampaignFileError(config.data.train, `no record of shard ${index} fits into training.maxTokens`);
     }
     const path = `data/shard-${index}.jsonl`;
-    return { path, bytes: bytes.byteLength, sha256: blobs.put(bytes), index, examples: members.length, labelTokens };
-  });
+    const sha256 = await blobs.put(bytes);
+    made.push({ path, bytes: bytes.byteLength, sha256, index, examples: members.length, labelTokens });
+  }
+  return made;
 }

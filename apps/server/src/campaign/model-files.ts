@@ -6,7 +6,7 @@ import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/a
 import { assertHoldsWeights } from '@oneround/lora/checkpoint';
 import { readAcross, readWeightFile } from '@oneround/lora/packing';
 import { loadTokenizer } from '@oneround/lora/tokenizer';
-import type { BlobStore } from '../ledger/blob-store.ts';
+import type { Blobs } from '../ledger/blobs.ts';
 import {
   hasWeights,
   isPackedFolder,
@@ -25,29 +25,29 @@ const UNPACKED_SHARD_BYTES = 4 * 2 ** 20;
  * Stores a model's files, checks that its tensors fit its config, and describes it for the manifest.
  * @throws CampaignFileError naming the folder or the file at fault
  */
-export async function loadModelFiles(folder: string, blobs: BlobStore) {
+export async function loadModelFiles(folder: string, blobs: Blobs) {
   const read = (name: string) => {
     assertHas(folder, name);
     return readFileSync(resolve(folder, name));
   };
-  const store = (name: string, bytes: Uint8Array): FileRef => ({
+  const store = async (name: string, bytes: Uint8Array): Promise<FileRef> => ({
     path: `model/${name}`,
     bytes: bytes.byteLength,
-    sha256: blobs.put(bytes),
+    sha256: await blobs.put(bytes),
   });
   const json = (name: string): unknown => checked(resolve(folder, name), () => JSON.parse(read(name).toString('utf8')));
   const config = checked(folder, () => parseModelConfig(json('config.json')));
   const weights: FileRef[] = [];
-  const addWeights = (part: Uint8Array) => weights.push(store(`model.safetensors.${weights.length}`, part));
+  const addWeights = async (part: Uint8Array) => weights.push(await store(`model.safetensors.${weights.length}`, part));
   if (isPackedFolder(folder)) {
     await checkedLater(folder, async () => {
       const manifest = await readPackedManifest(folder);
-      for (const shard of manifest.weights) addWeights(await readShard(folder, shard));
+      for (const shard of manifest.weights) await addWeights(await readShard(folder, shard));
     });
   } else {
     const whole = read(UNPACKED_WEIGHTS);
     for (let start = 0; start < whole.byteLength; start += UNPACKED_SHARD_BYTES) {
-      addWeights(whole.subarray(start, start + UNPACKED_SHARD_BYTES));
+      await addWeights(whole.subarray(start, start + UNPACKED_SHARD_BYTES));
     }
   }
   const { tensors } = await checkedLater(folder, () => readBlobWeights(weights, blobs));
@@ -57,9 +57,9 @@ export async function loadModelFiles(folder: string, blobs: BlobStore) {
   assertHas(folder, 'tokenizer_config.json');
   const tokenizerConfig = checked(resolve(folder, 'tokenizer_config.json'), () => readTokenizerConfig(folder));
   const single = {
-    config: store('config.json', read('config.json')),
-    tokenizer: store('tokenizer.json', read('tokenizer.json')),
-    tokenizerConfig: store('tokenizer_config.json', tokenizerConfig),
+    config: await store('config.json', read('config.json')),
+    tokenizer: await store('tokenizer.json', read('tokenizer.json')),
+    tokenizerConfig: await store('tokenizer_config.json', tokenizerConfig),
   };
   const bytes = [...weights, ...Object.values(single)].reduce((sum, file) => sum + file.bytes, 0);
   return {
@@ -80,10 +80,10 @@ function assertHas(folder: string, name: string): void {
   throw new CampaignFileError(folder, `"model" names this folder, but it has no ${name}${advice}`);
 }
 
-function readBlobWeights(weights: readonly FileRef[], blobs: BlobStore) {
+async function readBlobWeights(weights: readonly FileRef[], blobs: Blobs) {
   const sizes = weights.map(({ bytes }) => bytes);
-  const read = readAcross(sizes, (index, offset, length) =>
-    readFileRange(blobs.path(weights[index]!.sha256), offset, length),
+  const read = readAcross(sizes, async (index, offset, length) =>
+    readFileRange(await blobs.file(weights[index]!.sha256), offset, length),
   );
   return readWeightFile(
     read,

@@ -4,23 +4,23 @@ import { join, resolve } from 'node:path';
 import { adapterSpecSchema, type AdapterSpec, type CampaignConfig } from '@oneround/fl-core';
 import { type AdapterTensors, importPeft, readPeftTensors } from '@oneround/lora/adapter';
 import type { ModelConfig } from '@oneround/lora/architecture';
-import type { BlobStore } from '../ledger/blob-store.ts';
+import type { Blobs } from '../ledger/blobs.ts';
 
 /** Where a campaign file's paths begin, and where its files are stored. */
 interface Store {
   folder: string;
-  blobs: BlobStore;
+  blobs: Blobs;
 }
 
 /**
  * The adapter of a manifest, from that of a campaign file; a PEFT folder is checked whole and its tensors are stored.
  * @throws CheckpointError naming the field or tensor that does not fit; Error when the folder lacks a file
  */
-export function loadAdapter(
+export async function loadAdapter(
   choice: CampaignConfig['adapter'],
   model: ModelConfig,
   { folder, blobs }: Store,
-): AdapterSpec {
+): Promise<AdapterSpec> {
   if (!('start' in choice)) return choice;
   const read = (name: string): Buffer => {
     const path = join(resolve(folder, choice.start), name);
@@ -29,15 +29,15 @@ export function loadAdapter(
   };
   const tensors = read('adapter_model.safetensors');
   const { spec } = importPeft(model, JSON.parse(read('adapter_config.json').toString('utf8')), tensors);
-  const start = { path: 'adapter/start.safetensors', bytes: tensors.byteLength, sha256: blobs.put(tensors) };
+  const start = { path: 'adapter/start.safetensors', bytes: tensors.byteLength, sha256: await blobs.put(tensors) };
   return adapterSpecSchema.parse({ ...spec, start });
 }
 
 /** The tensors of the adapter that a campaign starts from, or null when it starts from the base model. */
-export function startingTensors(
+export async function startingTensors(
   adapter: AdapterSpec,
   model: ModelConfig,
-  readBlob: (sha256: string) => Uint8Array,
-): AdapterTensors | null {
-  return 'start' in adapter ? readPeftTensors(model, adapter, readBlob(adapter.start.sha256)) : null;
+  readBlob: (sha256: string) => Promise<Uint8Array>,
+): Promise<AdapterTensors | null> {
+  return 'start' in adapter ? readPeftTensors(model, adapter, await readBlob(adapter.start.sha256)) : null;
 }

@@ -9,7 +9,7 @@ import { type Packing, packings } from '@oneround/lora/packing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadCampaign } from '../campaign/index.ts';
 import { Evaluator } from '../evaluation/evaluator.ts';
-import { BlobStore } from '../ledger/blob-store.ts';
+import { FileBlobs } from '../ledger/file-blobs.ts';
 import { startHubServer } from '../testing/hub-server.ts';
 import { makeTestCampaign } from '../testing/test-campaign.ts';
 
@@ -40,7 +40,7 @@ async function oneround(args: string[], env: Record<string, string> = {}) {
 async function heldOutLoss(model: string): Promise<{ loss: number; bytes: number }> {
   const campaign = makeTestCampaign({ model });
   try {
-    const { definition } = await loadCampaign(campaign.file, new BlobStore(campaign.dataDir));
+    const { definition } = await loadCampaign(campaign.file, new FileBlobs(campaign.dataDir));
     const evaluator = await Evaluator.load({ definition, blobFolder: join(campaign.dataDir, 'blobs') });
     const { loss } = await evaluator.score(new Float32Array(definition.manifest.layout.size));
     return { loss, bytes: definition.weightsBytes };

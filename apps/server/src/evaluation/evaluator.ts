@@ -1,5 +1,5 @@
 /** Held-out evaluation of one campaign: the base model on TFJS's WASM backend, loaded once, in a thread of its own. */
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { parseRecords, type EvaluationResult } from '@oneround/fl-core';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { loadCausalLm } from '@oneround/lora/loading';
@@ -40,19 +40,19 @@ export class Evaluator {
   /** Loads the model and the held-out set. */
   static async load({ definition, blobFolder }: EvaluatorOptions): Promise<Evaluator> {
     const { model, adapter, data, training } = definition.manifest;
-    const blob = (sha256: string) => readFileSync(`${blobFolder}/${sha256}`);
-    const json = (sha256: string): unknown => JSON.parse(blob(sha256).toString('utf8'));
+    const blob = (sha256: string) => readFile(`${blobFolder}/${sha256}`);
+    const json = async (sha256: string): Promise<unknown> => JSON.parse((await blob(sha256)).toString('utf8'));
     await selectBackend('wasm');
     const sizes = model.weights.map(({ bytes }) => bytes);
     const read = readAcross(sizes, (index, offset, length) =>
       readFileRange(`${blobFolder}/${model.weights[index]!.sha256}`, offset, length),
     );
     const fileBytes = sizes.reduce((sum, size) => sum + size, 0);
-    const base = await loadCausalLm(parseModelConfig(json(model.config.sha256)), read, fileBytes);
-    const tokenizer = loadTokenizer(json(model.tokenizer.sha256), json(model.tokenizerConfig.sha256));
-    const records = parseRecords(blob(definition.heldOutSha256).toString('utf8'));
+    const base = await loadCausalLm(parseModelConfig(await json(model.config.sha256)), read, fileBytes);
+    const tokenizer = loadTokenizer(await json(model.tokenizer.sha256), await json(model.tokenizerConfig.sha256));
+    const records = parseRecords((await blob(definition.heldOutSha256)).toString('utf8'));
     const { examples } = encodeExamples(tokenizer, records, data.template, training.maxTokens);
-    const start = startingTensors(adapter, base.config, blob);
+    const start = await startingTensors(adapter, base.config, blob);
     return new Evaluator(definition, base, examples, start?.a);
   }
 

@@ -3,7 +3,7 @@ import type { ExactFold, Manifest } from '@oneround/fl-core';
 import { type AdapterTensors, exportPeft, type PeftFiles } from '@oneround/lora/adapter';
 import { parseModelConfig, type ModelConfig } from '@oneround/lora/architecture';
 import { startingTensors } from '../campaign/index.ts';
-import { hashBytes } from './blob-store.ts';
+import { hashBytes } from './blobs.ts';
 
 /** What a version's row says of its fold. */
 export interface PublishedFold {
@@ -20,11 +20,17 @@ export class AdapterForm {
   /** What version 0 is; null for the base model. */
   readonly #start: AdapterTensors | null;
 
-  /** `readBlob` is asked for the model's `config.json` and the adapter that the campaign starts from, if any. */
-  constructor(manifest: Manifest, readBlob: (sha256: string) => Uint8Array) {
+  private constructor(manifest: Manifest, model: ModelConfig, start: AdapterTensors | null) {
     this.#manifest = manifest;
-    this.#model = parseModelConfig(JSON.parse(new TextDecoder().decode(readBlob(manifest.model.config.sha256))));
-    this.#start = startingTensors(manifest.adapter, this.#model, readBlob);
+    this.#model = model;
+    this.#start = start;
+  }
+
+  /** `readBlob` is asked for the model's `config.json` and the adapter that the campaign starts from, if any. */
+  static async read(manifest: Manifest, readBlob: (sha256: string) => Promise<Uint8Array>): Promise<AdapterForm> {
+    const config = await readBlob(manifest.model.config.sha256);
+    const model = parseModelConfig(JSON.parse(new TextDecoder().decode(config)));
+    return new AdapterForm(manifest, model, await startingTensors(manifest.adapter, model, readBlob));
   }
 
   /** The values of the adapter that is `delta` away from the start. */

@@ -29,7 +29,7 @@ export class BlobReader {
    * Computes a blob's SHA-256, once, a MiB in memory at a time (model shards are large), and returns its size in bytes.
    * @throws VerifyError naming `owner` and the file when it is missing or holds other bytes
    */
-  check(sha256: string, owner: string): number {
+  async check(sha256: string, owner: string): Promise<number> {
     const known = this.#checked.get(sha256);
     if (known !== undefined) return known;
     const { bytes, found } = this.#hash(sha256, owner);
@@ -39,7 +39,7 @@ export class BlobReader {
   }
 
   /** The bytes of a blob. Throws ENOENT when there is none. */
-  read(sha256: string): Buffer {
+  async read(sha256: string): Promise<Uint8Array> {
     return readFileSync(this.#path(sha256));
   }
 

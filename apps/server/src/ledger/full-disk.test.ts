@@ -14,7 +14,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
-import { asStorageFull } from './blob-store.ts';
+import { asStorageFull } from './database-errors.ts';
 import { Ledger } from './ledger.ts';
 import { lockDataDir, thisProcess } from './data-lock.ts';
 import { openDatabase } from './open-database.ts';

@@ -3,14 +3,14 @@ import { decodeDelta, ExactFold, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
-import type { BlobStore } from './blob-store.ts';
+import type { Blobs } from './blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 /** One campaign's global adapter: a cache of its newest version's sum, rebuilt from the ledger at start. */
 export class GlobalAdapter {
   readonly #campaign: CampaignDefinition;
   readonly #db: LedgerDatabase;
-  readonly #blobs: BlobStore;
+  readonly #blobs: Blobs;
   readonly #epoch: number;
   readonly #form: AdapterForm;
   #fold: ExactFold;
@@ -19,14 +19,15 @@ export class GlobalAdapter {
 
   private constructor(
     campaign: CampaignDefinition,
-    store: { db: LedgerDatabase; blobs: BlobStore; epoch: number },
+    store: { db: LedgerDatabase; blobs: Blobs; epoch: number },
+    form: AdapterForm,
     newest: { fold: ExactFold; version: number; labelTokens: number },
   ) {
     this.#campaign = campaign;
     this.#db = store.db;
     this.#blobs = store.blobs;
     this.#epoch = store.epoch;
-    this.#form = new AdapterForm(campaign.manifest, (sha256) => store.blobs.read(sha256));
+    this.#form = form;
     this.#fold = newest.fold;
     this.#version = newest.version;
     this.#labelTokens = newest.labelTokens;
@@ -35,9 +36,10 @@ export class GlobalAdapter {
   /** Continues from the newest version; a campaign without one gets version 0, its start. */
   static async open(
     campaign: CampaignDefinition,
-    store: { db: LedgerDatabase; blobs: BlobStore; epoch: number; now: number },
+    store: { db: LedgerDatabase; blobs: Blobs; epoch: number; now: number },
   ): Promise<GlobalAdapter> {
     const { id, layout } = campaign.manifest;
+    const form = await AdapterForm.read(campaign.manifest, (sha256) => store.blobs.read(sha256));
     const newest = await store.db
       .selectFrom('versions')
       .selectAll()
@@ -46,12 +48,16 @@ export class GlobalAdapter {
       .executeTakeFirst();
     if (newest) {
       const fold = new ExactFold(layout.size, {
-        sum: floats64(store.blobs.read(newest.sum_sha256)),
+        sum: floats64(await store.blobs.read(newest.sum_sha256)),
         weight: newest.weight,
       });
-      return new GlobalAdapter(campaign, store, { fold, version: newest.version, labelTokens: newest.label_tokens });
+      return new GlobalAdapter(campaign, store, form, {
+        fold,
+        version: newest.version,
+        labelTokens: newest.label_tokens,
+      });
     }
-    const adapter = new GlobalAdapter(campaign, store, {
+    const adapter = new GlobalAdapter(campaign, store, form, {
       fold: new ExactFold(layout.size),
       version: -1,
       labelTokens: 0,
@@ -82,7 +88,7 @@ export class GlobalAdapter {
     if (pending.length === 0) return null;
     const fold = this.#copy();
     for (const { sha256, label_tokens } of pending) {
-      const delta = decodeDelta(this.#blobs.read(sha256), { size: layout.size, codec: upload.codec });
+      const delta = decodeDelta(await this.#blobs.read(sha256), { size: layout.size, codec: upload.codec });
       fold.add(delta, label_tokens * weightScale);
     }
     return this.#commit(
@@ -105,7 +111,7 @@ export class GlobalAdapter {
       .where('version', '=', version)
       .executeTakeFirst();
     if (!row) throw new RangeError(`campaign ${id} has no version ${version}`);
-    const sum = floats64(this.#blobs.read(row.sum_sha256));
+    const sum = floats64(await this.#blobs.read(row.sum_sha256));
     return this.fromStart(new ExactFold(layout.size, { sum, weight: row.weight }).mean());
   }
 
@@ -136,7 +142,7 @@ export class GlobalAdapter {
       campaign_id: campaignId,
       version,
       ...published,
-      sum_sha256: this.#blobs.put(sum),
+      sum_sha256: await this.#blobs.put(sum),
       label_tokens: labelTokens,
       created_at: now,
     };
@@ -183,5 +189,5 @@ export class GlobalAdapter {
 }
 
 function floats64(bytes: Uint8Array): Float64Array {
-  return new Float64Array(bytes.slice().buffer);
+  return new Float64Array(new Uint8Array(bytes).buffer);
 }

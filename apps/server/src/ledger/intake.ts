@@ -5,8 +5,9 @@
  */
 import { decodeDelta, deltaNorm, Refusal, verifyContribution, type Receipt, type UploadBegin } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
-import { asStorageFull, hashBytes, type BlobStore } from './blob-store.ts';
+import { hashBytes, type Blobs } from './blobs.ts';
 import { rowHash, type ContributionContent } from './chain.ts';
+import { asStorageFull } from './database-errors.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
 import { maxLabelTokens, type LeaseBook } from './leases.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -19,7 +20,7 @@ export interface OpenCampaign {
 
 interface IntakeParts {
   db: LedgerDatabase;
-  blobs: BlobStore;
+  blobs: Blobs;
   leases: LeaseBook;
   now: () => number;
   /** @throws Refusal `unknown_campaign` */
@@ -56,7 +57,7 @@ export class Intake {
       throw new Refusal('wrong_hash', 'An upload of other bytes was begun under this contribution id.');
     }
     if (same) return this.#storedBytes(same);
-    blobs.reserve(message.bytes);
+    await blobs.reserve(message.bytes);
     for (const upload of earlier) await this.#drop(upload.contribution_id);
     await db
       .insertInto('uploads')
@@ -76,7 +77,7 @@ export class Intake {
   async chunk(contributionId: string, offset: number, data: Uint8Array): Promise<number> {
     const { blobs } = this.#parts;
     const upload = await this.#upload(contributionId);
-    const stored = this.#storedBytes(upload);
+    const stored = await this.#storedBytes(upload);
     if (offset + data.byteLength <= stored) return stored;
     if (offset !== stored) {
       throw new Refusal('wrong_offset', `The next chunk must start at byte ${stored}, not ${offset}.`);
@@ -84,7 +85,7 @@ export class Intake {
     if (stored + data.byteLength > upload.bytes) {
       throw new Refusal('too_large', `The upload was announced with ${upload.bytes} bytes; this chunk goes past them.`);
     }
-    return blobs.appendPart(contributionId, data);
+    return blobs.appendPart(contributionId, stored, data);
   }
 
   /** Accepts the upload into the ledger. Repeating it returns the same receipt. */
@@ -99,7 +100,7 @@ export class Intake {
     const lease = leases.live(upload.lease_id);
     const begin = JSON.parse(upload.begin) as UploadBegin;
     const { definition, adapter } = this.#parts.campaign(upload.campaign_id);
-    const stored = this.#storedBytes(upload);
+    const stored = await this.#storedBytes(upload);
     if (stored !== upload.bytes) {
       throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);
     }
@@ -130,7 +131,7 @@ export class Intake {
       previous_hash: newest.row_hash,
       row_hash: await rowHash(newest.row_hash, content, definition.manifest.layout.hash),
     };
-    if (!blobs.has(upload.sha256)) blobs.adoptPart(contributionId, upload.sha256);
+    if (!(await blobs.has(upload.sha256))) await blobs.adoptPart(contributionId, upload.sha256);
     try {
       await db.transaction().execute(async (transaction) => {
         await transaction
@@ -187,7 +188,8 @@ export class Intake {
     adapter: GlobalAdapter,
   ): Promise<number> {
     const { blobs } = this.#parts;
-    const bytes = blobs.has(begin.sha256) ? blobs.read(begin.sha256) : blobs.readPart(contributionId);
+    const isBlob = await blobs.has(begin.sha256);
+    const bytes = await (isBlob ? blobs.read(begin.sha256) : blobs.readPart(contributionId));
     try {
       if (hashBytes(bytes) !== begin.sha256) {
         throw new Refusal(
@@ -220,9 +222,9 @@ export class Intake {
   }
 
   /** A server that died between storing the blob and committing the row still has every byte. */
-  #storedBytes({ contribution_id, sha256, bytes }: { contribution_id: string; sha256: string; bytes: number }): number {
+  async #storedBytes(upload: { contribution_id: string; sha256: string; bytes: number }): Promise<number> {
     const { blobs } = this.#parts;
-    return blobs.has(sha256) ? bytes : blobs.partBytes(contribution_id);
+    return (await blobs.has(upload.sha256)) ? upload.bytes : blobs.partBytes(upload.contribution_id);
   }
 
   /** The end of a campaign's chain: its newest row, or its definition while there is none. */
@@ -262,7 +264,7 @@ export class Intake {
   }
 
   async #drop(contributionId: string): Promise<void> {
-    this.#parts.blobs.dropPart(contributionId);
+    await this.#parts.blobs.dropPart(contributionId);
     await this.#parts.db.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
   }
 }

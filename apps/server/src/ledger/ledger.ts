@@ -28,8 +28,9 @@ import {
   servedFiles,
   type CampaignDefinition,
 } from '../campaign/index.ts';
-import { BlobStore, type BlobStoreOptions } from './blob-store.ts';
+import type { Blobs } from './blobs.ts';
 import { contributedShards, countCampaign, readCampaign } from './campaign-view.ts';
+import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import { GlobalAdapter } from './global-adapter.ts';
 import { Intake, type OpenCampaign } from './intake.ts';
 import { LeaseBook } from './leases.ts';
@@ -42,21 +43,21 @@ export type EvaluationSubject =
 
 export interface LedgerOptions {
   dataDir: string;
-  blobs?: BlobStoreOptions;
+  blobs?: FileBlobsOptions;
   /** Epoch milliseconds. */
   now?: () => number;
 }
 
 export class Ledger {
   readonly #db: LedgerDatabase;
-  readonly #blobs: BlobStore;
+  readonly #blobs: Blobs;
   readonly #leases: LeaseBook;
   readonly #intake: Intake;
   readonly #now: () => number;
   readonly #epoch: number;
   readonly #campaigns = new Map<string, OpenCampaign>();
 
-  private constructor(db: LedgerDatabase, blobs: BlobStore, leases: LeaseBook, now: () => number, epoch: number) {
+  private constructor(db: LedgerDatabase, blobs: Blobs, leases: LeaseBook, now: () => number, epoch: number) {
     this.#db = db;
     this.#blobs = blobs;
     this.#leases = leases;
@@ -67,7 +68,7 @@ export class Ledger {
 
   /** Opens the ledger of a data directory with every campaign it holds, and takes over the right to fold. */
   static async open({ dataDir, blobs: blobOptions = {}, now = Date.now }: LedgerOptions): Promise<Ledger> {
-    const blobs = new BlobStore(dataDir, blobOptions);
+    const blobs = new FileBlobs(dataDir, blobOptions);
     const db = await openDatabase(dataDir);
     const ledger = new Ledger(db, blobs, await LeaseBook.load(db, now), now, await nextFoldEpoch(db));
     for (const { definition } of await db.selectFrom('campaigns').select('definition').execute()) {
@@ -118,7 +119,7 @@ export class Ledger {
   /** Where a file that may be served lies, or null. */
   async servedFile(sha256: string): Promise<{ path: string; name: string; bytes: number } | null> {
     const file = await this.#db.selectFrom('files').selectAll().where('sha256', '=', sha256).executeTakeFirst();
-    return file ? { path: this.#blobs.path(sha256), name: file.path, bytes: file.bytes } : null;
+    return file ? { path: await this.#blobs.file(sha256), name: file.path, bytes: file.bytes } : null;
   }
 
   /** @throws Refusal `unknown_campaign`, `protocol_version` or `no_shard_free` */
@@ -243,7 +244,7 @@ export class Ledger {
       .where('contribution_id', '=', subject.contributionId)
       .executeTakeFirstOrThrow();
     const { layout, upload } = definition.manifest;
-    return adapter.fromStart(decodeDelta(this.#blobs.read(sha256), { size: layout.size, codec: upload.codec }));
+    return adapter.fromStart(decodeDelta(await this.#blobs.read(sha256), { size: layout.size, codec: upload.codec }));
   }
 
   async recordEvaluation(

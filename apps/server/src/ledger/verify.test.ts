@@ -37,7 +37,8 @@ beforeAll(async () => {
   for (const seed of [1, 2, 3]) {
     const client = await TestClient.connect(server.url);
     await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, seed));
-    await vi.waitUntil(() => client.events.some(({ type }) => type === 'version'), { timeout: 10_000 });
+    const folded = () => client.events.some((event) => event.type === 'version' && event.version.version === seed);
+    await vi.waitUntil(folded, { timeout: 10_000 });
     client.close();
   }
   whileServed = await verified(campaign.dataDir);

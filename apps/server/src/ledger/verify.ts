@@ -9,7 +9,7 @@
 import { clientIdOf, decodeDelta, ExactFold, Refusal, verifyContribution } from '@oneround/fl-core';
 import { campaignDefinitionSchema, definitionHash, servedFiles, type CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
-import { hashBytes } from './blob-store.ts';
+import { hashBytes } from './blobs.ts';
 import { BlobReader } from './blob-reader.ts';
 import { rowHash } from './chain.ts';
 import { readDatabase, type LedgerDatabase } from './open-database.ts';
@@ -56,8 +56,8 @@ async function verifyCampaign(db: LedgerDatabase, id: string, dataDir: string): 
   expectEqual(`campaign ${id}`, 'SHA-256 of the definition', campaign.definition_hash, definitionHash(stored));
   const definition = campaignDefinitionSchema.parse(stored);
   const blobs = new BlobReader(dataDir);
-  for (const { sha256, path } of servedFiles(definition)) blobs.check(sha256, `campaign ${id}: ${path}`);
-  blobs.check(definition.heldOutSha256, `campaign ${id}: held-out records`);
+  for (const { sha256, path } of servedFiles(definition)) await blobs.check(sha256, `campaign ${id}: ${path}`);
+  await blobs.check(definition.heldOutSha256, `campaign ${id}: held-out records`);
 
   const rows = await db
     .selectFrom('contributions')
@@ -72,7 +72,7 @@ async function verifyCampaign(db: LedgerDatabase, id: string, dataDir: string): 
     .where('campaign_id', '=', id)
     .orderBy('version')
     .execute();
-  replay(rows, versions, definition, blobs);
+  await replay(rows, versions, definition, blobs);
   return {
     campaignId: id,
     contributions: rows.length,
@@ -112,28 +112,29 @@ async function verifyChain(
         `${name}: the signature ${row.signature} is not that of its key over its bytes and ${row.label_tokens} label tokens`,
       );
     }
-    expectEqual(`${name}: blob`, 'bytes', row.bytes, blobs.check(row.sha256, name));
+    expectEqual(`${name}: blob`, 'bytes', row.bytes, await blobs.check(row.sha256, name));
     previous = row.row_hash;
   }
   return previous;
 }
 
-function replay(
+async function replay(
   rows: readonly ContributionTable[],
   versions: readonly VersionTable[],
   { manifest }: CampaignDefinition,
   blobs: BlobReader,
-): void {
-  const form = new AdapterForm(manifest, (sha256) => blobs.read(sha256));
+): Promise<void> {
+  const form = await AdapterForm.read(manifest, (sha256) => blobs.read(sha256));
   const fold = new ExactFold(manifest.layout.size);
   let labelTokens = 0;
   for (const [index, version] of versions.entries()) {
     const name = `campaign ${manifest.id}: version ${version.version}`;
     expectEqual(name, 'number', index, version.version);
     for (const row of rows.filter(({ folded_version }) => folded_version === version.version)) {
+      const bytes = await blobs.read(row.sha256);
       naming(nameOf(row), () => {
         const { layout, upload, weightScale } = manifest;
-        const delta = decodeDelta(blobs.read(row.sha256), { size: layout.size, codec: upload.codec });
+        const delta = decodeDelta(bytes, { size: layout.size, codec: upload.codec });
         fold.add(delta, row.label_tokens * weightScale);
       });
       labelTokens += row.label_tokens;
@@ -144,7 +145,7 @@ function replay(
     expectEqual(name, 'SHA-256 of the adapter', version.sha256, published.sha256);
     expectEqual(name, 'SHA-256 of the export', version.export_sha256, published.export_sha256);
     expectEqual(name, 'SHA-256 of the snapshot', version.sum_sha256, hashBytes(sum));
-    blobs.check(version.sum_sha256, `${name}: snapshot`);
+    await blobs.check(version.sum_sha256, `${name}: snapshot`);
   }
   const lost = rows.find(({ folded_version }) => folded_version !== null && folded_version >= versions.length);
   if (lost) throw new VerifyError(`${nameOf(lost)}: is in version ${lost.folded_version}, which is not in the ledger`);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { readSafetensors, writeSafetensors } from '@oneround/lora/checkpoint';
 import type { Packing } from '@oneround/lora/packing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { hashBytes } from '../ledger/blob-store.ts';
+import { hashBytes } from '../ledger/blobs.ts';
 import { isPackedFolder, ModelError, openCheckpoint, packFolder, readPackedManifest, readShard } from './index.ts';
 import type { WriteFile } from './packed-folder.ts';
 

@@ -14,7 +14,7 @@ import { sha256Schema } from '@oneround/fl-core';
 import { parameterCount } from '@oneround/lora/architecture';
 import { cutStream, packTensors, type Packing, packings, shardBytes } from '@oneround/lora/packing';
 import * as z from 'zod';
-import { hashBytes } from '../ledger/blob-store.ts';
+import { hashBytes } from '../ledger/blobs.ts';
 import { type CheckpointFolder, readJson } from './checkpoint-folder.ts';
 import { readFileRange } from './file-ranges.ts';
 import { asDiskFull, ModelError } from './model-error.ts';

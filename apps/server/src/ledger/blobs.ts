@@ -1,0 +1,49 @@
+/**
+ * Content-addressed bytes and the uploads under way that become some: in files of a data directory (`file-blobs.ts`) or in
+ * the rows of a database that several servers share (`postgres-blobs.ts`). What `put` and `adoptPart` stored is durable
+ * when they return.
+ */
+import { createHash } from 'node:crypto';
+import { Refusal } from '@oneround/fl-core';
+
+export interface Blobs {
+  /** @throws Refusal `storage_full` when `bytes` more would pass the quota */
+  reserve(bytes: number): Promise<void>;
+  /** True when there is such a blob. */
+  has(sha256: string): Promise<boolean>;
+  /** The bytes of a blob. @throws Error when there is none */
+  read(sha256: string): Promise<Uint8Array>;
+  /** The path of a file on this machine that holds a blob. @throws Error when there is no such blob */
+  file(sha256: string): Promise<string>;
+  /**
+   * Stores bytes durably and returns their SHA-256; storing them again changes nothing.
+   * @throws Refusal `storage_full` when there is no room; nothing is then left behind
+   */
+  put(bytes: Uint8Array): Promise<string>;
+  /** Bytes of an upload stored so far; 0 when there is none. */
+  partBytes(contributionId: string): Promise<number>;
+  /**
+   * Adds bytes to a part at `offset`, its end, and returns its new length.
+   * @throws Refusal `storage_full`; the part then has the length it had before
+   */
+  appendPart(contributionId: string, offset: number, data: Uint8Array): Promise<number>;
+  /** The bytes of a part. @throws Error when there is none */
+  readPart(contributionId: string): Promise<Uint8Array>;
+  /** Makes a part, whose SHA-256 the caller has checked, a durable blob. */
+  adoptPart(contributionId: string, sha256: string): Promise<void>;
+  /** Forgets a part, if there is one. */
+  dropPart(contributionId: string): Promise<void>;
+}
+
+/** Lower-case hexadecimal SHA-256, synchronously. */
+export function hashBytes(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** The refusal of whoever has no room. */
+export function storageFull(): Refusal {
+  return new Refusal(
+    'storage_full',
+    'The server has no room for another contribution. Keep this page open; it can be sent again once the operator has made room.',
+  );
+}
