@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findBrowser } from './find-browser.mjs';
+import { findPostgres } from './find-postgres.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
@@ -37,12 +38,21 @@ switch (job) {
 /** Everything that must hold, in the order in which a fault is cheapest to find. */
 async function test() {
   await findBrowser().catch((error) => stop(error.message));
+  requirePostgres();
   step('typecheck', bin('tsc'), ['-p', 'tsconfig.json']);
   step('lint', bin('oxlint'), ['--deny-warnings']);
   step('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']);
   step('unit and integration', bin('vitest'), ['run', '--config', 'vite.config.ts']);
   buildPage();
   step('end to end', bin('playwright'), ['test', ...rest]);
+}
+
+function requirePostgres() {
+  try {
+    findPostgres();
+  } catch (error) {
+    stop(error.message);
+  }
 }
 
 function requireNode() {

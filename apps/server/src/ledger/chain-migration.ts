@@ -2,6 +2,7 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 import { campaignDefinitionSchema } from '../campaign/index.ts';
 import { rowHash } from './chain.ts';
+import { changed, createGuard, dropGuard } from './dialect.ts';
 import type { LedgerTables } from './schema.ts';
 
 const fixedColumns = [
@@ -12,7 +13,7 @@ const fixedColumns = [
 
 export const chainMigration: Migration = {
   async up(db: Kysely<LedgerTables>) {
-    await sql`drop trigger contributions_fold_once`.execute(db);
+    await dropGuard(db, { name: 'contributions_fold_once', table: 'contributions' });
     for (const column of ['previous_hash', 'row_hash']) {
       await db.schema
         .alterTable('contributions')
@@ -20,13 +21,13 @@ export const chainMigration: Migration = {
         .execute();
     }
     for (const campaign of await db.selectFrom('campaigns').selectAll().execute()) await chain(db, campaign);
-    const changed = sql.join(
-      fixedColumns.map((column) => sql`new.${sql.ref(column)} is not old.${sql.ref(column)}`),
-      sql` or `,
-    );
-    await sql`create trigger contributions_fold_once before update on contributions
-      when old.folded_version is not null or new.folded_version is null or ${changed}
-      begin select raise(abort, 'the ledger is append-only'); end`.execute(db);
+    await createGuard(db, {
+      name: 'contributions_fold_once',
+      table: 'contributions',
+      on: 'update',
+      when: sql`old.folded_version is not null or new.folded_version is null or ${changed(fixedColumns)}`,
+      message: 'the ledger is append-only',
+    });
   },
 };
 

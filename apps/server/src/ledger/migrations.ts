@@ -1,12 +1,13 @@
 /** The ledger's migrations, in code and numbered; run at every start (Kysely's Migrator applies what is missing). */
 import { sql, type Kysely, type Migration, type MigrationProvider } from 'kysely';
 import { chainMigration } from './chain-migration.ts';
+import { changed, columnTypes, createGuard, isPostgres } from './dialect.ts';
+import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
 
 const first: Migration = {
   async up(db: Kysely<LedgerTables>) {
-    const text = 'text' as const;
-    const integer = 'integer' as const;
+    const { text, integer, real } = columnTypes(db);
     await db.schema
       .createTable('campaigns')
       .addColumn('id', text, (column) => column.primaryKey())
@@ -58,8 +59,8 @@ const first: Migration = {
       .addColumn('label_tokens', integer, (column) => column.notNull())
       .addColumn('examples', integer, (column) => column.notNull())
       .addColumn('steps', integer, (column) => column.notNull())
-      .addColumn('local_loss', 'real', (column) => column.notNull())
-      .addColumn('norm', 'real', (column) => column.notNull())
+      .addColumn('local_loss', real, (column) => column.notNull())
+      .addColumn('norm', real, (column) => column.notNull())
       .addColumn('bytes_down', integer, (column) => column.notNull())
       .addColumn('training_ms', integer, (column) => column.notNull())
       .addColumn('received_at', integer, (column) => column.notNull())
@@ -69,13 +70,11 @@ const first: Migration = {
       // Own data has no shard; SQL lets any number of nulls be "unique".
       .addUniqueConstraint('contributions_shard', ['campaign_id', 'shard_index'])
       .execute();
-    await sql`create trigger contributions_stay before delete on contributions
-      begin select raise(abort, 'the ledger is append-only'); end`.execute(db);
-    await sql`create trigger contributions_fold_once before update on contributions
-      when old.folded_version is not null or new.folded_version is null
-        or new.contribution_id is not old.contribution_id or new.sha256 is not old.sha256
-        or new.label_tokens is not old.label_tokens or new.sequence is not old.sequence
-      begin select raise(abort, 'the ledger is append-only'); end`.execute(db);
+    const guard = { table: 'contributions', message: 'the ledger is append-only' };
+    await createGuard(db, { ...guard, name: 'contributions_stay', on: 'delete' });
+    const content = changed(['contribution_id', 'sha256', 'label_tokens', 'sequence']);
+    const when = sql`old.folded_version is not null or new.folded_version is null or ${content}`;
+    await createGuard(db, { ...guard, name: 'contributions_fold_once', on: 'update', when });
     await db.schema
       .createTable('versions')
       .addColumn('campaign_id', text, (column) => column.notNull())
@@ -83,7 +82,7 @@ const first: Migration = {
       .addColumn('sha256', text, (column) => column.notNull())
       .addColumn('export_sha256', text, (column) => column.notNull())
       .addColumn('sum_sha256', text, (column) => column.notNull())
-      .addColumn('weight', 'real', (column) => column.notNull())
+      .addColumn('weight', real, (column) => column.notNull())
       .addColumn('label_tokens', integer, (column) => column.notNull())
       .addColumn('created_at', integer, (column) => column.notNull())
       .addPrimaryKeyConstraint('versions_key', ['campaign_id', 'version'])
@@ -98,7 +97,9 @@ const first: Migration = {
       .execute();
     await db.schema
       .createTable('log')
-      .addColumn('id', integer, (column) => column.primaryKey().autoIncrement())
+      .addColumn('id', isPostgres(db) ? 'bigserial' : integer, (column) =>
+        isPostgres(db) ? column.primaryKey() : column.primaryKey().autoIncrement(),
+      )
       .addColumn('campaign_id', text, (column) => column.notNull())
       .addColumn('at', integer, (column) => column.notNull())
       .addColumn('kind', text, (column) => column.notNull())
@@ -115,5 +116,6 @@ const first: Migration = {
 
 /** Migrations by name; applied in the order of their names. */
 export const ledgerMigrations: MigrationProvider = {
-  getMigrations: () => Promise.resolve({ '001-ledger': first, '002-chain': chainMigration }),
+  getMigrations: () =>
+    Promise.resolve({ '001-ledger': first, '002-chain': chainMigration, '010-servers': serversMigration }),
 };

@@ -1,23 +1,44 @@
-/** The SQLite file behind the ledger: write-ahead log, every commit on the disk before it is acknowledged. */
+/**
+ * The database behind the ledger: an SQLite file (write-ahead log), or a Postgres that several servers share. In both, a
+ * commit is on the disk before it is acknowledged.
+ */
 import SqliteDatabase from 'better-sqlite3';
-import { Kysely, Migrator, sql, SqliteDialect } from 'kysely';
+import { Kysely, Migrator, PostgresDialect, sql, SqliteDialect } from 'kysely';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ledgerMigrations } from './migrations.ts';
+import { openPool } from './postgres.ts';
 import type { LedgerTables } from './schema.ts';
 
 export type LedgerDatabase = Kysely<LedgerTables>;
 
-/** Opens `<dataDir>/ledger.sqlite`, creating and migrating it as needed. @throws the first migration's error */
-export async function openDatabase(dataDir: string): Promise<LedgerDatabase> {
+/** The ledger's calls follow one another; besides them there is only the fold lease, which is kept up meanwhile. */
+const CONNECTIONS = 4;
+
+/**
+ * Opens the Postgres at `databaseUrl`, or `<dataDir>/ledger.sqlite` when there is none, creating and migrating what is in it
+ * as needed. @throws the first migration's error
+ */
+export async function openDatabase(dataDir: string, databaseUrl?: string): Promise<LedgerDatabase> {
+  const database = databaseUrl === undefined ? openSqlite(dataDir) : openPostgres(databaseUrl);
+  const { error } = await new Migrator({ db: database, provider: ledgerMigrations }).migrateToLatest();
+  if (error === undefined) return database;
+  await database.destroy();
+  throw error;
+}
+
+function openSqlite(dataDir: string): LedgerDatabase {
   const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
   sqlite.pragma('journal_mode = WAL');
   sqlite.pragma('synchronous = FULL');
   sqlite.pragma('foreign_keys = ON');
-  const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
-  const { error } = await new Migrator({ db: database, provider: ledgerMigrations }).migrateToLatest();
-  if (error !== undefined) throw error;
-  return database;
+  return new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+}
+
+function openPostgres(databaseUrl: string): LedgerDatabase {
+  // A broken connection is told by the query that meets it.
+  const pool = openPool(databaseUrl, { connections: CONNECTIONS, onLost: () => undefined });
+  return new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
 }
 
 /**

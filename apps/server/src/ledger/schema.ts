@@ -11,6 +11,9 @@ export interface LedgerTables {
   evaluations: EvaluationTable;
   log: LogTable;
   fold_lease: FoldLeaseTable;
+  /** Postgres alone, like `chunks`: SQLite's blobs are files. */
+  blobs: BlobTable;
+  chunks: ChunkTable;
 }
 
 interface CampaignTable {
@@ -115,4 +118,19 @@ interface LogTable {
 interface FoldLeaseTable {
   id: number;
   epoch: number;
+}
+
+/** The chunks that together have a SHA-256. */
+interface BlobTable {
+  sha256: string;
+  /** `chunks.upload`: the contribution as which it came, or the hash itself when a server stored it. */
+  upload: string;
+  bytes: number;
+}
+
+/** Bytes of a blob, or of one that is being uploaded, from `start` on. */
+interface ChunkTable {
+  upload: string;
+  start: number;
+  data: Uint8Array;
 }

@@ -1,0 +1,114 @@
+/** One contract, two stores: files, and rows of a Postgres. */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SeededRandom } from '@oneround/fl-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
+import { hashBytes, type Blobs } from './blobs.ts';
+import { FileBlobs } from './file-blobs.ts';
+import { openDatabase, type LedgerDatabase } from './open-database.ts';
+import { PostgresBlobs } from './postgres-blobs.ts';
+
+let folder: string;
+let postgres: TestPostgres;
+let db: LedgerDatabase;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.remove());
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'oneround-blobs-'));
+  db = await openDatabase('', await postgres.createDatabase());
+});
+afterEach(async () => {
+  await db.destroy();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function randomBytes(length: number, seed: number): Uint8Array {
+  const random = new SeededRandom(seed);
+  return Uint8Array.from({ length }, () => Math.floor(random.nextUnit() * 256));
+}
+
+const stores: [string, (maxBytes?: number) => Blobs][] = [
+  ['files', (maxBytes) => new FileBlobs(folder, maxBytes === undefined ? {} : { maxBytes })],
+  ['Postgres', (maxBytes) => new PostgresBlobs(db, new FileBlobs(folder), maxBytes)],
+];
+
+describe.each(stores)('%s', (name, open) => {
+  it('gives back what was put, as bytes and as a file, and keeps it once', async () => {
+    const blobs = open();
+    // More than one piece, and not a whole number of them.
+    const bytes = randomBytes(2_500_000, 1);
+    const sha256 = hashBytes(bytes);
+    expect(await blobs.has(sha256)).toBe(false);
+    await expect(blobs.read(sha256)).rejects.toThrow(sha256);
+    expect([await blobs.put(bytes), await blobs.put(bytes)]).toEqual([sha256, sha256]);
+    expect(await blobs.has(sha256)).toBe(true);
+    expect(hashBytes(await blobs.read(sha256))).toBe(sha256);
+    expect(hashBytes(readFileSync(await blobs.file(sha256)))).toBe(sha256);
+  });
+
+  it('makes a blob of an upload that came in parts', async () => {
+    const blobs = open();
+    const bytes = randomBytes(150_000, name.length);
+    const upload = randomUUID();
+    expect(await blobs.partBytes(upload)).toBe(0);
+    expect(await blobs.appendPart(upload, 0, bytes.subarray(0, 65_536))).toBe(65_536);
+    expect(await blobs.appendPart(upload, 65_536, bytes.subarray(65_536))).toBe(150_000);
+    expect(await blobs.partBytes(upload)).toBe(150_000);
+    const sha256 = hashBytes(await blobs.readPart(upload));
+    expect(sha256).toBe(hashBytes(bytes));
+    await blobs.adoptPart(upload, sha256);
+    // A refused repetition of the same upload is dropped; what it became stays.
+    await blobs.dropPart(upload);
+    expect(hashBytes(await blobs.read(sha256))).toBe(sha256);
+  });
+
+  it('forgets a part that is dropped', async () => {
+    const blobs = open();
+    const upload = randomUUID();
+    await blobs.appendPart(upload, 0, randomBytes(1000, 3));
+    await blobs.dropPart(upload);
+    expect(await blobs.partBytes(upload)).toBe(0);
+    await expect(blobs.readPart(upload)).rejects.toThrow(upload);
+  });
+
+  it('refuses what is past the quota', async () => {
+    const blobs = open(400_000);
+    const upload = randomUUID();
+    await blobs.appendPart(upload, 0, randomBytes(200_000, 4));
+    const full = { name: 'Refusal', code: 'storage_full' };
+    await expect(blobs.reserve(400_000)).rejects.toMatchObject(full);
+    await expect(blobs.appendPart(upload, 200_000, randomBytes(400_000, 5))).rejects.toMatchObject(full);
+    expect(await blobs.partBytes(upload)).toBe(200_000);
+  });
+});
+
+describe('two servers on one Postgres', () => {
+  it('go on with one another’s uploads, and a chunk that came to both is stored once', async () => {
+    const [first, second] = [
+      new PostgresBlobs(db, new FileBlobs(folder)),
+      new PostgresBlobs(db, new FileBlobs(folder)),
+    ];
+    const bytes = randomBytes(100_000, 6);
+    const upload = randomUUID();
+    await first.appendPart(upload, 0, bytes.subarray(0, 60_000));
+    expect(await second.partBytes(upload)).toBe(60_000);
+    const rest = bytes.subarray(60_000);
+    const lengths = await Promise.all([first, second].map((blobs) => blobs.appendPart(upload, 60_000, rest)));
+    expect(lengths).toEqual([100_000, 100_000]);
+    expect(hashBytes(await second.readPart(upload))).toBe(hashBytes(bytes));
+  });
+
+  it('may put the same bytes at once', async () => {
+    const bytes = randomBytes(3_000_000, 7);
+    const servers = [1, 2, 3].map(() => new PostgresBlobs(db, new FileBlobs(folder)));
+    const hashes = await Promise.all(servers.map((blobs) => blobs.put(bytes)));
+    expect(new Set(hashes)).toEqual(new Set([hashBytes(bytes)]));
+    expect(hashBytes(await servers[0]!.read(hashes[0]!))).toBe(hashes[0]);
+  });
+});

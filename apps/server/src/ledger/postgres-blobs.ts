@@ -1,0 +1,169 @@
+/**
+ * Blobs as rows of a Postgres that several servers share: the chunks in which an upload came are the blob that it becomes,
+ * so any server can go on with it.
+ *
+ *   chunks(upload, start, data)       what was stored, in order, without a gap
+ *   blobs(sha256, upload, bytes)      which chunks, together, have this hash
+ *
+ * Chunks of an upload are committed without waiting for the disk. The commit that makes them a blob waits, and Postgres'
+ * log is written in order, so that they are on the disk before it. If Postgres dies in between, the newest of them are
+ * gone, and the client that sends the next one hears from where to go on.
+ */
+import { sql, type Transaction } from 'kysely';
+import { hashBytes, storageFull, type Blobs } from './blobs.ts';
+import { asStorageFull } from './database-errors.ts';
+import type { FileBlobs } from './file-blobs.ts';
+import type { LedgerDatabase } from './open-database.ts';
+import type { LedgerTables } from './schema.ts';
+
+/** Larger blobs are stored in pieces of this size. */
+const PIECE_BYTES = 1 << 20;
+
+export class PostgresBlobs implements Blobs {
+  readonly #db: LedgerDatabase;
+  readonly #cache: FileBlobs;
+  readonly #maxBytes: number;
+
+  /** `cache` holds copies, for whoever needs a file; it may be emptied at any time between two runs. */
+  constructor(db: LedgerDatabase, cache: FileBlobs, maxBytes = Number.POSITIVE_INFINITY) {
+    this.#db = db;
+    this.#cache = cache;
+    this.#maxBytes = maxBytes;
+  }
+
+  async reserve(bytes: number): Promise<void> {
+    if (this.#maxBytes === Number.POSITIVE_INFINITY) return;
+    const used = await sql<{ bytes: number }>`select pg_total_relation_size('chunks') as bytes`.execute(this.#db);
+    if (used.rows[0]!.bytes + bytes > this.#maxBytes) throw storageFull();
+  }
+
+  async has(sha256: string): Promise<boolean> {
+    const blob = await this.#db.selectFrom('blobs').select('bytes').where('sha256', '=', sha256).executeTakeFirst();
+    return blob !== undefined;
+  }
+
+  async read(sha256: string): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of blobPieces(this.#db, sha256)) pieces.push(piece);
+    return Buffer.concat(pieces);
+  }
+
+  async file(sha256: string): Promise<string> {
+    if (!(await this.#cache.has(sha256))) {
+      const found = await this.#cache.put(await this.read(sha256));
+      if (found !== sha256) throw new Error(`the blob ${sha256} holds other bytes: theirs are ${found}`);
+    }
+    return this.#cache.file(sha256);
+  }
+
+  async put(bytes: Uint8Array): Promise<string> {
+    const sha256 = hashBytes(bytes);
+    if (await this.has(sha256)) return sha256;
+    await this.#durably(async (transaction) => {
+      for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
+        const data = bytes.subarray(start, start + PIECE_BYTES);
+        await transaction
+          .insertInto('chunks')
+          .values({ upload: sha256, start, data: Buffer.from(data) })
+          .onConflict((conflict) => conflict.doNothing())
+          .execute();
+      }
+      await nameBlob(transaction, { sha256, upload: sha256, bytes: bytes.byteLength });
+    });
+    return sha256;
+  }
+
+  async partBytes(contributionId: string): Promise<number> {
+    const last = await this.#db
+      .selectFrom('chunks')
+      .select(sql<number>`start + octet_length(data)`.as('end'))
+      .where('upload', '=', contributionId)
+      .orderBy('start', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    return last?.end ?? 0;
+  }
+
+  async appendPart(contributionId: string, offset: number, data: Uint8Array): Promise<number> {
+    await this.reserve(data.byteLength);
+    let stored: bigint | undefined;
+    try {
+      // One statement is one transaction: the setting holds for this commit alone. A chunk that another server has stored
+      // meanwhile, from a connection that its client gave up, stays.
+      const result = await sql`insert into chunks (upload, start, data)
+        select ${contributionId}, ${offset}::bigint, ${Buffer.from(data)}::bytea
+        from set_config('synchronous_commit', 'off', true)
+        on conflict do nothing`.execute(this.#db);
+      stored = result.numAffectedRows;
+    } catch (error) {
+      throw asStorageFull(error);
+    }
+    return stored === 1n ? offset + data.byteLength : this.partBytes(contributionId);
+  }
+
+  async readPart(contributionId: string): Promise<Uint8Array> {
+    const chunks = await this.#db
+      .selectFrom('chunks')
+      .select('data')
+      .where('upload', '=', contributionId)
+      .orderBy('start')
+      .execute();
+    if (chunks.length === 0) throw new Error(`there is no upload ${contributionId}`);
+    return Buffer.concat(chunks.map(({ data }) => data));
+  }
+
+  async adoptPart(contributionId: string, sha256: string): Promise<void> {
+    const bytes = await this.partBytes(contributionId);
+    await this.#durably((transaction) => nameBlob(transaction, { sha256, upload: contributionId, bytes }));
+  }
+
+  async dropPart(contributionId: string): Promise<void> {
+    await this.#db
+      .deleteFrom('chunks')
+      .where('upload', '=', contributionId)
+      .where(({ not, exists, selectFrom }) =>
+        not(exists(selectFrom('blobs').select('sha256').whereRef('blobs.upload', '=', 'chunks.upload'))),
+      )
+      .execute();
+  }
+
+  async #durably(work: (transaction: Transaction<LedgerTables>) => Promise<unknown>): Promise<void> {
+    try {
+      await this.#db.transaction().execute(work);
+    } catch (error) {
+      throw asStorageFull(error);
+    }
+  }
+}
+
+/** The bytes of a blob in the order and the pieces in which they came. @throws Error when there is no such blob */
+export async function* blobPieces(db: LedgerDatabase, sha256: string): AsyncGenerator<Uint8Array> {
+  const blob = await db.selectFrom('blobs').selectAll().where('sha256', '=', sha256).executeTakeFirst();
+  if (!blob) throw new Error(`there is no blob ${sha256}`);
+  for (let start = 0; start < blob.bytes;) {
+    const { data } = await db
+      .selectFrom('chunks')
+      .select('data')
+      .where('upload', '=', blob.upload)
+      .where('start', '=', start)
+      .executeTakeFirstOrThrow();
+    yield data;
+    start += data.byteLength;
+  }
+}
+
+/** The same bytes may come twice at once: the first ones stay, and those of the second are dropped. */
+async function nameBlob(transaction: Transaction<LedgerTables>, blob: LedgerTables['blobs']): Promise<void> {
+  await transaction
+    .insertInto('blobs')
+    .values(blob)
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  await transaction
+    .deleteFrom('chunks')
+    .where('upload', '=', blob.upload)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('blobs').select('sha256').whereRef('blobs.upload', '=', 'chunks.upload'))),
+    )
+    .execute();
+}

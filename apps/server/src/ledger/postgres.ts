@@ -1,0 +1,45 @@
+/** Connections to a Postgres that several servers share. */
+import pg from 'pg';
+
+const INT8 = pg.types.builtins.INT8;
+/** A server that stops in the middle of a transaction keeps its locks no longer than this. */
+const IDLE_IN_TRANSACTION_MS = 2000;
+const CONNECT_MS = 5000;
+
+/**
+ * A pool of connections. Sizes, counts and times are JavaScript numbers, as in SQLite.
+ * @param onLost is told when a connection breaks; the next query takes another. Without a listener of its own every one
+ *   of them would end the process, those that a library has checked out included.
+ * @throws Error that does not repeat the address: it may hold a password
+ */
+export function openPool(
+  databaseUrl: string,
+  options: { connections: number; onLost: (error: Error) => void },
+): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: checkedUrl(databaseUrl),
+    max: options.connections,
+    connectionTimeoutMillis: CONNECT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    keepAlive: true,
+    application_name: 'oneround',
+    types: {
+      getTypeParser: ((oid: number, format?: 'text') =>
+        oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+    },
+  });
+  pool.on('connect', (client) => client.on('error', options.onLost));
+  pool.on('error', options.onLost);
+  return pool;
+}
+
+/** What may be said of a database in a log: where it is, not how one gets in. */
+export function nameOfDatabase(databaseUrl: string): string {
+  const { host, pathname, searchParams } = new URL(checkedUrl(databaseUrl));
+  return `${searchParams.get('host') ?? host}${pathname}`;
+}
+
+function checkedUrl(databaseUrl: string): string {
+  if (/^postgres(ql)?:\/\//.test(databaseUrl) && URL.canParse(databaseUrl)) return databaseUrl;
+  throw new Error('The database URL must look like postgresql://user:password@host:5432/database.');
+}
