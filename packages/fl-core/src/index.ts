@@ -7,6 +7,7 @@ export * from './campaign.ts';
 export * from './delta-codec.ts';
 export * from './fold.ts';
 export * from './ledger-chain.ts';
+export * from './merge/index.ts';
 export * from './missing-field.ts';
 export * from './partition.ts';
 export * from './protocol.ts';

@@ -1,0 +1,13 @@
+/**
+ * The papers' baseline (FedIT, Zhang et al. 2023, arXiv 2305.05644): A's and B's are averaged apart from each other. The
+ * result is off by the clients' covariance, `mean(B) mean(A) = mean(B A) - cov(B, A)`; it is only of use when all clients
+ * start from the same A, and here they do: deltas count from it.
+ */
+import { type FactorModule, factorsSize } from './factors.ts';
+import type { SumRule } from './merge-rule.ts';
+import { plainSum } from './plain-sum.ts';
+
+/** Deltas of both sides, in the layout of `factors.ts`. */
+export function factorMeanRule(modules: readonly FactorModule[]): SumRule {
+  return plainSum({ name: 'factor-mean', meansUpdates: false, size: factorsSize(modules) });
+}

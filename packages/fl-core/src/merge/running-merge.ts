@@ -1,0 +1,46 @@
+/** A sum rule at work: the exact fold (`fold.ts`) of every contribution's term. */
+import { ExactFold } from '../fold.ts';
+import type { SumRule, WeightedDelta } from './merge-rule.ts';
+
+export class RunningMerge {
+  readonly rule: SumRule;
+  readonly #fold: ExactFold;
+
+  /** Continues from a stored sum (copied) and its total weight, or starts at nothing. */
+  constructor(rule: SumRule, stored?: { sum: Float64Array; weight: number }) {
+    this.rule = rule;
+    this.#fold = new ExactFold(rule.termSize, stored);
+  }
+
+  /** Sum of the weights merged so far. */
+  get weight(): number {
+    return this.#fold.weight;
+  }
+
+  /** A copy of the running sum of weighted terms, for a snapshot. */
+  get sum(): Float64Array {
+    return this.#fold.sum;
+  }
+
+  /** Merges a contribution. @throws Refusal as `ExactFold.add`; the sum is then unchanged */
+  add({ delta, weight }: WeightedDelta): void {
+    this.#fold.add(this.rule.term(delta), weight);
+  }
+
+  /** Takes a contribution out again, leaving the bits of never having had it. @throws Refusal as `add` */
+  withdraw({ delta, weight }: WeightedDelta): void {
+    this.#fold.withdraw(this.rule.term(delta), weight);
+  }
+
+  /** The weighted mean of the terms in f32; zeros while nothing is merged. */
+  mean(): Float32Array {
+    return this.#fold.mean();
+  }
+
+  /** This merge with one contribution more; this one stays as it is. @throws Refusal as `add` */
+  with(contribution: WeightedDelta): RunningMerge {
+    const next = new RunningMerge(this.rule, { sum: this.#fold.sum, weight: this.weight });
+    next.add(contribution);
+    return next;
+  }
+}
