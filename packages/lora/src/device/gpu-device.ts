@@ -25,6 +25,8 @@ export interface GpuDevice {
   name: string;
   /** The adapter is a program on the CPU, many times slower than WASM. */
   isSoftware: boolean;
+  /** The most bytes that a kernel can read as one array. */
+  bindingBytes: number;
   /** Kernels compiled so far; engines share them. */
   pipelines: Pipelines;
 }
@@ -59,12 +61,13 @@ export async function openDevice(adapter: GPUAdapter): Promise<GpuDevice> {
     if (isCurrent()) reportDeviceFailure(message || 'the device was lost');
   });
   const failed = current;
-
+  const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
   current = {
     device,
     info: adapter.info,
     name: adapterName(adapter),
     isSoftware: isSoftware(adapter),
+    bindingBytes: Math.min(maxBufferSize, maxStorageBufferBindingSize),
     pipelines: new Pipelines(device),
   };
   failed?.device.destroy();

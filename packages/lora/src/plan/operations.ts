@@ -8,10 +8,14 @@
 import type { Activation } from '../architecture/index.ts';
 import type { Matrix, Rows, TrainedMatrix, TrainedVector, Vector, View } from './values.ts';
 
-/** `x[t]` is a row of the token table times `scale`, plus one of the learned positions. Tables `[V, D]`, `[positions, D]`. */
+/**
+ * `x[t]` is a row of the token table times `scale`, plus one of the learned positions. Tables `[V, D]`, `[positions, D]`. Where
+ * a table has the tokens from `firstToken` on only, rows of others stay as they are.
+ */
 export interface Embed {
   kind: 'embed';
   table: Matrix;
+  firstToken: number;
   scale: number;
   positions: Matrix | null;
   out: View;

@@ -71,7 +71,14 @@ export function planStep(config: ModelConfig, spec: LoraSpec | null, options: Pl
   const tokens = tableOf(embedding.name, vocabSize);
   const positions = embedding.positions === null ? null : tableOf(embedding.positions, maxPositions);
   const embedded = plan.perPosition('embedded', hiddenSize);
-  plan.push({ kind: 'embed', table: tokens, scale: embedding.scale, positions, out: embedded });
+  plan.push({
+    kind: 'embed',
+    table: tokens,
+    firstToken: 0,
+    scale: embedding.scale,
+    positions,
+    out: embedded,
+  });
   const planned = sublayers.map((sublayer) => planSublayer(sublayer, books));
   const norm = planNorm(finalNorm, books);
   const table = head === null ? tokens : tableOf(head, vocabSize);

@@ -2,16 +2,25 @@
 import type { Rotary } from '../architecture/index.ts';
 import type { Matrix, Vector } from './values.ts';
 
+/** `count` rows of a checkpoint's matrix, or numbers of its vector, from number `first` on. */
+export interface Piece<Tensor = string> {
+  tensor: Tensor;
+  first: number;
+  count: number;
+}
+
 /** One buffer of frozen numbers. */
 export type StoredArray =
-  /** Checkpoint tensors whose rows follow each other, packed as they come. */
-  | { kind: 'matrix'; tensors: readonly string[]; tensorRows: readonly number[]; rows: number; columns: number }
-  /** f32 of checkpoint vectors one after the other, zeros where a tensor is null. */
-  | { kind: 'vector'; pieces: readonly { tensor: string | null; size: number }[]; size: number }
+  /** Pieces of checkpoint tensors whose rows follow each other, packed as they come. */
+  | { kind: 'matrix'; pieces: readonly Piece[]; rows: number; columns: number }
+  /** f32 of pieces of checkpoint vectors one after the other, zeros where a tensor is null. */
+  | { kind: 'vector'; pieces: readonly Piece<string | null>[]; size: number }
   /** f32 pairs (cos, sin), `[positions, C/2]`. */
   | { kind: 'rotary'; rotary: Rotary; positions: number }
   /** f32 A of adapted layers, `[rank, in]` each, ranks padded to a multiple of four with zero rows. */
   | { kind: 'adapterA'; modules: readonly string[]; rows: number; columns: number };
+
+export type StoredMatrix = Extract<StoredArray, { kind: 'matrix' }>;
 
 /** Collects stored arrays, each once, by name. */
 export class StoredBook {
@@ -25,17 +34,17 @@ export class StoredBook {
   }
 
   /** Tensors of `columns` columns whose rows follow each other. */
-  matrix(pieces: readonly { tensor: string; rows: number }[], columns: number): Matrix {
-    const tensors = pieces.map(({ tensor }) => tensor);
-    const tensorRows = pieces.map((piece) => piece.rows);
-    const rows = tensorRows.reduce((sum, count) => sum + count, 0);
-    const name = this.#add(tensors[0]!, { kind: 'matrix', tensors, tensorRows, rows, columns });
+  matrix(tensors: readonly { tensor: string; rows: number }[], columns: number): Matrix {
+    const pieces = tensors.map(({ tensor, rows }) => ({ tensor, first: 0, count: rows }));
+    const rows = countOf(pieces);
+    const name = this.#add(tensors[0]!.tensor, { kind: 'matrix', pieces, rows, columns });
     return { from: 'stored', name, rows, columns };
   }
 
-  vector(pieces: readonly { tensor: string | null; size: number }[]): Vector {
-    const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
-    const name = pieces.find(({ tensor }) => tensor !== null)!.tensor!;
+  vector(tensors: readonly { tensor: string | null; size: number }[]): Vector {
+    const pieces = tensors.map(({ tensor, size }) => ({ tensor, first: 0, count: size }));
+    const size = countOf(pieces);
+    const name = tensors.find(({ tensor }) => tensor !== null)!.tensor!;
     return { from: 'stored', name: this.#add(name, { kind: 'vector', pieces, size }), size };
   }
 
@@ -58,4 +67,9 @@ export class StoredBook {
     this.arrays.set(name, array);
     return name;
   }
+}
+
+/** Rows, or numbers, of all pieces. */
+function countOf(pieces: readonly Piece<unknown>[]): number {
+  return pieces.reduce((sum, { count }) => sum + count, 0);
 }

@@ -5,15 +5,21 @@
 import type { ReadRange } from '../checkpoint/index.ts';
 import { BackendError, type GpuMemory } from '../device/index.ts';
 import { BLOCK, blocksOf, readWeight, storedFormat, type StoredFormat, type WeightTensor } from '../packing/index.ts';
-import type { StoredArray } from '../plan/index.ts';
-import { type FrozenA, paddedRows, storedValues, type WeightSource } from './weight-source.ts';
+import type { StoredArray, StoredMatrix } from '../plan/index.ts';
+import {
+  type Destination,
+  type FrozenA,
+  inFileOrder,
+  paddedRows,
+  pieceOf,
+  storedValues,
+  type WeightSource,
+} from './weight-source.ts';
 
 /** Bytes that are read at a time: about one shard. */
 const PIECE_BYTES = 4 * 2 ** 20;
 /** Bytes that may wait in the queue's own staging memory. */
 const MOST_UNSETTLED_BYTES = 64 * 2 ** 20;
-
-type StoredMatrix = Extract<StoredArray, { kind: 'matrix' }>;
 
 /** How each matrix is stored on the GPU, by name: as in the file, if all its tensors are alike and can be read four values at a time. */
 export function storedFormats(
@@ -23,7 +29,7 @@ export function storedFormats(
   const matrices = [...stored].filter((entry): entry is [string, StoredMatrix] => entry[1].kind === 'matrix');
   return new Map(
     matrices.map(([name, matrix]): [string, StoredFormat] => {
-      const formats = new Set(matrix.tensors.map((tensor) => storedFormat(tensors.get(tensor)!)));
+      const formats = new Set(matrix.pieces.map(({ tensor }) => storedFormat(tensors.get(tensor)!)));
       const [format = 'F32'] = formats;
       const isBlocked = format === 'int8' || format === 'int4';
       return [name, formats.size === 1 && (isBlocked || matrix.columns % 4 === 0) ? format : 'F32'];
@@ -35,7 +41,7 @@ export function storedFormats(
 export function storedBytes(array: StoredArray, format: StoredFormat): number {
   switch (array.kind) {
     case 'matrix':
-      return array.rows * (rowBytes(format, array.columns) + scaleBytes(format, array.columns));
+      return array.rows * bytesOfRow(array, format);
     case 'vector':
       return 4 * Math.ceil(array.size / 4) * 4;
     case 'rotary':
@@ -45,15 +51,21 @@ export function storedBytes(array: StoredArray, format: StoredFormat): number {
   }
 }
 
+/** Bytes of one row of a matrix in a format, its scales included. */
+export function bytesOfRow({ columns }: StoredMatrix, format: StoredFormat): number {
+  return rowBytes(format, columns) + scaleBytes(format, columns);
+}
+
 /** Allocates every stored array of a plan. @throws BackendError `tensor_too_large` */
 export function allocateStored(
   stored: ReadonlyMap<string, StoredArray>,
   formats: ReadonlyMap<string, StoredFormat>,
   memory: GpuMemory,
+  bindingBytes: number,
 ): void {
   for (const [name, array] of stored) {
     const bytes = storedBytes(array, formats.get(name) ?? 'F32');
-    assertBindable(memory.device, name, bytes);
+    assertBindable(bindingBytes, name, bytes);
     memory.allocate({ of: 'stored', name }, bytes);
   }
 }
@@ -73,62 +85,46 @@ export async function uploadStored(
       await upload.write(name, 0, new Uint8Array(values.buffer));
     }
   }
-  const targets = matrixTargets(stored);
-  const inFileOrder = [...source.tensors].toSorted(([, a], [, b]) => a.data.offset - b.data.offset);
-  for (const [tensorName, tensor] of inFileOrder) {
-    for (const target of targets.get(tensorName) ?? []) {
-      await uploadRows(upload, target, tensor, formats.get(target.name)!, source.read);
-    }
+  const scales = new Map<string, MatrixScales>();
+  for (const { tensor, ...destination } of inFileOrder(stored, source)) {
+    await uploadRows(upload, destination, tensor, formats.get(destination.name)!, source.read, scales);
   }
   await upload.settle();
 }
 
-interface Target {
-  name: string;
-  matrix: StoredMatrix;
-  /** The tensor's first row in the matrix. */
-  row: number;
-  /** The scales of all tensors of the matrix, written when the last one has come: alone they may be no whole words. */
-  scales: { bytes: Uint8Array; missing: number };
-}
-
-/** Where each tensor goes. A tied head's table goes to one place. */
-function matrixTargets(stored: ReadonlyMap<string, StoredArray>): Map<string, Target[]> {
-  const targets = new Map<string, Target[]>();
-  for (const [name, matrix] of stored) {
-    if (matrix.kind !== 'matrix') continue;
-    const scales = { bytes: new Uint8Array(), missing: matrix.tensors.length };
-    matrix.tensors.forEach((tensor, i) => {
-      const row = matrix.tensorRows.slice(0, i).reduce((sum, rows) => sum + rows, 0);
-      targets.set(tensor, [...(targets.get(tensor) ?? []), { name, matrix, row, scales }]);
-    });
-  }
-  return targets;
+/** The scales of all pieces of a matrix, written when the last one has come: alone they may be no whole words. */
+interface MatrixScales {
+  bytes: Uint8Array;
+  missing: number;
 }
 
 async function uploadRows(
   upload: Upload,
-  { name, matrix, row, scales }: Target,
+  { name, matrix, row, piece }: Destination,
   tensor: WeightTensor,
   format: StoredFormat,
   read: ReadRange,
+  scalesOf: Map<string, MatrixScales>,
 ): Promise<void> {
   const { columns } = matrix;
-  const begin = row * rowBytes(format, columns);
+  const perRow = rowBytes(format, columns);
+  const begin = row * perRow;
   if (storedFormat(tensor) !== format || (!tensor.scales && columns % 4 !== 0)) {
-    const values = paddedRows([await readWeight(read, tensor)], columns);
+    const values = paddedRows([pieceOf(await readWeight(read, tensor), piece, columns)], columns);
     return upload.write(name, begin, new Uint8Array(values.buffer));
   }
-  const { offset, bytes } = tensor.data;
+  const offset = tensor.data.offset + piece.first * perRow;
+  const bytes = piece.count * perRow;
   for (let at = 0; at < bytes; at += PIECE_BYTES) {
     await upload.write(name, begin + at, await read(offset + at, Math.min(PIECE_BYTES, bytes - at)));
   }
   if (!tensor.scales) return;
-  const perRow = scaleBytes(format, columns);
-  if (scales.bytes.length === 0) scales.bytes = new Uint8Array(Math.ceil((matrix.rows * perRow) / 4) * 4);
-  scales.bytes.set(await read(tensor.scales.offset, tensor.scales.bytes), row * perRow);
+  const ofRow = scaleBytes(format, columns);
+  const scales = scalesOf.get(name) ?? { bytes: new Uint8Array(matrix.rows * ofRow), missing: matrix.pieces.length };
+  scalesOf.set(name, scales);
+  scales.bytes.set(await read(tensor.scales.offset + piece.first * ofRow, piece.count * ofRow), row * ofRow);
   scales.missing--;
-  if (scales.missing === 0) await upload.write(name, matrix.rows * rowBytes(format, columns), scales.bytes);
+  if (scales.missing === 0) await upload.write(name, matrix.rows * perRow, scales.bytes);
 }
 
 /** Writes into the buffers of stored arrays and waits now and then, so that staged bytes do not pile up. */
@@ -181,11 +177,10 @@ function scaleBytes(format: StoredFormat, columns: number): number {
   return format === 'int8' || format === 'int4' ? 2 * blocksOf(columns) : 0;
 }
 
-/** @throws BackendError `tensor_too_large` when the GPU cannot read so many bytes as one array */
-export function assertBindable({ limits }: GPUDevice, what: string, bytes: number): void {
-  const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
-  if (bytes <= most) return;
-  const [needed, allowed] = [bytes, most].map((n) => Math.round(n / 2 ** 20));
+/** @throws BackendError `tensor_too_large` for more bytes than the GPU can read as one array */
+export function assertBindable(bindingBytes: number, what: string, bytes: number): void {
+  if (bytes <= bindingBytes) return;
+  const [needed, allowed] = [bytes, bindingBytes].map((n) => Math.round(n / 2 ** 20));
   throw new BackendError(
     'tensor_too_large',
     `${what} takes ${needed} MiB on the GPU, which reads ${allowed} MiB at once; a smaller model or packing is needed here.`,

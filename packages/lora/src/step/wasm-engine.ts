@@ -10,7 +10,7 @@ import { storedBytes } from './gpu-weights.ts';
 import { type HostBatch, inputLengths } from './host-batch.ts';
 import { planWithin } from './memory-plan.ts';
 import type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
-import { type FrozenA, paddedRows, storedValues, type WeightSource } from './weight-source.ts';
+import { type FrozenA, inFileOrder, paddedRows, pieceOf, storedValues, type WeightSource } from './weight-source.ts';
 
 /** A WebAssembly memory ends at 4 GiB. */
 const MOST_BYTES = 4 * 2 ** 30 - 64 * 2 ** 20;
@@ -131,23 +131,12 @@ async function unpackStored(
   source: WeightSource,
   frozenA: FrozenA,
 ): Promise<void> {
-  const matrices = new Map<string, { name: string; columns: number; row: number }>();
   for (const [name, array] of stored) {
-    if (array.kind !== 'matrix') {
-      memory.write({ of: 'stored', name }, await storedValues(array, source, frozenA));
-      continue;
-    }
-    let row = 0;
-    array.tensors.forEach((tensor, i) => {
-      matrices.set(tensor, { name, columns: array.columns, row });
-      row += array.tensorRows[i]!;
-    });
+    if (array.kind !== 'matrix') memory.write({ of: 'stored', name }, await storedValues(array, source, frozenA));
   }
-  for (const [tensorName, tensor] of [...source.tensors].toSorted(([, a], [, b]) => a.data.offset - b.data.offset)) {
-    const target = matrices.get(tensorName);
-    if (!target) continue;
-    const { name, columns, row } = target;
-    const values = paddedRows([await readWeight(source.read, tensor)], columns);
+  for (const { name, matrix, row, piece, tensor } of inFileOrder(stored, source)) {
+    const { columns } = matrix;
+    const values = paddedRows([pieceOf(await readWeight(source.read, tensor), piece, columns)], columns);
     memory.write({ of: 'stored', name }, values, row * Math.ceil(columns / 4) * 4);
   }
 }

@@ -13,8 +13,8 @@ import {
 } from '../device/index.ts';
 import { type BatchInputs, dispatchesOf, type FlatState } from '../kernels/index.ts';
 import type { StoredFormat } from '../packing/index.ts';
-import type { Operation, StepPlan } from '../plan/index.ts';
-import { allocateStored, assertBindable, storedFormats, uploadStored } from './gpu-weights.ts';
+import { type Operation, splitMatrices, type StepPlan } from '../plan/index.ts';
+import { allocateStored, assertBindable, bytesOfRow, storedFormats, uploadStored } from './gpu-weights.ts';
 import { type HostBatch, inputLengths } from './host-batch.ts';
 import { StagingBuffers } from './staging-buffers.ts';
 import { planWithin, totalBytes } from './memory-plan.ts';
@@ -37,10 +37,8 @@ const LEANER = 0.8;
  * @param options.tuning where what was measured on this adapter is kept; in this process alone when not given
  */
 export function webgpuEngine(gpu: GpuDevice, source: WeightSource, options: WebgpuOptions = {}): OpenEngine {
-  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
   return async ({ config, spec, frozenA, vectors, workload }) => {
-    const total = options.budget ?? maxBufferSize;
-    const limits = { total, binding: Math.min(maxBufferSize, maxStorageBufferBindingSize) };
+    const limits = { total: options.budget ?? gpu.device.limits.maxBufferSize, binding: gpu.bindingBytes };
     for (;;) {
       const { plan, microRows, bytes } = planWithin(limits, config, spec, workload, ({ stored }) =>
         storedFormats(stored, source),
@@ -74,19 +72,21 @@ export class WebgpuEngine implements StepEngine {
   }
 
   /**
-   * Uploads the model, compiles every kernel and takes `vectors` over.
+   * Uploads the model, compiles every kernel and takes `vectors` over. Matrices that the GPU cannot read as one array are
+   * split.
    * @throws BackendError `tensor_too_large`, `out_of_memory` or `device_failed`; whatever reading the weights throws
    */
   static async create(
     gpu: GpuDevice,
-    plan: StepPlan,
+    wholePlan: StepPlan,
     batchRows: number,
     source: WeightSource,
     frozenA: FrozenA,
     vectors: AdamVectors,
     tuning: TuningStore = forThisProcess,
   ): Promise<WebgpuEngine> {
-    const { device } = gpu;
+    const { device, bindingBytes } = gpu;
+    const plan = splitForBinding(wholePlan, source, bindingBytes);
     const memory = new GpuMemory(device, ({ id }) => plan.arrangement.slotOf.get(id)!);
     const recordings: Recording[] = [];
     try {
@@ -94,8 +94,8 @@ export class WebgpuEngine implements StepEngine {
       const bytes = () => memory.bytes;
       // Apart, so that a device without room says so before a model is read.
       await underErrorScopes(device, bytes, async () => {
-        allocate(memory, plan, vectors);
-        allocateStored(plan.stored, formats, memory);
+        allocate(memory, plan, vectors, bindingBytes);
+        allocateStored(plan.stored, formats, memory, bindingBytes);
       });
       return await underErrorScopes(device, bytes, async () => {
         await uploadStored(plan.stored, formats, source, frozenA, memory);
@@ -185,8 +185,18 @@ function fixedTraits({ device, isSoftware }: GpuDevice, formats: ReadonlyMap<str
   };
 }
 
-function allocate(memory: GpuMemory, { arrangement, parameters, options }: StepPlan, vectors: AdamVectors): void {
-  assertBindable(memory.device, 'All that is trained', 4 * parameters.size);
+function splitForBinding(plan: StepPlan, source: WeightSource, bindingBytes: number): StepPlan {
+  const formats = storedFormats(plan.stored, source);
+  return splitMatrices(plan, (name, matrix) => Math.floor(bindingBytes / bytesOfRow(matrix, formats.get(name)!)));
+}
+
+function allocate(
+  memory: GpuMemory,
+  { arrangement, parameters, options }: StepPlan,
+  vectors: AdamVectors,
+  bindingBytes: number,
+): void {
+  assertBindable(bindingBytes, 'All that is trained', 4 * parameters.size);
   arrangement.slots.forEach((bytes, slot) => memory.allocateSlot(slot, bytes));
   for (const [name, length] of Object.entries(inputLengths(options.capacity))) {
     memory.allocate({ of: 'input', name: name as keyof BatchInputs }, 4 * length);

@@ -2,7 +2,7 @@
 import { checkTensors, type ModelConfig, rotaryFrequencies } from '../architecture/index.ts';
 import type { ReadRange, TensorEntry } from '../checkpoint/index.ts';
 import { readWeight, readWeightFile, type WeightTensor } from '../packing/index.ts';
-import type { StoredArray } from '../plan/index.ts';
+import type { Piece, StoredArray, StoredMatrix } from '../plan/index.ts';
 
 /** A weights file's tensors under their canonical names, and its bytes. */
 export interface WeightSource {
@@ -34,6 +34,37 @@ export function weightsInMemory(config: ModelConfig, entries: ReadonlyMap<string
   return { tensors, read };
 }
 
+/** Rows of a matrix that a piece of a tensor becomes. */
+export interface Destination {
+  name: string;
+  matrix: StoredMatrix;
+  /** The piece's first row there. */
+  row: number;
+  piece: Piece;
+}
+
+/** All rows of all stored matrices, as they come when the file is read from front to back. */
+export function inFileOrder(
+  stored: ReadonlyMap<string, StoredArray>,
+  { tensors }: WeightSource,
+): (Destination & { tensor: WeightTensor })[] {
+  const found = [...stored].flatMap(([name, matrix]) => {
+    if (matrix.kind !== 'matrix') return [];
+    let next = 0;
+    return matrix.pieces.map((piece) => {
+      const row = next;
+      next += piece.count;
+      return { name, matrix, row, piece, tensor: tensors.get(piece.tensor)! };
+    });
+  });
+  return found.toSorted((a, b) => a.tensor.data.offset - b.tensor.data.offset || a.piece.first - b.piece.first);
+}
+
+/** The rows of a piece among all values of its tensor. */
+export function pieceOf(values: Float32Array, { first, count }: Piece<unknown>, columns: number): Float32Array {
+  return values.subarray(first * columns, (first + count) * columns);
+}
+
 /** Frozen A's by the name of their adapted layer: `[rank, in]`. */
 export type FrozenA = ReadonlyMap<string, Float32Array>;
 
@@ -42,7 +73,9 @@ export async function storedValues(array: StoredArray, source: WeightSource, fro
   switch (array.kind) {
     case 'matrix': {
       const values: Float32Array[] = [];
-      for (const name of array.tensors) values.push(await readWeight(source.read, source.tensors.get(name)!));
+      for (const piece of array.pieces) {
+        values.push(pieceOf(await readWeight(source.read, source.tensors.get(piece.tensor)!), piece, array.columns));
+      }
       return paddedRows(values, array.columns);
     }
     case 'vector':
@@ -64,9 +97,9 @@ export async function vectorValues(
   for (const piece of pieces) {
     if (piece.tensor !== null) {
       const stored = await readWeight(read, tensors.get(piece.tensor)!);
-      values.set(stored, at);
+      values.set(pieceOf(stored, piece, 1), at);
     }
-    at += piece.size;
+    at += piece.count;
   }
   return values;
 }

@@ -54,10 +54,31 @@ function trainedMatrix(offset: number, rows: number, columns: number): TrainedMa
 
 const embeds: Case[] = [
   [
-    'embed with positions, odd columns',
-    (r) => ({ kind: 'embed', table: r.stored(17, 27), scale: 1.5, positions: r.stored(21, 27), out: r.unwritten(27) }),
+    'embed, part of a table',
+    (r) => ({
+      kind: 'embed',
+      table: r.stored(9, 32),
+      firstToken: 5,
+      scale: 1,
+      positions: r.stored(21, 32),
+      out: r.written(32),
+    }),
   ],
-  ['embed', (r) => ({ kind: 'embed', table: r.stored(17, 32), scale: 1, positions: null, out: r.unwritten(32) })],
+  [
+    'embed with positions, odd columns',
+    (r) => ({
+      kind: 'embed',
+      table: r.stored(17, 27),
+      firstToken: 0,
+      scale: 1.5,
+      positions: r.stored(21, 27),
+      out: r.unwritten(27),
+    }),
+  ],
+  [
+    'embed',
+    (r) => ({ kind: 'embed', table: r.stored(17, 32), firstToken: 0, scale: 1, positions: null, out: r.unwritten(32) }),
+  ],
 ];
 
 const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {

@@ -83,12 +83,15 @@ export function runOnWasm(op: Operation, memory: WasmMemory, shape: BatchShape, 
   }
 }
 
-function runEmbed({ table, scale, positions, out }: Embed, at: Addresses, shape: BatchShape): void {
+function runEmbed(op: Embed, at: Addresses, shape: BatchShape): void {
+  const { table, firstToken, scale, positions, out } = op;
   at.kernels.embed(
     shape.rows * shape.positions,
     shape.positions,
     out.columns,
     ...at.matrix(table),
+    table.rows,
+    firstToken,
     at.input('ids'),
     scale,
     ...(positions ? at.matrix(positions) : [0, 0]),

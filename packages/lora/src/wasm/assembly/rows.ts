@@ -2,13 +2,17 @@
 import { sigmoid4 } from './functions';
 import { F32, loadUpTo, madd, storeUpTo, zero } from './simd';
 
-/** `out[m] = table[ids[m]] * scale + place[m % positions]`; `place` may be 0: none. */
+/**
+ * `out[m] = table[ids[m] - firstToken] * scale + place[m % positions]`, where the table has such a row; `place` may be 0: none.
+ */
 export function embed(
   rows: i32,
   positions: i32,
   columns: i32,
   table: usize,
   tableRow: usize,
+  tableRows: u32,
+  firstToken: u32,
   ids: usize,
   scale: f32,
   place: usize,
@@ -19,7 +23,10 @@ export function embed(
 ): void {
   const factor = f32x4.splat(scale);
   for (let row = 0; row < rows; row++, out += outRow) {
-    const token = table + <usize>load<i32>(ids + <usize>row * F32) * tableRow;
+    // A token before the first wraps around.
+    const index = load<u32>(ids + <usize>row * F32) - firstToken;
+    if (index >= tableRows) continue;
+    const token = table + <usize>index * tableRow;
     const learned = place ? place + <usize>(row % positions) * placeRow : 0;
     for (let i = 0; i < columns; i += 4) {
       const at = <usize>i * F32;
