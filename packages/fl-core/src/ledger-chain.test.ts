@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { entryHash, type LedgerEntry } from './ledger-chain.ts';
+import { entryHash, withdrawalHash, type LedgerEntry } from './ledger-chain.ts';
 import { sha256HexOfText } from './sha256.ts';
 
 const entry: LedgerEntry = {
@@ -44,5 +44,29 @@ describe('a ledger row', () => {
       const other: unknown = typeof value === 'string' ? `${value}0` : (value ?? 0) + 1;
       expect({ field, hash: await entryHash('00', { ...entry, [field]: other }) }).not.toEqual({ field, hash });
     }
+  });
+});
+
+describe("a withdrawal's row", () => {
+  const withdrawal = { campaignId: 'test', sequence: 2, contributionId: 'c1', version: 3, withdrawnAt: 8 };
+
+  it('hashes to the SHA-256 of its canonical JSON', async () => {
+    const text =
+      '{"campaignId":"test","contributionId":"c1","format":"oneround ledger 1","kind":"withdrawal",' +
+      '"previousHash":"00","sequence":2,"version":3,"withdrawnAt":8}';
+    expect(await withdrawalHash('00', withdrawal)).toBe(await sha256HexOfText(text));
+  });
+
+  it('hashes to something else when any field or the row before changes', async () => {
+    const hash = await withdrawalHash('00', withdrawal);
+    const others = [
+      { ...withdrawal, contributionId: 'c2' },
+      { ...withdrawal, version: null },
+      { ...withdrawal, sequence: 3 },
+      { ...withdrawal, withdrawnAt: 9 },
+      { ...withdrawal, campaignId: 'other' },
+    ];
+    const hashes = await Promise.all(others.map((other) => withdrawalHash('00', other)));
+    expect(new Set([hash, await withdrawalHash('01', withdrawal), ...hashes]).size).toBe(7);
   });
 });

@@ -1,11 +1,11 @@
 /**
- * The ledger's hash chain: every contribution's row carries the SHA-256 of the row before it and of its own content, so a
- * row that is changed, dropped, put in or moved is noticed by whoever reads the rows in order (docs/ledger.md lists the
- * fields).
+ * The ledger's hash chain: every row, a contribution or a withdrawal, carries the SHA-256 of the row before it and of its
+ * own content, so a row that is changed, dropped, put in or moved is noticed by whoever reads the rows in order
+ * (docs/ledger.md lists the fields).
  */
 import { sha256HexOfText } from './sha256.ts';
 
-/** What a row's hash covers: everything the ledger says of a contribution but the version that folded it. */
+/** What a contribution's hash covers: everything the ledger says of it but the version that folded it. */
 export interface LedgerEntry {
   campaignId: string;
   /** 1, 2, 3, ... within the campaign. */
@@ -17,7 +17,7 @@ export interface LedgerEntry {
   signature: string;
   /** Null for data of the volunteer's own. */
   shardIndex: number | null;
-  /** What the delta was trained from: version 0, the start, since a campaign is one round. */
+  /** The version that the delta was trained from: 0, the start, in a campaign of one round. */
   baseVersion: number;
   layoutHash: string;
   /** SHA-256 of the encoded delta. */
@@ -34,13 +34,36 @@ export interface LedgerEntry {
   receivedAt: number;
 }
 
+/** What a withdrawal's hash covers: all of it. */
+export interface LedgerWithdrawal {
+  campaignId: string;
+  /** Its place among the campaign's rows, contributions included. */
+  sequence: number;
+  /** The contribution that no version holds from here on. */
+  contributionId: string;
+  /** The version that is the first without it; null when no version held it. */
+  version: number | null;
+  /** Epoch milliseconds. */
+  withdrawnAt: number;
+}
+
 const FORMAT = 'oneround ledger 1';
 
 /**
- * The hash of a row: lower-case hexadecimal SHA-256 of its canonical JSON (RFC 8785: keys sorted, no white space).
+ * The hash of a contribution's row: lower-case hexadecimal SHA-256 of its canonical JSON (RFC 8785: keys sorted, no white
+ * space).
  * @param previousHash the hash of the campaign's row before, or the hash of the campaign's definition for the first
  */
 export function entryHash(previousHash: string, entry: LedgerEntry): Promise<string> {
-  const content = { ...entry, format: FORMAT, previousHash };
+  return hashOf({ ...entry, previousHash });
+}
+
+/** The hash of a withdrawal's row; its `kind` keeps it from ever being that of a contribution. */
+export function withdrawalHash(previousHash: string, withdrawal: LedgerWithdrawal): Promise<string> {
+  return hashOf({ ...withdrawal, kind: 'withdrawal', previousHash });
+}
+
+function hashOf(fields: object): Promise<string> {
+  const content = { ...fields, format: FORMAT };
   return sha256HexOfText(JSON.stringify(content, Object.keys(content).toSorted()));
 }

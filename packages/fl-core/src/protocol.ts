@@ -152,7 +152,7 @@ export const evaluationSchema = z.strictObject({
 });
 export type EvaluationResult = z.infer<typeof evaluationSchema>;
 
-/** A version of the global adapter: the fold of the first n accepted contributions. Version 0 is the start. */
+/** A version of the global adapter: the fold of the contributions it names. Version 0 is the start. */
 export const versionSchema = z.strictObject({
   version: countSchema,
   /** SHA-256 of the global adapter's values (f32, little-endian, layout order). */
@@ -184,6 +184,8 @@ export const contributionSchema = z.strictObject({
   /** Version that first holds it; null until folded. */
   foldedVersion: z.int().positive().nullable(),
   receivedAt: epochMs,
+  /** When the organiser took it out again, and the first version without it: null when no version held it. */
+  withdrawn: z.strictObject({ at: epochMs, version: z.int().positive().nullable() }).nullable(),
   /** Held-out evaluation of this client's adapter alone. */
   alone: evaluationSchema.nullable(),
 });
@@ -215,7 +217,18 @@ export type ClientRow = z.infer<typeof clientRowSchema>;
 
 export const logEntrySchema = z.strictObject({
   at: epochMs,
-  kind: z.enum(['joined', 'resumed', 'left', 'expired', 'accepted', 'refused', 'merged', 'evaluated', 'server']),
+  kind: z.enum([
+    'joined',
+    'resumed',
+    'left',
+    'expired',
+    'accepted',
+    'refused',
+    'merged',
+    'withdrawn',
+    'evaluated',
+    'server',
+  ]),
   message: z.string(),
 });
 export type LogEntry = z.infer<typeof logEntrySchema>;

@@ -10,6 +10,7 @@ export const refusalCodes = [
   'unknown_campaign',
   'unknown_lease',
   'unknown_upload',
+  'unknown_contribution',
   'campaign_closed',
   'no_shard_free', // every shard is contributed or leased; come back later
   'lease_expired',
@@ -24,6 +25,7 @@ export const refusalCodes = [
   'norm_too_large',
   'bad_weight', // the claimed weight is not what the shard allows
   'duplicate', // the same bytes were contributed before by somebody else
+  'already_withdrawn',
   'storage_full',
   'rate_limited',
   'internal',

@@ -7,6 +7,7 @@ import { addModelCommand } from './model.ts';
 import { addScoreCommand } from './score.ts';
 import { addStartCommand } from './start.ts';
 import { addVerifyCommand } from './verify.ts';
+import { addWithdrawCommand } from './withdraw.ts';
 
 // `oneround ... | head` closes the pipe when it has enough: no fault of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -21,6 +22,7 @@ addStartCommand(program);
 addDemoCommand(program);
 addExportCommand(program);
 addVerifyCommand(program);
+addWithdrawCommand(program);
 addGenerateCommand(program);
 addScoreCommand(program);
 addModelCommand(program);

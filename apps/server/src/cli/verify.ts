@@ -14,8 +14,9 @@ export function addVerifyCommand(program: Command): void {
     });
 }
 
-function lineOf({ campaignId, contributions, pending, versions, blobs, bytes, seconds, head }: VerifiedCampaign) {
-  const held = `${contributions} contributions (${pending} not folded yet), ${versions} versions`;
+function lineOf({ campaignId, versions, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign) {
+  const { contributions, pending, withdrawn } = counts;
+  const held = `${contributions} contributions (${pending} not folded yet, ${withdrawn} withdrawn), ${versions} versions`;
   const files = `${blobs} files of ${formatBytes(bytes)}`;
   return `${campaignId}: ${held}, ${files}: all as recorded, ${seconds.toFixed(2)} s; last row ${head}`;
 }

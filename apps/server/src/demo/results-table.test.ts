@@ -30,6 +30,7 @@ const contribution: Contribution = {
   trainingMs: 2500,
   foldedVersion: 1,
   receivedAt: 1,
+  withdrawn: null,
   alone: null,
 };
 

@@ -29,6 +29,7 @@ export async function readCampaign(db: LedgerDatabase, campaignId: string): Prom
     .orderBy('sequence')
     .execute();
   const evaluations = await readEvaluations(db, campaignId);
+  const withdrawals = await readWithdrawals(db, campaignId);
   const contributions = rows.map((row): Contribution => ({
     contributionId: row.contribution_id,
     sequence: row.sequence,
@@ -45,6 +46,7 @@ export async function readCampaign(db: LedgerDatabase, campaignId: string): Prom
     trainingMs: row.training_ms,
     foldedVersion: row.folded_version,
     receivedAt: row.received_at,
+    withdrawn: withdrawals.get(row.contribution_id) ?? null,
     alone: evaluations.get(`contribution ${row.contribution_id}`) ?? null,
   }));
   const versions = await db
@@ -66,9 +68,9 @@ export async function readCampaign(db: LedgerDatabase, campaignId: string): Prom
       version: row.version,
       sha256: row.sha256,
       exportSha256: row.export_sha256,
-      contributionIds: rows
-        .filter(({ folded_version }) => folded_version !== null && folded_version <= row.version)
-        .map(({ contribution_id }) => contribution_id),
+      contributionIds: contributions
+        .filter((contribution) => isHeldBy(contribution, row.version))
+        .map(({ contributionId }) => contributionId),
       labelTokens: row.label_tokens,
       createdAt: row.created_at,
       evaluation: evaluations.get(`version ${row.version}`) ?? null,
@@ -84,13 +86,33 @@ async function readEvaluations(db: LedgerDatabase, campaignId: string): Promise<
   );
 }
 
-/** Shards with a contribution. */
-export async function contributedShards(db: LedgerDatabase, campaignId: string): Promise<Set<number>> {
+function isHeldBy({ foldedVersion, withdrawn }: Contribution, version: number): boolean {
+  if (foldedVersion === null || foldedVersion > version) return false;
+  return withdrawn === null || withdrawn.version! > version;
+}
+
+async function readWithdrawals(db: LedgerDatabase, campaignId: string) {
   const rows = await db
-    .selectFrom('contributions')
-    .select('shard_index')
+    .selectFrom('withdrawals')
+    .select(['contribution_id', 'version', 'withdrawn_at as at'])
     .where('campaign_id', '=', campaignId)
     .execute();
+  return new Map(rows.map(({ contribution_id, ...withdrawn }) => [contribution_id, withdrawn]));
+}
+
+/** A campaign's contributions that were not withdrawn, as a query. */
+export function standingContributions(db: LedgerDatabase, campaignId: string) {
+  const withdrawn = db.selectFrom('withdrawals').select('contribution_id').where('campaign_id', '=', campaignId);
+  return db
+    .selectFrom('contributions')
+    .select(['contribution_id', 'shard_index', 'client_id'])
+    .where('campaign_id', '=', campaignId)
+    .where('contribution_id', 'not in', withdrawn);
+}
+
+/** Shards with a contribution. */
+export async function contributedShards(db: LedgerDatabase, campaignId: string): Promise<Set<number>> {
+  const rows = await standingContributions(db, campaignId).execute();
   return new Set(rows.flatMap(({ shard_index }) => (shard_index === null ? [] : [shard_index])));
 }
 

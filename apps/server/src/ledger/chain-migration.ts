@@ -13,7 +13,7 @@ const fixedColumns = [
 
 export const chainMigration: Migration = {
   async up(db: Kysely<LedgerTables>) {
-    await dropGuard(db, { name: 'contributions_fold_once', table: 'contributions' });
+    await dropGuard(db, 'contributions_fold_once');
     for (const column of ['previous_hash', 'row_hash']) {
       await db.schema
         .alterTable('contributions')
@@ -41,7 +41,7 @@ async function chain(db: Kysely<LedgerTables>, campaign: LedgerTables['campaigns
     .execute();
   let previous = campaign.definition_hash;
   for (const row of rows) {
-    const hash = await rowHash(previous, row, manifest.layout.hash);
+    const hash = await rowHash(previous, { ...row, base_version: 0 }, manifest.layout.hash);
     await db
       .updateTable('contributions')
       .set({ previous_hash: previous, row_hash: hash })

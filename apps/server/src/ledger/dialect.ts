@@ -35,29 +35,38 @@ export interface Guard {
   message: string;
 }
 
-/** Creates the trigger; on Postgres whoever guards against deletion guards against `truncate` too. */
+/**
+ * Creates the trigger; on Postgres whoever guards against deletion guards against `truncate` too. The condition stands in
+ * a function of its own there, because Postgres allows no subquery in a trigger's `when`.
+ */
 export async function createGuard(db: Handle, { name, table, on, when, message }: Guard): Promise<void> {
-  const [trigger, target, condition] = [sql.ref(name), sql.table(table), when ? sql`when (${when})` : sql``];
-  const event = sql.raw(on);
+  const [trigger, target, event] = [sql.ref(name), sql.table(table), sql.raw(on)];
   if (!isPostgres(db)) {
-    await sql`create trigger ${trigger} before ${event} on ${target} ${condition}
+    await sql`create trigger ${trigger} before ${event} on ${target} ${when ? sql`when (${when})` : sql``}
       begin select raise(abort, ${sql.lit(message)}); end`.execute(db);
     return;
   }
-  await sql`create or replace function oneround_refuse() returns trigger language plpgsql
-    as $$ begin raise exception using message = tg_argv[0]; end $$`.execute(db);
-  await sql`create trigger ${trigger} before ${event} on ${target} for each row ${condition}
-    execute function oneround_refuse(${sql.lit(message)})`.execute(db);
+  const refusal = sql`raise exception using message = ${sql.lit(message)};`;
+  await sql`create or replace function ${trigger}() returns trigger language plpgsql as $$ begin
+    ${when ? sql`if ${when} then ${refusal} end if;` : refusal}
+    return ${sql.ref(on === 'delete' ? 'old' : 'new')}; end $$`.execute(db);
+  await sql`create trigger ${trigger} before ${event} on ${target} for each row execute function ${trigger}()`.execute(
+    db,
+  );
   if (on === 'update') return;
-  await sql`create trigger ${sql.ref(`${name}_all`)} before truncate on ${target}
-    execute function oneround_refuse(${sql.lit(message)})`.execute(db);
+  const all = sql.ref(`${name}_all`);
+  await sql`create or replace function ${all}() returns trigger language plpgsql as $$ begin ${refusal} end $$`.execute(
+    db,
+  );
+  await sql`create trigger ${all} before truncate on ${target} execute function ${all}()`.execute(db);
 }
 
 /** Drops a trigger that `createGuard` made against updates. */
-export async function dropGuard(db: Handle, { name, table }: Pick<Guard, 'name' | 'table'>): Promise<void> {
-  await (
-    isPostgres(db) ? sql`drop trigger ${sql.ref(name)} on ${sql.table(table)}` : sql`drop trigger ${sql.ref(name)}`
-  ).execute(db);
+export async function dropGuard(db: Handle, name: string): Promise<void> {
+  // A function of Postgres takes the trigger that calls it along.
+  await (isPostgres(db) ? sql`drop function ${sql.ref(name)}() cascade` : sql`drop trigger ${sql.ref(name)}`).execute(
+    db,
+  );
 }
 
 /** True when any of the columns differs between `old` and `new`, nulls being values like others. */

@@ -1,17 +1,9 @@
 /** A disk without room at every write of intake and fold: the typed refusal, and nothing acknowledged is lost. */
-import { randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import {
-  encodeDelta,
-  generateClientKeys,
-  type Lease,
-  publicKeyHex,
-  sha256Hex,
-  signContribution,
-  type UploadBegin,
-} from '@oneround/fl-core';
+import { encodeDelta } from '@oneround/fl-core';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beginOf, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { asStorageFull } from './database-errors.ts';
@@ -32,42 +24,6 @@ afterEach(() => {
   campaign.remove();
 });
 
-/** A signed `upload.begin` for these bytes on a lease of a fresh key. */
-async function joined(ledger: Ledger, bytes: Uint8Array): Promise<UploadBegin> {
-  const keys = await generateClientKeys();
-  const { value: lease } = await ledger.join({
-    protocol: 1,
-    campaignId: 'test',
-    publicKey: await publicKeyHex(keys),
-    device: { backend: 'wasm', description: 'test' },
-    source: 'shard',
-  });
-  return beginOf(ledger, lease, keys, bytes);
-}
-
-async function beginOf(ledger: Ledger, lease: Lease, keys: CryptoKeyPair, bytes: Uint8Array): Promise<UploadBegin> {
-  const { layout } = ledger.definition('test').manifest;
-  const facts = {
-    contributionId: randomUUID() as string,
-    leaseId: lease.leaseId,
-    sha256: await sha256Hex(bytes),
-    layoutHash: layout.hash,
-    labelTokens: lease.maxLabelTokens,
-  };
-  return {
-    ...facts,
-    bytes: bytes.byteLength,
-    codec: 'f32',
-    examples: 8,
-    steps: 10,
-    localLoss: 1.5,
-    tokensPerSecond: 100,
-    bytesDown: 1000,
-    trainingMs: 1000,
-    signature: await signContribution(keys, { campaignId: 'test', ...facts }),
-  };
-}
-
 it('refuses what it cannot write, keeps what it acknowledged, and folds it once there is room', async () => {
   let room = Number.POSITIVE_INFINITY;
   const write = (descriptor: number, data: Uint8Array) => {
@@ -81,7 +37,7 @@ it('refuses what it cannot write, keeps what it acknowledged, and folds it once 
     await ledger.addCampaign(campaign.file);
     const { layout } = ledger.definition('test').manifest;
     const bytes = encodeDelta(seededDelta(layout.size, 1), 'f32');
-    const begin = await joined(ledger, bytes);
+    const begin = await beginOf(ledger, await joinLedger(ledger), bytes);
     const { contributionId } = begin;
     const full = { name: 'Refusal', code: 'storage_full' };
     expect(await ledger.beginUpload(begin)).toBe(0);

@@ -1,10 +1,17 @@
-/** The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. */
-import { decodeDelta, ExactFold, type Version } from '@oneround/fl-core';
+/**
+ * The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. A
+ * withdrawal makes one too, by subtraction: to the bit what it would be without the contribution.
+ */
+import { decodeDelta, ExactFold, Refusal, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import type { Blobs } from './blobs.ts';
+import { moveHead, readHead, withdrawalRowHash } from './chain.ts';
 import type { LedgerDatabase } from './open-database.ts';
+
+/** What a version adds to the ledger besides itself, in its transaction. */
+type VersionChange = (transaction: LedgerDatabase, version: number) => Promise<void>;
 
 /** One campaign's global adapter: a cache of its newest version's sum, rebuilt from the ledger at start. */
 export class GlobalAdapter {
@@ -62,7 +69,7 @@ export class GlobalAdapter {
       version: -1,
       labelTokens: 0,
     });
-    await adapter.#commit(adapter.#fold, [], store.now);
+    await adapter.#commit(adapter.#fold, 0, store.now, async () => undefined);
     return adapter;
   }
 
@@ -77,24 +84,66 @@ export class GlobalAdapter {
    * @throws Error when the ledger changed underneath (another process folds it); nothing is then committed
    */
   async foldPending(now: number): Promise<Version | null> {
-    const { id, layout, upload, weightScale } = this.#campaign.manifest;
+    const { id, weightScale } = this.#campaign.manifest;
     const pending = await this.#db
       .selectFrom('contributions')
-      .selectAll()
+      .select(['contribution_id', 'sha256', 'label_tokens'])
       .where('campaign_id', '=', id)
       .where('folded_version', 'is', null)
+      .where('contribution_id', 'not in', this.#withdrawn(this.#db))
       .orderBy('sequence')
       .execute();
     if (pending.length === 0) return null;
     const fold = this.#copy();
-    for (const { sha256, label_tokens } of pending) {
-      const delta = decodeDelta(await this.#blobs.read(sha256), { size: layout.size, codec: upload.codec });
-      fold.add(delta, label_tokens * weightScale);
+    for (const row of pending) fold.add(await this.#delta(row.sha256), row.label_tokens * weightScale);
+    const labelTokens = pending.reduce((sum, row) => sum + row.label_tokens, this.#labelTokens);
+    return this.#commit(fold, labelTokens, now, async (transaction, version) => {
+      const result = await transaction
+        .updateTable('contributions')
+        .set({ folded_version: version })
+        .where(
+          'contribution_id',
+          'in',
+          pending.map(({ contribution_id }) => contribution_id),
+        )
+        .where('folded_version', 'is', null)
+        .where('contribution_id', 'not in', this.#withdrawn(transaction))
+        .executeTakeFirst();
+      if (result.numUpdatedRows !== BigInt(pending.length)) throw new Error('the ledger changed during the fold');
+    });
+  }
+
+  /**
+   * Takes a contribution out of the global adapter for good. Its row, its delta and the versions that held it stay.
+   * @returns the new version without it, or null when no version held it yet
+   * @throws Refusal `unknown_contribution`, `already_withdrawn`; Error when the ledger changed underneath
+   */
+  async withdraw(contributionId: string, now: number): Promise<Version | null> {
+    const { id, weightScale } = this.#campaign.manifest;
+    const contribution = await this.#db
+      .selectFrom('contributions')
+      .select(['sha256', 'label_tokens', 'folded_version'])
+      .where('contribution_id', '=', contributionId)
+      .where('campaign_id', '=', id)
+      .executeTakeFirst();
+    if (!contribution) {
+      throw new Refusal('unknown_contribution', `The campaign "${id}" has no contribution ${contributionId}.`);
     }
-    return this.#commit(
-      fold,
-      pending.map(({ contribution_id, label_tokens }) => ({ id: contribution_id, labelTokens: label_tokens })),
-      now,
+    const earlier = await this.#withdrawn(this.#db).where('contribution_id', '=', contributionId).executeTakeFirst();
+    if (earlier) {
+      throw new Refusal('already_withdrawn', `The contribution ${contributionId} was withdrawn before.`);
+    }
+    const { sha256, label_tokens, folded_version } = contribution;
+    if (folded_version === null) {
+      await this.#db
+        .transaction()
+        .execute((transaction) => this.#addWithdrawal(transaction, contributionId, null, now));
+      return null;
+    }
+    const fold = this.#copy();
+    fold.withdraw(await this.#delta(sha256), label_tokens * weightScale);
+    return this.#commit(fold, this.#labelTokens - label_tokens, now, (transaction, version) =>
+      this.#addWithdrawal(transaction, contributionId, version, now),
     );
   }
 
@@ -133,11 +182,50 @@ export class GlobalAdapter {
     return new ExactFold(this.#fold.size, { sum: this.#fold.sum, weight: this.#fold.weight });
   }
 
-  async #commit(fold: ExactFold, folded: { id: string; labelTokens: number }[], now: number): Promise<Version> {
+  async #delta(sha256: string): Promise<Float32Array> {
+    const { layout, upload } = this.#campaign.manifest;
+    return decodeDelta(await this.#blobs.read(sha256), { size: layout.size, codec: upload.codec });
+  }
+
+  /** The ids of this campaign's withdrawn contributions, as a query. */
+  #withdrawn(db: LedgerDatabase) {
+    return db.selectFrom('withdrawals').select('contribution_id').where('campaign_id', '=', this.#campaign.manifest.id);
+  }
+
+  async #addWithdrawal(
+    transaction: LedgerDatabase,
+    contributionId: string,
+    version: number | null,
+    now: number,
+  ): Promise<void> {
+    await this.#checkEpoch(transaction);
+    const campaignId = this.#campaign.manifest.id;
+    const head = await readHead(transaction, campaignId);
+    const row = {
+      contribution_id: contributionId,
+      campaign_id: campaignId,
+      sequence: head.sequence + 1,
+      version,
+      withdrawn_at: now,
+    };
+    const hash = await withdrawalRowHash(head.hash, row);
+    await moveHead(transaction, campaignId, head, hash);
+    await transaction
+      .insertInto('withdrawals')
+      .values({ ...row, previous_hash: head.hash, row_hash: hash })
+      .execute();
+  }
+
+  /** @throws Error when another process has opened the ledger since: it folds now */
+  async #checkEpoch(transaction: LedgerDatabase): Promise<void> {
+    const lease = await transaction.selectFrom('fold_lease').select('epoch').where('id', '=', 1).executeTakeFirst();
+    if (lease?.epoch !== this.#epoch) throw new Error('another server has taken over this ledger; this one must stop');
+  }
+
+  async #commit(fold: ExactFold, labelTokens: number, now: number, change: VersionChange): Promise<Version> {
     const campaignId = this.#campaign.manifest.id;
     const version = this.#version + 1;
     const { sum, ...published } = this.#form.publish(fold);
-    const labelTokens = folded.reduce((sum, contribution) => sum + contribution.labelTokens, this.#labelTokens);
     const row = {
       campaign_id: campaignId,
       version,
@@ -147,28 +235,15 @@ export class GlobalAdapter {
       created_at: now,
     };
     const contributionIds = await this.#db.transaction().execute(async (transaction) => {
-      const lease = await transaction.selectFrom('fold_lease').select('epoch').where('id', '=', 1).executeTakeFirst();
-      if (lease?.epoch !== this.#epoch)
-        throw new Error('another server has taken over this ledger; this one must stop');
+      await this.#checkEpoch(transaction);
       await transaction.insertInto('versions').values(row).execute();
-      if (folded.length > 0) {
-        const result = await transaction
-          .updateTable('contributions')
-          .set({ folded_version: version })
-          .where(
-            'contribution_id',
-            'in',
-            folded.map(({ id }) => id),
-          )
-          .where('folded_version', 'is', null)
-          .executeTakeFirst();
-        if (result.numUpdatedRows !== BigInt(folded.length)) throw new Error('the ledger changed during the fold');
-      }
+      await change(transaction, version);
       const held = await transaction
         .selectFrom('contributions')
         .select('contribution_id')
         .where('campaign_id', '=', campaignId)
         .where('folded_version', 'is not', null)
+        .where('contribution_id', 'not in', this.#withdrawn(transaction))
         .orderBy('sequence')
         .execute();
       return held.map(({ contribution_id }) => contribution_id);

@@ -3,6 +3,6 @@
  * here knows about sockets or HTTP.
  */
 export { lockDataDir, thisProcess } from './data-lock.ts';
-export type { EvaluationSubject, Ledger, LedgerOptions } from './ledger.ts';
+export { Ledger, type EvaluationSubject, type LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
 export { verifyDataDir, type VerifiedCampaign } from './verify.ts';

@@ -1,14 +1,15 @@
 /**
  * Intake: from the first byte of an upload to a durable ledger row. The checks, in order: lease, campaign's codec and
  * size, layout, weight, signature (at `begin`); offset (at every chunk); size, hash, decoding, finite values, norm,
- * duplicate (at `finish`). Then the blob is made durable, the row committed, and only then does `finish` return.
+ * duplicate, shard (at `finish`). Then the blob is made durable, the row committed, and only then does `finish` return.
  */
 import { decodeDelta, deltaNorm, Refusal, verifyContribution, type Receipt, type UploadBegin } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { hashBytes, type Blobs } from './blobs.ts';
-import { rowHash, type ContributionContent } from './chain.ts';
+import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
 import { asStorageFull } from './database-errors.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
+import { standingContributions } from './campaign-view.ts';
 import { maxLabelTokens, type LeaseBook } from './leases.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
@@ -26,6 +27,9 @@ interface IntakeParts {
   /** @throws Refusal `unknown_campaign` */
   campaign: (campaignId: string) => OpenCampaign;
 }
+
+/** A row that has no place yet. */
+type NewContribution = Omit<ContributionContent, 'sequence'>;
 
 export class Intake {
   readonly #parts: IntakeParts;
@@ -90,7 +94,7 @@ export class Intake {
 
   /** Accepts the upload into the ledger. Repeating it returns the same receipt. */
   async finish(contributionId: string): Promise<Receipt & { leaseId: string; campaignId: string }> {
-    const { db, blobs, leases, now } = this.#parts;
+    const { leases, now } = this.#parts;
     const accepted = await this.#accepted(contributionId);
     if (accepted) {
       const { sequence, lease_id: leaseId, campaign_id: campaignId } = accepted;
@@ -105,17 +109,15 @@ export class Intake {
       throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);
     }
     const norm = await this.#checkBytes(contributionId, begin, definition, adapter);
-    const newest = await this.#newest(definition);
-    const sequence = newest.sequence + 1;
-    const content: ContributionContent = {
+    const facts: NewContribution = {
       contribution_id: contributionId,
       campaign_id: upload.campaign_id,
-      sequence,
       lease_id: upload.lease_id,
       client_id: leases.clientOf(upload.lease_id).clientId,
       public_key: lease.public_key,
       signature: begin.signature,
       shard_index: lease.shard_index,
+      base_version: 0,
       sha256: upload.sha256,
       bytes: upload.bytes,
       label_tokens: begin.labelTokens,
@@ -127,22 +129,7 @@ export class Intake {
       training_ms: begin.trainingMs,
       received_at: now(),
     };
-    const chained = {
-      previous_hash: newest.row_hash,
-      row_hash: await rowHash(newest.row_hash, content, definition.manifest.layout.hash),
-    };
-    if (!(await blobs.has(upload.sha256))) await blobs.adoptPart(contributionId, upload.sha256);
-    try {
-      await db.transaction().execute(async (transaction) => {
-        await transaction
-          .insertInto('contributions')
-          .values({ ...content, ...chained, folded_version: null })
-          .execute();
-        await transaction.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
-      });
-    } catch (error) {
-      throw asStorageFull(error);
-    }
+    const sequence = await this.#append(facts, definition.manifest.layout.hash);
     return { contributionId, sequence, repeated: false, leaseId: upload.lease_id, campaignId: upload.campaign_id };
   }
 
@@ -206,13 +193,6 @@ export class Intake {
         );
       }
       adapter.checkFoldable(delta, begin.labelTokens);
-      const twin = await this.#parts.db
-        .selectFrom('contributions')
-        .select('contribution_id')
-        .where('campaign_id', '=', manifest.id)
-        .where('sha256', '=', begin.sha256)
-        .executeTakeFirst();
-      if (twin) throw new Refusal('duplicate', 'These very bytes were contributed before; nothing was added.');
       return norm;
     } catch (error) {
       // A refused upload can only be replaced, so its bytes are of no use.
@@ -227,22 +207,47 @@ export class Intake {
     return (await blobs.has(upload.sha256)) ? upload.bytes : blobs.partBytes(upload.contribution_id);
   }
 
-  /** The end of a campaign's chain: its newest row, or its definition while there is none. */
-  async #newest({ manifest }: CampaignDefinition): Promise<{ sequence: number; row_hash: string }> {
-    const { db } = this.#parts;
-    const newest = await db
-      .selectFrom('contributions')
-      .select(['sequence', 'row_hash'])
-      .where('campaign_id', '=', manifest.id)
-      .orderBy('sequence', 'desc')
-      .executeTakeFirst();
-    if (newest) return newest;
-    const { definition_hash } = await db
-      .selectFrom('campaigns')
-      .select('definition_hash')
-      .where('id', '=', manifest.id)
-      .executeTakeFirstOrThrow();
-    return { sequence: 0, row_hash: definition_hash };
+  /** Makes the bytes durable, then adds the row at the end of its campaign's chain. @returns its sequence */
+  async #append(facts: NewContribution, layoutHash: string): Promise<number> {
+    const { db, blobs } = this.#parts;
+    for (;;) {
+      const head = await readHead(db, facts.campaign_id);
+      await this.#checkUnique(facts);
+      if (await blobs.has(facts.sha256)) await blobs.dropPart(facts.contribution_id);
+      else await blobs.adoptPart(facts.contribution_id, facts.sha256);
+      const content = { ...facts, sequence: head.sequence + 1 };
+      const hash = await rowHash(head.hash, content, layoutHash);
+      try {
+        await db.transaction().execute(async (transaction) => {
+          await moveHead(transaction, facts.campaign_id, head, hash);
+          await transaction
+            .insertInto('contributions')
+            .values({ ...content, previous_hash: head.hash, row_hash: hash, folded_version: null })
+            .execute();
+          await transaction.deleteFrom('uploads').where('contribution_id', '=', facts.contribution_id).execute();
+        });
+        return content.sequence;
+      } catch (error) {
+        if (!(error instanceof ChainMoved)) throw asStorageFull(error);
+      }
+    }
+  }
+
+  /**
+   * What was withdrawn does not count: an honest volunteer who trains its shard again may well come to the same bytes.
+   * @throws Refusal `duplicate`, `no_shard_free`
+   */
+  async #checkUnique(facts: NewContribution): Promise<void> {
+    const standing = standingContributions(this.#parts.db, facts.campaign_id);
+    const twin = await standing.where('sha256', '=', facts.sha256).executeTakeFirst();
+    const first =
+      facts.shard_index === null
+        ? undefined
+        : await standing.where('shard_index', '=', facts.shard_index).executeTakeFirst();
+    if (!twin && !first) return;
+    await this.#drop(facts.contribution_id);
+    if (twin) throw new Refusal('duplicate', 'These very bytes were contributed before; nothing was added.');
+    throw new Refusal('no_shard_free', 'Somebody else contributed this shard meanwhile; join again for another one.');
   }
 
   async #upload(contributionId: string) {

@@ -95,7 +95,14 @@ export class Ledger {
     await this.#db.transaction().execute(async (transaction) => {
       await transaction
         .insertInto('campaigns')
-        .values({ id, definition_hash: hash, definition: JSON.stringify(definition), opened_at: this.#now() })
+        .values({
+          id,
+          definition_hash: hash,
+          definition: JSON.stringify(definition),
+          opened_at: this.#now(),
+          head_sequence: 0,
+          head_hash: hash,
+        })
         .onConflict((conflict) => conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition) }))
         .execute();
       await transaction.deleteFrom('files').where('campaign_id', '=', id).execute();
@@ -223,11 +230,34 @@ export class Ledger {
     return this.#outcome(campaignId, version.version, [{ type: 'version', version }, ...folded, entry]);
   }
 
-  /** What has no evaluation yet: newest version first, then older ones, then every contribution alone. */
+  /**
+   * Takes a contribution out of the global adapter: the newest version without it is published in the same transaction.
+   * @returns that version's number, or null when no version held the contribution
+   * @throws Refusal `unknown_contribution`, `already_withdrawn`
+   */
+  async withdraw(contributionId: string): Promise<Outcome<{ campaignId: string; version: number | null }>> {
+    const row = await this.#db
+      .selectFrom('contributions')
+      .select(['campaign_id', 'sequence'])
+      .where('contribution_id', '=', contributionId)
+      .executeTakeFirst();
+    if (!row) throw new Refusal('unknown_contribution', `This ledger has no contribution ${contributionId}.`);
+    const { campaign_id: campaignId, sequence } = row;
+    const version = await this.#campaign(campaignId).adapter.withdraw(contributionId, this.#now());
+    const without = version ? `version ${version.version} is without it` : 'no version held it';
+    const entry = await this.#log(campaignId, 'withdrawn', `contribution #${sequence} was withdrawn; ${without}`);
+    const { contributions } = await readCampaign(this.#db, campaignId);
+    const contribution = contributions.find((other) => other.contributionId === contributionId)!;
+    const changes: Change[] = [{ type: 'contribution', contribution }, entry];
+    if (version) changes.unshift({ type: 'version', version });
+    return this.#outcome(campaignId, { campaignId, version: version?.version ?? null }, changes);
+  }
+
+  /** What has no evaluation yet: newest version first, then older ones, then contributions alone but for withdrawn ones. */
   async unevaluated(campaignId: string): Promise<EvaluationSubject[]> {
     const { versions, contributions } = await readCampaign(this.#db, campaignId);
     const bare = versions.filter(({ evaluation }) => !evaluation).toReversed();
-    const unheard = contributions.filter(({ alone }) => !alone);
+    const unheard = contributions.filter(({ alone, withdrawn }) => !alone && !withdrawn);
     return [
       ...bare.map(({ version }) => ({ kind: 'version' as const, version })),
       ...unheard.map(({ contributionId, sequence }) => ({ kind: 'contribution' as const, contributionId, sequence })),

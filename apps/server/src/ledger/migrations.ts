@@ -4,6 +4,7 @@ import { chainMigration } from './chain-migration.ts';
 import { changed, columnTypes, createGuard, isPostgres } from './dialect.ts';
 import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
+import { withdrawalMigration } from './withdrawal-migration.ts';
 
 const first: Migration = {
   async up(db: Kysely<LedgerTables>) {
@@ -117,5 +118,10 @@ const first: Migration = {
 /** Migrations by name; applied in the order of their names. */
 export const ledgerMigrations: MigrationProvider = {
   getMigrations: () =>
-    Promise.resolve({ '001-ledger': first, '002-chain': chainMigration, '010-servers': serversMigration }),
+    Promise.resolve({
+      '001-ledger': first,
+      '002-chain': chainMigration,
+      '003-withdrawals': withdrawalMigration,
+      '010-servers': serversMigration,
+    }),
 };

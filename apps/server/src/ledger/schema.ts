@@ -7,6 +7,7 @@ export interface LedgerTables {
   leases: LeaseTable;
   uploads: UploadTable;
   contributions: ContributionTable;
+  withdrawals: WithdrawalTable;
   versions: VersionTable;
   evaluations: EvaluationTable;
   log: LogTable;
@@ -16,13 +17,16 @@ export interface LedgerTables {
   chunks: ChunkTable;
 }
 
-interface CampaignTable {
+export interface CampaignTable {
   id: string;
   /** SHA-256 over everything that decides the campaign: a campaign with contributions cannot change under its id. */
   definition_hash: string;
   /** `CampaignDefinition` (ledger.ts). */
   definition: string;
   opened_at: number;
+  /** The end of the chain: its last row's `sequence` and `row_hash`; 0 and `definition_hash` while there is none. */
+  head_sequence: number;
+  head_hash: string;
 }
 
 /** Files that `/v1/files/<sha256>` may serve. */
@@ -56,16 +60,22 @@ interface UploadTable {
   begin: string;
 }
 
-/** The ledger proper: rows are added, never removed; only `folded_version` is set, once (triggers hold this). */
+/**
+ * The ledger proper, with `withdrawals`: rows are added, never removed but with their campaign; only `folded_version` is
+ * set, once (triggers hold this).
+ */
 export interface ContributionTable {
   contribution_id: string;
   campaign_id: string;
+  /** Its place among the campaign's rows, withdrawals included. */
   sequence: number;
   lease_id: string;
   client_id: string;
   public_key: string;
   signature: string;
   shard_index: number | null;
+  /** The version that it was trained from. */
+  base_version: number;
   sha256: string;
   bytes: number;
   label_tokens: number;
@@ -81,6 +91,18 @@ export interface ContributionTable {
   /** SHA-256 of `previous_hash` and every other column but `folded_version` (fl-core, `entryHash`). */
   row_hash: string;
   folded_version: number | null;
+}
+
+/** Contributions that no version holds any more: each row is a link of the campaign's chain, like a contribution. */
+export interface WithdrawalTable {
+  contribution_id: string;
+  campaign_id: string;
+  sequence: number;
+  /** The version that is the first without it; null when none held it. */
+  version: number | null;
+  withdrawn_at: number;
+  previous_hash: string;
+  row_hash: string;
 }
 
 export interface VersionTable {

@@ -1,18 +1,20 @@
 /** Each thing that `oneround verify` checks, tampered with: it must be named, with what was recorded and what was found. */
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { generateClientKeys, signContribution } from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
+import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startServer } from '../server.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
 import { rowHash } from './chain.ts';
+import { ledgerMigrations } from './migrations.ts';
 import { openDatabase } from './open-database.ts';
-import type { ContributionTable, VersionTable } from './schema.ts';
+import type { ContributionTable, LedgerTables, VersionTable } from './schema.ts';
 import { verifyDataDir, type VerifiedCampaign } from './verify.ts';
 
 const program = resolve(import.meta.dirname, '../../bin/oneround.mjs');
@@ -63,7 +65,7 @@ async function verified(directory: string): Promise<VerifiedCampaign[]> {
 /** Writes to the ledger as somebody with the file in hand can: no trigger stops them. */
 function tamper(...statements: string[]): void {
   const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
-  for (const name of ['contributions_stay', 'contributions_fold_once']) sqlite.exec(`drop trigger if exists ${name}`);
+  for (const name of ['contributions_stay', 'contributions_unchanged']) sqlite.exec(`drop trigger if exists ${name}`);
   for (const statement of statements) sqlite.exec(statement);
   sqlite.close();
 }
@@ -79,6 +81,7 @@ async function rechain(): Promise<void> {
     );
     previous = hash;
   }
+  tamper(`update campaigns set head_hash = '${previous}', head_sequence = ${rows().length}`);
 }
 
 function select<Row>(query: string): Row[] {
@@ -116,6 +119,7 @@ describe('verify', () => {
     expect(report!.head).toBe(whileServed[0]!.head);
     expect(report).toMatchObject({ campaignId: 'test', contributions: 3, pending: 0, versions: 4 });
     expect(report!.head).toBe(rows().at(-1)!.row_hash);
+    expect(report!.withdrawn).toBe(0);
     expect(report!.blobs).toBe(blobs.length);
     expect(readdirSync(join(dataDir, 'blobs'))).toEqual(blobs);
     expect(readFileSync(join(dataDir, 'ledger.sqlite')).equals(ledger)).toBe(true);
@@ -169,8 +173,10 @@ describe('verify', () => {
     await expect(verified(dataDir)).rejects.toThrow(/version 2: the label tokens should be \d+ but is/);
   });
 
-  it('notices a chain that was cut off, by the versions that held its end', async () => {
+  it('notices a chain that was cut off, by its recorded end or the versions that held it', async () => {
     tamper('delete from contributions where sequence = 3');
+    await expect(verified(dataDir)).rejects.toThrow(/campaign test: end of the chain: the hash of the row should be/);
+    await rechain();
     await expect(verified(dataDir)).rejects.toThrow(/version 3: the label tokens should be/);
     tamper('delete from versions where version = 3');
     expect(await verified(dataDir)).toMatchObject([{ contributions: 2, versions: 3, head: rows()[1]!.row_hash }]);
@@ -216,25 +222,34 @@ describe('verify', () => {
 });
 
 describe('a ledger from before the chain', () => {
-  beforeEach(() =>
-    tamper(
-      'alter table contributions drop column previous_hash',
-      'alter table contributions drop column row_hash',
-      "delete from kysely_migration where name = '002-chain'",
-      `create trigger contributions_fold_once before update on contributions
-       when old.folded_version is not null begin select raise(abort, 'the ledger is append-only'); end`,
-    ),
-  );
+  /** The rows as they are, in the tables of the first release. */
+  beforeEach(async () => {
+    const path = join(dataDir, 'first.sqlite');
+    const sqlite = new SqliteDatabase(path);
+    const db = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    await new Migrator({ db, provider: ledgerMigrations }).migrateTo('001-ledger');
+    sqlite.exec(`attach '${join(dataDir, 'ledger.sqlite')}' as newest`);
+    sqlite.exec('drop trigger contributions_fold_once');
+    for (const table of ['campaigns', 'files', 'contributions', 'versions', 'leases']) {
+      const columns = sqlite.prepare(`select name from pragma_table_info('${table}', 'main')`).pluck().all().join();
+      sqlite.exec(`insert into main.${table} (${columns}) select ${columns} from newest.${table}`);
+    }
+    sqlite.exec('create trigger contributions_fold_once before update on contributions begin select 1; end');
+    await db.destroy();
+    rmSync(join(dataDir, 'ledger.sqlite'));
+    renameSync(path, join(dataDir, 'ledger.sqlite'));
+  });
 
   it('is refused by verify until a server has chained it; then no column of a row can change', async () => {
     await expect(verified(dataDir)).rejects.toThrow(/was written by another release of oneround/);
     await (await openDatabase(dataDir)).destroy();
-    expect(await verified(dataDir)).toMatchObject([{ contributions: 3, versions: 4 }]);
+    expect(await verified(dataDir)).toMatchObject([{ contributions: 3, versions: 4, head: whileServed[0]!.head }]);
     const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
-    sqlite.exec('drop trigger if exists contributions_stay');
-    for (const column of ['local_loss', 'received_at', 'row_hash', 'signature', 'shard_index']) {
+    const columns = ['local_loss', 'received_at', 'row_hash', 'signature', 'shard_index', 'base_version'];
+    for (const column of [...columns, 'folded_version']) {
       expect(() => sqlite.exec(`update contributions set ${column} = 5`)).toThrow('the ledger is append-only');
     }
+    expect(() => sqlite.exec('delete from contributions')).toThrow('the ledger is append-only');
     sqlite.close();
   });
 });
@@ -242,7 +257,7 @@ describe('a ledger from before the chain', () => {
 describe('oneround verify', () => {
   it('prints a line a campaign, or what is wrong and exits 1', async () => {
     expect((await run(dataDir, '--campaign', 'test')).stdout).toMatch(
-      /^test: 3 contributions \(0 not folded yet\), 4 versions, \d+ files of [\d.]+ MB: all as recorded, [\d.]+ s; last row [0-9a-f]{64}\n$/,
+      /^test: 3 contributions \(0 not folded yet, 0 withdrawn\), 4 versions, \d+ files of [\d.]+ MB: all as recorded, [\d.]+ s; last row [0-9a-f]{64}\n$/,
     );
     const path = flipByte(rows()[0]!.sha256);
     const stderr: unknown = expect.stringMatching(new RegExp(`^oneround: campaign test: contribution #1 .*${path}`));

@@ -1,25 +1,26 @@
 /**
  * Verification: a data directory is read, never written, and everything that can be recomputed is. In order: what the
- * campaign is, the files it names, the chain of contributions with their signatures and blobs, then every version by
- * folding the blobs again. The first thing that is not as recorded is thrown.
+ * campaign is, the files it names, the chain of contributions and withdrawals with signatures and blobs, then every version
+ * by folding the blobs again. The first thing that is not as recorded is thrown.
  *
  * A server may be running on the directory meanwhile: one read transaction sees one state of the database, and blobs
  * never change.
  */
-import { clientIdOf, decodeDelta, ExactFold, Refusal, verifyContribution } from '@oneround/fl-core';
+import { decodeDelta, ExactFold, Refusal } from '@oneround/fl-core';
 import { campaignDefinitionSchema, definitionHash, servedFiles, type CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import { hashBytes } from './blobs.ts';
 import { BlobReader } from './blob-reader.ts';
-import { rowHash } from './chain.ts';
 import { readDatabase, type LedgerDatabase } from './open-database.ts';
 import type { ContributionTable, VersionTable } from './schema.ts';
+import { nameOf, readRows, verifyChain, type ChainRows } from './verify-chain.ts';
 import { expectEqual, VerifyError } from './verify-error.ts';
 
 /** What was checked of one campaign, all of it as recorded. */
 export interface VerifiedCampaign {
   campaignId: string;
   contributions: number;
+  withdrawn: number;
   /** Contributions that no version holds yet. */
   pending: number;
   versions: number;
@@ -59,13 +60,8 @@ async function verifyCampaign(db: LedgerDatabase, id: string, dataDir: string): 
   for (const { sha256, path } of servedFiles(definition)) await blobs.check(sha256, `campaign ${id}: ${path}`);
   await blobs.check(definition.heldOutSha256, `campaign ${id}: held-out records`);
 
-  const rows = await db
-    .selectFrom('contributions')
-    .selectAll()
-    .where('campaign_id', '=', id)
-    .orderBy('sequence')
-    .execute();
-  const head = await verifyChain(rows, campaign.definition_hash, definition, blobs);
+  const rows = await readRows(db, id);
+  await verifyChain(rows, campaign, definition, blobs);
   const versions = await db
     .selectFrom('versions')
     .selectAll()
@@ -73,72 +69,47 @@ async function verifyCampaign(db: LedgerDatabase, id: string, dataDir: string): 
     .orderBy('version')
     .execute();
   await replay(rows, versions, definition, blobs);
+  const withdrawn = new Set(rows.withdrawals.map(({ contribution_id }) => contribution_id));
+  const isPending = (row: ContributionTable) => row.folded_version === null && !withdrawn.has(row.contribution_id);
   return {
     campaignId: id,
-    contributions: rows.length,
-    pending: rows.filter(({ folded_version }) => folded_version === null).length,
+    contributions: rows.contributions.length,
+    withdrawn: withdrawn.size,
+    pending: rows.contributions.filter(isPending).length,
     versions: versions.length,
     blobs: blobs.count,
     bytes: blobs.bytes,
-    head,
+    head: campaign.head_hash,
     seconds: (performance.now() - started) / 1000,
   };
 }
 
-/** @returns the hash of the last row */
-async function verifyChain(
-  rows: readonly ContributionTable[],
-  start: string,
-  { manifest }: CampaignDefinition,
-  blobs: BlobReader,
-): Promise<string> {
-  let previous = start;
-  for (const [index, row] of rows.entries()) {
-    const name = nameOf(row);
-    expectEqual(`${name}: place in the ledger`, 'sequence', index + 1, row.sequence);
-    expectEqual(name, 'hash of the row before', previous, row.previous_hash);
-    expectEqual(name, 'hash of the row', row.row_hash, await rowHash(previous, row, manifest.layout.hash));
-    expectEqual(name, 'client id', row.client_id, await clientIdOf(row.public_key));
-    const facts = {
-      campaignId: manifest.id,
-      contributionId: row.contribution_id,
-      leaseId: row.lease_id,
-      sha256: row.sha256,
-      layoutHash: manifest.layout.hash,
-      labelTokens: row.label_tokens,
-    };
-    if (!(await verifyContribution(row.public_key, row.signature, facts))) {
-      throw new VerifyError(
-        `${name}: the signature ${row.signature} is not that of its key over its bytes and ${row.label_tokens} label tokens`,
-      );
-    }
-    expectEqual(`${name}: blob`, 'bytes', row.bytes, await blobs.check(row.sha256, name));
-    previous = row.row_hash;
-  }
-  return previous;
-}
-
 async function replay(
-  rows: readonly ContributionTable[],
+  { contributions, withdrawals }: ChainRows,
   versions: readonly VersionTable[],
   { manifest }: CampaignDefinition,
   blobs: BlobReader,
 ): Promise<void> {
   const form = await AdapterForm.read(manifest, (sha256) => blobs.read(sha256));
   const fold = new ExactFold(manifest.layout.size);
+  const byId = new Map(contributions.map((row) => [row.contribution_id, row]));
   let labelTokens = 0;
+  const change = async (row: ContributionTable, sign: 1 | -1) => {
+    const bytes = await blobs.read(row.sha256);
+    naming(nameOf(row), () => {
+      const { layout, upload, weightScale } = manifest;
+      const delta = decodeDelta(bytes, { size: layout.size, codec: upload.codec });
+      if (sign === 1) fold.add(delta, row.label_tokens * weightScale);
+      else fold.withdraw(delta, row.label_tokens * weightScale);
+    });
+    labelTokens += sign * row.label_tokens;
+  };
   for (const [index, version] of versions.entries()) {
     const name = `campaign ${manifest.id}: version ${version.version}`;
     expectEqual(name, 'number', index, version.version);
-    for (const row of rows.filter(({ folded_version }) => folded_version === version.version)) {
-      const bytes = await blobs.read(row.sha256);
-      naming(nameOf(row), () => {
-        const { layout, upload, weightScale } = manifest;
-        const delta = decodeDelta(bytes, { size: layout.size, codec: upload.codec });
-        fold.add(delta, row.label_tokens * weightScale);
-      });
-      labelTokens += row.label_tokens;
-    }
+    for (const row of contributions) if (row.folded_version === version.version) await change(row, 1);
+    for (const row of withdrawals)
+      if (row.version === version.version) await change(byId.get(row.contribution_id)!, -1);
     const { sum, ...published } = form.publish(fold);
     expectEqual(name, 'label tokens', version.label_tokens, labelTokens);
     expectEqual(name, 'weight', version.weight, published.weight);
@@ -147,12 +118,11 @@ async function replay(
     expectEqual(name, 'SHA-256 of the snapshot', version.sum_sha256, hashBytes(sum));
     await blobs.check(version.sum_sha256, `${name}: snapshot`);
   }
-  const lost = rows.find(({ folded_version }) => folded_version !== null && folded_version >= versions.length);
-  if (lost) throw new VerifyError(`${nameOf(lost)}: is in version ${lost.folded_version}, which is not in the ledger`);
-}
-
-function nameOf({ campaign_id, sequence, contribution_id }: ContributionTable): string {
-  return `campaign ${campaign_id}: contribution #${sequence} (${contribution_id})`;
+  for (const row of [...contributions, ...withdrawals]) {
+    const version = 'lease_id' in row ? row.folded_version : row.version;
+    if (version === null || version < versions.length) continue;
+    throw new VerifyError(`${nameOf(row)}: is in version ${version}, which is not in the ledger`);
+  }
 }
 
 /** A delta that cannot be folded is refused in words that do not say whose it is. */

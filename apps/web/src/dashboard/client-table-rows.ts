@@ -2,8 +2,8 @@
 import type { CampaignState, ClientPhase, Contribution, ClientRow } from '@oneround/fl-core';
 import { isRefused } from './summary.ts';
 
-/** What a row is doing; `refused` is told apart although the protocol has no such phase. */
-export type RowState = ClientPhase | 'refused';
+/** What a row is doing; `refused` and `withdrawn` are told apart although the protocol has no such phases. */
+export type RowState = ClientPhase | 'refused' | 'withdrawn';
 
 /** A participation with its contribution, if it came to one. */
 export interface ParticipationRow {
@@ -46,9 +46,14 @@ function rowOf(client: ClientRow, contribution: Contribution | null): Participat
     aloneAccuracy: contribution?.alone?.accuracy ?? null,
     weight: contribution?.labelTokens ?? null,
     sent: contribution?.bytesUp ?? null,
-    state: isRefused(client) ? 'refused' : client.phase,
+    state: stateOf(client, contribution),
     refusal: isRefused(client) ? (client.refusal?.message ?? null) : null,
   };
+}
+
+function stateOf(client: ClientRow, contribution: Contribution | null): RowState {
+  if (contribution?.withdrawn) return 'withdrawn';
+  return isRefused(client) ? 'refused' : client.phase;
 }
 
 /** Sorted by one column; rows without a value always come last. */

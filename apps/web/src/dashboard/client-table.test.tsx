@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { clientRow, stateOf } from '../testing/campaign-states.ts';
+import { clientRow, contribution, stateOf } from '../testing/campaign-states.ts';
 import { press, render } from '../testing/render.tsx';
 import { ClientTable } from './client-table.tsx';
 
@@ -27,4 +27,14 @@ it('shows why an upload was refused', async () => {
   const page = await render(<ClientTable state={stateOf({ clients })} />);
   ({ unmount } = page);
   expect(page.element.textContent).toContain('The delta is too long.');
+});
+
+it('shows that a contribution was withdrawn, and no longer that it is merged', async () => {
+  const made = contribution(1, { withdrawn: { at: 6000, version: 2 } });
+  const client = clientRow(1, { phase: 'contributed', contributionId: made.contributionId });
+  const page = await render(<ClientTable state={stateOf({ clients: [client], contributions: [made] })} />);
+  ({ unmount } = page);
+  const row = page.element.querySelector('[data-testid=client-row]')!;
+  expect(row.textContent).toContain('withdrawn');
+  expect(row.textContent).not.toContain('merged');
 });

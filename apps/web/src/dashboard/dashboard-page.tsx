@@ -70,6 +70,7 @@ function DashboardHeading({ state, summary }: { state: CampaignState; summary: S
           {summary.refused > 0 ? (
             <li className="text-danger">{t('live.refused', { count: formatCount(summary.refused) })}</li>
           ) : null}
+          {summary.withdrawn > 0 ? <li>{t('live.withdrawn', { count: formatCount(summary.withdrawn) })}</li> : null}
           <li>{t('live.shards', { done: shards.contributed, total: shards.total, leased: shards.leased })}</li>
         </ul>
       </div>

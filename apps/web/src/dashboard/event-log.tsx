@@ -12,6 +12,7 @@ const colours: Partial<Record<LogEntry['kind'], string>> = {
   evaluated: 'bg-series-3',
   refused: 'bg-danger',
   expired: 'bg-warning',
+  withdrawn: 'bg-warning',
 };
 
 export function EventLog({ entries }: { entries: readonly LogEntry[] }) {

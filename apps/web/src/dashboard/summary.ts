@@ -9,6 +9,7 @@ export interface Summary {
   newest: Version | null;
   training: number;
   merged: number;
+  withdrawn: number;
   refused: number;
   /** Share of bytes saved against sending all weights; null before the first contribution. */
   saved: number | null;
@@ -22,7 +23,8 @@ export function summarise(state: CampaignState): Summary {
     scored: last?.evaluation ? { version: last.version, evaluation: last.evaluation } : null,
     newest: versions.at(-1) ?? null,
     training: clients.filter(({ phase }) => phase === 'training').length,
-    merged: contributions.filter(({ foldedVersion }) => foldedVersion !== null).length,
+    merged: contributions.filter(({ foldedVersion, withdrawn }) => foldedVersion !== null && !withdrawn).length,
+    withdrawn: contributions.filter(({ withdrawn }) => withdrawn !== null).length,
     refused: clients.filter(isRefused).length,
     saved: bytesUp > 0 && bytesUpAllWeights > 0 ? 1 - bytesUp / bytesUpAllWeights : null,
   };

@@ -38,6 +38,7 @@ export function contribution(number: number, changes: Partial<Contribution> = {}
     trainingMs: 1000,
     foldedVersion: number,
     receivedAt: 5000,
+    withdrawn: null,
     alone: null,
     ...changes,
   };

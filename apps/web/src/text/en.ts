@@ -230,6 +230,7 @@ export const en = {
   'live.training': '{count} training',
   'live.merged': '{count} merged',
   'live.refused': '{count} refused',
+  'live.withdrawn': '{count} withdrawn',
   'live.shards': '{done} of {total} shards contributed, {leased} in training',
   'live.offline': 'Connection lost. What you see is the last state; it is asked for again by itself.',
   'live.join': 'Donate compute',
@@ -351,4 +352,5 @@ export const en = {
   'client.contributed': 'merged',
   'client.gone': 'gone',
   'client.refused': 'refused',
+  'client.withdrawn': 'withdrawn',
 } as const;
