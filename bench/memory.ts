@@ -43,12 +43,12 @@ export async function benchMemory(): Promise<void> {
   for (const { name, config, budgets } of models) {
     for (const packing of ['f16', 'int8', 'int4'] as const) {
       const spec = loraOnEveryLinear(config);
-      const kept = packedPlanBytes(config, spec, shape, packing, false);
-      const lean = packedPlanBytes(config, spec, shape, packing, true);
+      const kept = packedPlanBytes(config, { spec }, shape, packing, false);
+      const lean = packedPlanBytes(config, { spec }, shape, packing, true);
       const allocated = await allocatedBytes(config, spec, packing);
       const budget = budgets[packing];
       const verdict = budget === undefined ? '-' : `${allocated <= budget * 1e9 ? 'met' : 'missed'}: <= ${budget}`;
-      const figures = [totalBytes(kept), totalBytes(lean), lean.weights, lean.adapter, lean.activations, allocated];
+      const figures = [totalBytes(kept), totalBytes(lean), lean.weights, lean.trained, lean.activations, allocated];
       const [a, b, c, d, e, f] = figures.map((bytes) => (bytes / 1e9).toFixed(3));
       console.log(
         `  ${name.padEnd(15)} ${packing.padEnd(7)}  ${a!.padStart(8)}  ${b!.padStart(12)}  ${c!.padStart(17)}  ${d!.padStart(7)}  ${e!.padStart(11)}  ${f!.padStart(9)}  ${verdict}`,

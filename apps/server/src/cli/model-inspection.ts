@@ -57,9 +57,9 @@ function memoryOf(config: ModelConfig, packing: Packing, positions: number): str
   const targetModules = config.sublayers.flatMap(linearLayers).map(({ name }) => name);
   const spec = { rank: example.rank, alpha: example.rank, targetModules, seed: 1 };
   const bytesOf = (recomputes: boolean) =>
-    packedPlanBytes(config, spec, { rows: example.rows, positions }, packing, recomputes);
+    packedPlanBytes(config, { spec }, { rows: example.rows, positions }, packing, recomputes);
   const kept = bytesOf(false);
-  return [totalBytes(kept), kept.weights, kept.adapter, kept.activations, totalBytes(bytesOf(true))].map(formatBytes);
+  return [totalBytes(kept), kept.weights, kept.trained, kept.activations, totalBytes(bytesOf(true))].map(formatBytes);
 }
 
 function downloadOf(config: ModelConfig, packing: Packing): string {

@@ -9,9 +9,13 @@ import { disposeBatch, uploadBatch } from './batch.ts';
 import { GeometryCache } from './geometry-cache.ts';
 import { lossAndGradient } from './loss-and-gradient.ts';
 
-/** Opens a TFJS engine on a model of the backend in use; the model stays its owner's. */
+/**
+ * Opens a TFJS engine on a model of the backend in use; the model stays its owner's.
+ * @throws RangeError on opening, when anything but an adapter is to be trained
+ */
 export function tfjsEngine(model: CausalLm): OpenEngine {
-  return async ({ config, spec, frozenA, vectors }) => {
+  return async ({ config, spec, alsoTrains = [], frozenA, vectors }) => {
+    if (!spec || alsoTrains.length > 0) throw new RangeError('tfjsEngine: the plain way trains adapters only');
     const a = adaptedModules(config, spec).map(({ name }) => frozenA.get(name)!);
     return new TfjsEngine(model, new LoraAdapter(config, spec, a), vectors);
   };

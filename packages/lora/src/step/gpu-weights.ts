@@ -5,7 +5,7 @@
 import type { ReadRange } from '../checkpoint/index.ts';
 import { BackendError, type GpuMemory } from '../device/index.ts';
 import { BLOCK, blocksOf, readWeight, storedFormat, type StoredFormat, type WeightTensor } from '../packing/index.ts';
-import type { StoredArray, StoredMatrix } from '../plan/index.ts';
+import { splitMatrices, type StepPlan, type StoredArray, type StoredMatrix } from '../plan/index.ts';
 import {
   type Destination,
   type FrozenA,
@@ -37,11 +37,11 @@ export function storedFormats(
   );
 }
 
-/** Bytes of a stored array in a format, scales included. */
+/** Bytes of a stored array in a format, scales included, as whole words. */
 export function storedBytes(array: StoredArray, format: StoredFormat): number {
   switch (array.kind) {
     case 'matrix':
-      return array.rows * bytesOfRow(array, format);
+      return Math.ceil((array.rows * bytesOfRow(array, format)) / 4) * 4;
     case 'vector':
       return 4 * Math.ceil(array.size / 4) * 4;
     case 'rotary':
@@ -51,9 +51,17 @@ export function storedBytes(array: StoredArray, format: StoredFormat): number {
   }
 }
 
-/** Bytes of one row of a matrix in a format, its scales included. */
-export function bytesOfRow({ columns }: StoredMatrix, format: StoredFormat): number {
+function bytesOfRow({ columns }: StoredMatrix, format: StoredFormat): number {
   return rowBytes(format, columns) + scaleBytes(format, columns);
+}
+
+/** The plan in which no frozen matrix that can be split takes more than `bindingBytes`. */
+export function splitForBinding(
+  plan: StepPlan,
+  formats: ReadonlyMap<string, StoredFormat>,
+  bindingBytes: number,
+): StepPlan {
+  return splitMatrices(plan, (name, matrix) => bindingBytes / bytesOfRow(matrix, formats.get(name) ?? 'F32'));
 }
 
 /** Allocates every stored array of a plan. @throws BackendError `tensor_too_large` */
@@ -65,7 +73,7 @@ export function allocateStored(
 ): void {
   for (const [name, array] of stored) {
     const bytes = storedBytes(array, formats.get(name) ?? 'F32');
-    assertBindable(bindingBytes, name, bytes);
+    assertBindable(bindingBytes, name, bytes, 'a smaller model or packing');
     memory.allocate({ of: 'stored', name }, bytes);
   }
 }
@@ -178,11 +186,11 @@ function scaleBytes(format: StoredFormat, columns: number): number {
 }
 
 /** @throws BackendError `tensor_too_large` for more bytes than the GPU can read as one array */
-export function assertBindable(bindingBytes: number, what: string, bytes: number): void {
+export function assertBindable(bindingBytes: number, what: string, bytes: number, instead: string): void {
   if (bytes <= bindingBytes) return;
   const [needed, allowed] = [bytes, bindingBytes].map((n) => Math.round(n / 2 ** 20));
   throw new BackendError(
     'tensor_too_large',
-    `${what} takes ${needed} MiB on the GPU, which reads ${allowed} MiB at once; a smaller model or packing is needed here.`,
+    `${what} takes ${needed} MiB on the GPU, which reads ${allowed} MiB at once: ${instead} is needed here.`,
   );
 }

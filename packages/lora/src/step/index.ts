@@ -4,7 +4,7 @@
  */
 export { type BatchModel, type HostBatch, makeHostBatch, roundedLength, scoredCount } from './host-batch.ts';
 export { packedPlanBytes, totalBytes } from './memory-plan.ts';
-export type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings } from './step-engine.ts';
+export type { AdamVectors, OpenEngine, StepEngine, StepMeasures, StepSettings, Trained } from './step-engine.ts';
 export { twinEngine } from './twin-engine.ts';
 export { WasmEngine, wasmEngine } from './wasm-engine.ts';
 export { WebgpuEngine, webgpuEngine, type WebgpuOptions } from './webgpu-engine.ts';

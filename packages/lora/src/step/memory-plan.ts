@@ -3,19 +3,22 @@
  * blocks are computed again in backward, then a step is split into micro-batches; if one row is still too much, training
  * is refused with a sentence.
  */
-import type { LoraSpec } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
-import { BackendError } from '../device/index.ts';
+import { BackendError, MEASURES_BYTES } from '../device/index.ts';
 import type { Packing, StoredFormat } from '../packing/index.ts';
 import { planStep, type StepPlan, type StoredArray } from '../plan/index.ts';
 import { storedBytes } from './gpu-weights.ts';
+import { inputLengths } from './host-batch.ts';
+import type { Trained } from './step-engine.ts';
 import { largestBatch, type Workload } from './workload.ts';
 
 /** Bytes on the device. */
 export interface PlanBytes {
+  /** Frozen, as they are stored. */
   weights: number;
-  /** Trained values, their gradient and two moments. */
-  adapter: number;
+  /** Trained values, their gradient and two moments, all f32. */
+  trained: number;
+  /** All that a step computes and is given. */
   activations: number;
 }
 
@@ -26,15 +29,17 @@ export interface MemoryPlan {
   bytes: PlanBytes;
 }
 
-/** The bytes of a plan whose matrices are stored in these formats. */
+/** The bytes of a plan whose matrices are stored in these formats; splitting some of them takes no more. */
 export function planBytes(
-  { stored, parameters, arrangement }: StepPlan,
+  { stored, parameters, arrangement, options }: StepPlan,
   formats: ReadonlyMap<string, StoredFormat>,
 ): PlanBytes {
+  const values = arrangement.slots.reduce((sum, bytes) => sum + bytes, 0);
+  const inputs = Object.values(inputLengths(options.capacity)).reduce((sum, length) => sum + 4 * length, 0);
   return {
     weights: [...stored].reduce((sum, [name, array]) => sum + storedBytes(array, formats.get(name) ?? 'F32'), 0),
-    adapter: 4 * 4 * parameters.size,
-    activations: arrangement.slots.reduce((sum, bytes) => sum + bytes, 0),
+    trained: 4 * 4 * parameters.size,
+    activations: values + inputs + MEASURES_BYTES,
   };
 }
 
@@ -44,14 +49,14 @@ export function planBytes(
  */
 export function packedPlanBytes(
   config: ModelConfig,
-  spec: LoraSpec,
+  { spec, alsoTrains = [] }: Trained,
   shape: { rows: number; positions: number },
   packing: Packing,
   recomputes: boolean,
 ): PlanBytes {
   const tokens = shape.rows * shape.positions;
   const capacity = { tokens, scored: tokens };
-  const plan = planStep(config, spec, { capacity, positions: shape.positions, recomputes });
+  const plan = planStep(config, spec, { capacity, positions: shape.positions, recomputes, alsoTrains });
   return planBytes(plan, new Map([...plan.stored].map(([name, array]) => [name, packedFormat(array, packing)])));
 }
 
@@ -61,8 +66,8 @@ function packedFormat(array: StoredArray, packing: Packing): StoredFormat {
 }
 
 /** Sum of all parts. */
-export function totalBytes({ weights, adapter, activations }: PlanBytes): number {
-  return weights + adapter + activations;
+export function totalBytes({ weights, trained, activations }: PlanBytes): number {
+  return weights + trained + activations;
 }
 
 /** What a device allows, in bytes. */
@@ -81,13 +86,14 @@ export interface MemoryLimits {
 export function planWithin(
   limits: MemoryLimits,
   config: ModelConfig,
-  spec: LoraSpec,
+  { spec, alsoTrains = [] }: Trained,
   workload: Workload,
   formatsOf: (plan: StepPlan) => ReadonlyMap<string, StoredFormat>,
 ): MemoryPlan {
   const planFor = (microRows: number, recomputes: boolean): MemoryPlan => {
     const { rows, positions, scored } = largestBatch(workload, microRows);
-    const plan = planStep(config, spec, { capacity: { tokens: rows * positions, scored }, positions, recomputes });
+    const capacity = { tokens: rows * positions, scored };
+    const plan = planStep(config, spec, { capacity, positions, recomputes, alsoTrains });
     return { plan, microRows, bytes: planBytes(plan, formatsOf(plan)) };
   };
   const fits = ({ plan, bytes }: MemoryPlan) =>
@@ -97,7 +103,7 @@ export function planWithin(
   for (let microRows = workload.rows; ; microRows = Math.ceil(microRows / 2)) {
     const found = planFor(microRows, true);
     if (fits(found)) return found;
-    if (microRows === 1) throw tooMuch(found, limits);
+    if (microRows === 1) throw tooMuch(found, limits, alsoTrains.length > 0);
   }
 }
 
@@ -105,13 +111,14 @@ function largestSlot({ arrangement }: StepPlan): number {
   return arrangement.slots.reduce((largest, bytes) => Math.max(largest, bytes), 0);
 }
 
-function tooMuch({ plan, bytes }: MemoryPlan, limits: MemoryLimits): BackendError {
+function tooMuch({ plan, bytes }: MemoryPlan, limits: MemoryLimits, trainsModel: boolean): BackendError {
   const isTotal = totalBytes(bytes) > limits.total;
   const needed = isTotal ? totalBytes(bytes) : largestSlot(plan);
   const allowed = isTotal ? limits.total : limits.binding;
+  const first = trainsModel ? 'train less of it, choose' : 'choose a smaller packing (int4),';
   return new BackendError(
     'out_of_memory',
-    `Training this model needs ${sizeText(needed)} ${isTotal ? '' : 'in one piece '}here and this device allows ${sizeText(allowed)}: choose a smaller packing (int4), shorter rows or a smaller model.`,
+    `Training this model needs ${sizeText(needed)} ${isTotal ? '' : 'in one piece '}here and this device allows ${sizeText(allowed)}: ${first} shorter rows or a smaller model.`,
   );
 }
 

@@ -16,7 +16,7 @@ import {
   tinyConfig,
 } from '../testing/index.ts';
 import { loadNodeKernels } from '../wasm/node-kernels.ts';
-import { bytesOfRow, storedBytes, storedFormats } from './gpu-weights.ts';
+import { splitForBinding, storedBytes, storedFormats } from './gpu-weights.ts';
 import { makeHostBatch, scoredCount } from './host-batch.ts';
 import type { AdamVectors, StepEngine } from './step-engine.ts';
 import { TwinEngine } from './twin-engine.ts';
@@ -95,8 +95,7 @@ async function prepare({ config, targets, packing, bindingBytes }: Case): Promis
   const file = packing && (await packedFile(config, tensors, packing));
   const source = file ? await openWeights(config, file.read, file.bytes) : weightsInMemory(config, tensors);
   const plan = planStep(config, spec, { capacity: { tokens: 64, scored: 64 }, positions: 16, recomputes: true });
-  const formats = storedFormats(plan.stored, source);
-  const split = splitMatrices(plan, (name, matrix) => bindingBytes / bytesOfRow(matrix, formats.get(name)!));
+  const split = splitForBinding(plan, storedFormats(plan.stored, source), bindingBytes);
   return { config, spec, source, plan, split };
 }
 

@@ -2,6 +2,7 @@
 import type { LoraSpec } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
 import type { StepScalars } from '../kernels/index.ts';
+import type { TrainedKind } from '../plan/index.ts';
 import type { HostBatch } from './host-batch.ts';
 import type { FrozenA } from './weight-source.ts';
 import type { Workload } from './workload.ts';
@@ -41,10 +42,15 @@ export interface StepEngine {
   dispose(): void;
 }
 
+/** What is trained: an adapter, kinds of the model's own tensors, or both. */
+export interface Trained {
+  spec: LoraSpec | null;
+  alsoTrains?: readonly TrainedKind[];
+}
+
 /** What an engine is opened with. */
-export interface EngineParts {
+export interface EngineParts extends Trained {
   config: ModelConfig;
-  spec: LoraSpec;
   frozenA: FrozenA;
   /** Taken over: where training begins. */
   vectors: AdamVectors;

@@ -8,10 +8,10 @@ import { largestBatch } from './workload.ts';
 
 /** Opens a twin engine on a source of weights. */
 export function twinEngine(source: WeightSource): OpenEngine {
-  return async ({ config, spec, frozenA, vectors, workload }) => {
+  return async ({ config, spec, alsoTrains = [], frozenA, vectors, workload }) => {
     const { rows, positions, scored } = largestBatch(workload, workload.rows);
     const capacity = { tokens: rows * positions, scored };
-    const plan = planStep(config, spec, { capacity, positions, recomputes: false });
+    const plan = planStep(config, spec, { capacity, positions, recomputes: false, alsoTrains });
     return TwinEngine.create(plan, source, frozenA, vectors);
   };
 }

@@ -20,11 +20,11 @@ const MOST_BLOCKED_MS = 100;
 
 /** Opens a planned step in WebAssembly. */
 export function wasmEngine(kernels: WasmKernels, source: WeightSource): OpenEngine {
-  return async ({ config, spec, frozenA, vectors, workload }) => {
+  return async ({ config, frozenA, vectors, workload, ...trained }) => {
     const { plan, microRows } = planWithin(
       { total: MOST_BYTES, binding: MOST_BYTES },
       config,
-      spec,
+      trained,
       workload,
       () => new Map(),
     );

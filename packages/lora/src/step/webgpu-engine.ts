@@ -13,8 +13,8 @@ import {
 } from '../device/index.ts';
 import { type BatchInputs, dispatchesOf, type FlatState } from '../kernels/index.ts';
 import type { StoredFormat } from '../packing/index.ts';
-import { type Operation, splitMatrices, type StepPlan } from '../plan/index.ts';
-import { allocateStored, assertBindable, bytesOfRow, storedFormats, uploadStored } from './gpu-weights.ts';
+import type { Operation, StepPlan } from '../plan/index.ts';
+import { allocateStored, assertBindable, splitForBinding, storedFormats, uploadStored } from './gpu-weights.ts';
 import { type HostBatch, inputLengths } from './host-batch.ts';
 import { StagingBuffers } from './staging-buffers.ts';
 import { planWithin, totalBytes } from './memory-plan.ts';
@@ -37,10 +37,10 @@ const LEANER = 0.8;
  * @param options.tuning where what was measured on this adapter is kept; in this process alone when not given
  */
 export function webgpuEngine(gpu: GpuDevice, source: WeightSource, options: WebgpuOptions = {}): OpenEngine {
-  return async ({ config, spec, frozenA, vectors, workload }) => {
+  return async ({ config, frozenA, vectors, workload, ...trained }) => {
     const limits = { total: options.budget ?? gpu.device.limits.maxBufferSize, binding: gpu.bindingBytes };
     for (;;) {
-      const { plan, microRows, bytes } = planWithin(limits, config, spec, workload, ({ stored }) =>
+      const { plan, microRows, bytes } = planWithin(limits, config, trained, workload, ({ stored }) =>
         storedFormats(stored, source),
       );
       try {
@@ -86,7 +86,7 @@ export class WebgpuEngine implements StepEngine {
     tuning: TuningStore = forThisProcess,
   ): Promise<WebgpuEngine> {
     const { device, bindingBytes } = gpu;
-    const plan = splitForBinding(wholePlan, source, bindingBytes);
+    const plan = splitForBinding(wholePlan, storedFormats(wholePlan.stored, source), bindingBytes);
     const memory = new GpuMemory(device, ({ id }) => plan.arrangement.slotOf.get(id)!);
     const recordings: Recording[] = [];
     try {
@@ -185,18 +185,13 @@ function fixedTraits({ device, isSoftware }: GpuDevice, formats: ReadonlyMap<str
   };
 }
 
-function splitForBinding(plan: StepPlan, source: WeightSource, bindingBytes: number): StepPlan {
-  const formats = storedFormats(plan.stored, source);
-  return splitMatrices(plan, (name, matrix) => Math.floor(bindingBytes / bytesOfRow(matrix, formats.get(name)!)));
-}
-
 function allocate(
   memory: GpuMemory,
   { arrangement, parameters, options }: StepPlan,
   vectors: AdamVectors,
   bindingBytes: number,
 ): void {
-  assertBindable(bindingBytes, 'All that is trained', 4 * parameters.size);
+  assertBindable(bindingBytes, 'All that is trained', 4 * parameters.size, 'to train less, or a smaller model,');
   arrangement.slots.forEach((bytes, slot) => memory.allocateSlot(slot, bytes));
   for (const [name, length] of Object.entries(inputLengths(options.capacity))) {
     memory.allocate({ of: 'input', name: name as keyof BatchInputs }, 4 * length);
