@@ -7,7 +7,7 @@ import type { Packing, StoredFormat } from '../packing/index.ts';
 import { type StepPlan, trainedTensors } from '../plan/index.ts';
 import { configs, installNodeWebgpu, packedFile, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
 import { splitForBinding, storedBytes } from './gpu-weights.ts';
-import { makeHostBatch } from './host-batch.ts';
+import { makeHostBatch, scoredCount } from './host-batch.ts';
 import { packedPlanBytes, planWithin, totalBytes } from './memory-plan.ts';
 import type { Trained } from './step-engine.ts';
 import { openWeights } from './weight-source.ts';
@@ -78,18 +78,28 @@ interface Case {
   trained: Trained;
   packing: Packing;
   bindingBytes: number;
+  /** What is planned for, of two rows. */
+  planned: { rows: number; recomputes: boolean };
 }
 
 const tiny = tinyConfig({ num_hidden_layers: 1, vocab_size: 150 });
 const qwen = tinyConfig({ model_type: 'qwen2', num_hidden_layers: 1 });
 const cases: Case[] = [
-  { name: 'split int4', config: tiny, trained: { spec: loraOn(tiny, 4) }, packing: 'int4', bindingBytes: 5000 },
+  {
+    name: 'a split table in int4',
+    config: tiny,
+    trained: { spec: loraOn(tiny, 4) },
+    packing: 'int4',
+    bindingBytes: 5000,
+    planned: { rows: 1, recomputes: true },
+  },
   {
     name: 'biases and norms beside an adapter on f16',
     config: qwen,
     trained: { spec: loraOn(qwen, 4), alsoTrains: ['biases', 'norms'] },
     packing: 'f16',
     bindingBytes: MiB,
+    planned: { rows: 2, recomputes: false },
   },
   {
     name: 'everything',
@@ -97,6 +107,7 @@ const cases: Case[] = [
     trained: { spec: null, alsoTrains: everything },
     packing: 'f16',
     bindingBytes: MiB,
+    planned: { rows: 2, recomputes: false },
   },
 ];
 
@@ -108,29 +119,37 @@ describe('an engine on a GPU', { timeout: 120_000 }, () => {
     gpu = await openDevice(await requestAdapter());
   });
 
-  it.each(cases)('takes what was planned, and works: $name', async ({ config, trained, packing, bindingBytes }) => {
-    const tensors = randomTensors(config, 21);
-    const file = await packedFile(config, tensors, packing);
-    const source = await openWeights(config, file.read, file.bytes);
-    const examples = randomExamples(config, [8, 8], 23).map((row) => ({ ...row, labels: row.ids }));
-    const modules = trained.spec ? adaptedModules(config, trained.spec) : [];
-    const a = trained.spec ? publishedA(config, trained.spec) : [];
-    const start = () => new Float32Array(trainedSize(config, trained)).fill(0.01);
-    const engine = await webgpuEngine(
-      { ...gpu, bindingBytes },
-      source,
-    )({
-      config,
-      ...trained,
-      frozenA: new Map(modules.map(({ name }, i) => [name, a[i]!])),
-      vectors: { values: start(), firstMoment: start().fill(0), secondMoment: start().fill(0) },
-      workload: workloadOf(config, examples, 2),
-    });
-    const planned = packedPlanBytes(config, trained, { rows: 2, positions: 8 }, packing, false);
-    expect((engine as WebgpuEngine).bytes).toBe(totalBytes(planned));
-    const settings = { step: 1, learningRate: 1e-3, weightDecay: 0, clipNorm: 1 };
-    const { loss } = await engine.step([makeHostBatch(config, examples)], settings);
-    engine.dispose();
-    expect(loss).toBeGreaterThan(0);
-  });
+  it.each(cases)(
+    'takes what was planned, and works: $name',
+    async ({ config, trained, packing, bindingBytes, planned }) => {
+      const tensors = randomTensors(config, 21);
+      const file = await packedFile(config, tensors, packing);
+      const source = await openWeights(config, file.read, file.bytes);
+      const examples = randomExamples(config, [8, 8], 23).map((row) => ({ ...row, labels: row.ids }));
+      const modules = trained.spec ? adaptedModules(config, trained.spec) : [];
+      const a = trained.spec ? publishedA(config, trained.spec) : [];
+      const start = () => new Float32Array(trainedSize(config, trained)).fill(0.01);
+      const engine = await webgpuEngine(
+        { ...gpu, bindingBytes },
+        source,
+      )({
+        config,
+        ...trained,
+        frozenA: new Map(modules.map(({ name }, i) => [name, a[i]!])),
+        vectors: { values: start(), firstMoment: start().fill(0), secondMoment: start().fill(0) },
+        workload: workloadOf(config, examples, 2),
+      });
+      const { rows, recomputes } = planned;
+      expect(engine.batchRows).toBe(rows);
+      const bytes = totalBytes(packedPlanBytes(config, trained, { rows, positions: 8 }, packing, recomputes));
+      expect((engine as WebgpuEngine).bytes).toBe(bytes);
+      const settings = { step: 1, learningRate: 1e-3, weightDecay: 0, clipNorm: 1 };
+      const batches = Array.from({ length: 2 / rows }, (_, i) =>
+        makeHostBatch(config, examples.slice(i * rows, (i + 1) * rows), scoredCount(examples)),
+      );
+      const { loss } = await engine.step(batches, settings);
+      engine.dispose();
+      expect(loss).toBeGreaterThan(0);
+    },
+  );
 });
