@@ -1,6 +1,9 @@
-/** Local training of one adapter: one optimiser step a call, so that pausing and stopping are the caller's loop. */
+/**
+ * Local training of an adapter, of a model's own tensors, or of both: one optimiser step a call, so that pausing and
+ * stopping are the caller's loop.
+ */
 import type { AdapterLayout } from '@oneround/fl-core';
-import { adaptedModules, type LoraSpec, publishedA } from '../adapter/index.ts';
+import { adaptedModules, publishedA } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
 import {
   type AdamVectors,
@@ -10,6 +13,7 @@ import {
   scoredCount,
   type StepEngine,
   type StepMeasures,
+  type Trained,
   workloadOf,
 } from '../step/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
@@ -17,15 +21,16 @@ import { epochBatches } from './batches.ts';
 import { checkExamples } from './check-examples.ts';
 import { learningRateAt } from './schedule.ts';
 import { settingsHash, type StepReport, type TrainerCheckpoint, type TrainingSettings } from './settings.ts';
+import { trainedSize } from './trained-layout.ts';
 import { TrainingError } from './training-error.ts';
 
-export interface LoraTrainerOptions {
+export interface LoraTrainerOptions extends Trained {
   config: ModelConfig;
-  spec: LoraSpec;
+  /** Of all that is trained: `loraLayout`, or `trainedLayout` where it is not an adapter alone. */
   layout: AdapterLayout;
   examples: readonly EncodedExample[];
   settings: TrainingSettings;
-  /** The published start of B, flat; zeros when absent. */
+  /** Where training begins, flat: the published B, or zeros when absent; `trainedStart` where it is not an adapter alone. */
   start?: Float32Array | undefined;
   /** The frozen A of each module, `[R, I]`; published from the spec's seed when absent. */
   a?: readonly Float32Array[] | undefined;
@@ -45,7 +50,7 @@ interface StartedStep {
 }
 
 /**
- * Trains the flat B of a LoRA adapter. On one engine and device the same inputs give the same bits.
+ * Trains the flat B of a LoRA adapter, and tensors of the model where it is told to. On one engine and device the same inputs give the same bits.
  * Holds the engine until `dispose`.
  */
 export class LoraTrainer {
@@ -75,21 +80,28 @@ export class LoraTrainer {
    * @throws TrainingError `no_examples`, `wrong_shape`, `too_long` or `wrong_checkpoint`; whatever opening the engine throws
    */
   static async open(options: LoraTrainerOptions, openEngine: OpenEngine): Promise<LoraTrainer> {
-    const { config, spec, layout, examples, settings, resume } = options;
+    const { config, spec, alsoTrains = [], layout, examples, settings, resume } = options;
     checkExamples(config, examples);
     const hash = settingsHash(settings, spec, layout, examples);
+    if (alsoTrains.length > 0 && !options.start) {
+      throw new TrainingError(
+        'wrong_shape',
+        "The model's own tensors are trained from their values; give these as start.",
+      );
+    }
     const start = options.start ?? new Float32Array(layout.size);
     checkLengths(layout, start, resume, hash);
-    const modules = adaptedModules(config, spec);
-    const size = modules.reduce((sum, { out, rank }) => sum + out * rank, 0);
+    const size = trainedSize(config, options);
     if (size !== layout.size) {
-      throw new TrainingError('wrong_shape', `The layout has ${layout.size} values, this adapter ${size}.`);
+      throw new TrainingError('wrong_shape', `The layout has ${layout.size} values, what is trained ${size}.`);
     }
-    const a = options.a ?? publishedA(config, spec);
+    const modules = spec ? adaptedModules(config, spec) : [];
+    const a = options.a ?? (spec ? publishedA(config, spec) : []);
     const zeros = new Float32Array(layout.size);
     const engine = await openEngine({
       config,
       spec,
+      alsoTrains,
       frozenA: new Map(modules.map(({ name }, i) => [name, a[i]!])),
       vectors: resume ? vectorsOf(resume) : { values: start, firstMoment: zeros, secondMoment: zeros },
       workload: workloadOf(config, examples, settings.batchSize),
@@ -152,7 +164,7 @@ export class LoraTrainer {
     return { step, ...(await this.#engine.vectors()), settingsHash: this.#hash };
   }
 
-  /** The trained B minus its start, flat, in layout order. */
+  /** What was trained minus its start, flat, in layout order. */
   async delta(): Promise<Float32Array> {
     const { values } = await this.#engine.vectors();
     return values.map((value, i) => value - this.#start[i]!);

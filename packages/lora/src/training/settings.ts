@@ -56,7 +56,7 @@ export interface TrainerCheckpoint {
  */
 export function settingsHash(
   settings: TrainingSettings,
-  spec: LoraSpec,
+  spec: LoraSpec | null,
   layout: AdapterLayout,
   examples: readonly EncodedExample[],
 ): string {
