@@ -1,0 +1,28 @@
+/** The direction of a contribution against that of everything accepted so far. Needs only the running sum. */
+
+/**
+ * The cosine between a term and a running sum of terms, or their mean, which points the same way; 0 when either is zero,
+ * for what has no direction has none in common.
+ */
+export function cosineToSum(term: Float32Array, sum: Float64Array): number {
+  let product = 0;
+  let termSquared = 0;
+  let sumSquared = 0;
+  for (let i = 0; i < sum.length; i++) {
+    const value = term[i]!;
+    const total = sum[i]!;
+    product += value * total;
+    termSquared += value * value;
+    sumSquared += total * total;
+  }
+  return termSquared === 0 || sumSquared === 0 ? 0 : product / Math.sqrt(termSquared) / Math.sqrt(sumSquared);
+}
+
+/**
+ * The default threshold: four standard deviations of the cosine of a random direction in `size` dimensions, 4 / sqrt(size),
+ * and 0.01 at most. At 0 every other delta of pure noise would pass; honest clients of unlike domains share more than this
+ * (0.06 at least in `npm run bench -- attacks`).
+ */
+export function chanceCosine(size: number): number {
+  return Math.min(4 / Math.sqrt(size), 0.01);
+}

@@ -1,0 +1,19 @@
+/**
+ * screens: which contributions `merge` may have. Pure functions with typed verdicts; whoever calls them evaluates, stores
+ * and publishes. Nothing here knows a signature, a ticket or a file: intake has checked those before.
+ */
+export { chanceCosine, cosineToSum } from './cosine.ts';
+export { checkNorm, clipToNorm } from './norm.ts';
+export {
+  type Candidate,
+  closeScreening,
+  defaultScreens,
+  type EvaluateMean,
+  judge,
+  openStanding,
+  type ScreenPolicy,
+  type Standing,
+  standingAfter,
+  worstDomainLoss,
+} from './screening.ts';
+export type { QuarantineReason, ScreenFigures, Verdict } from './verdict.ts';

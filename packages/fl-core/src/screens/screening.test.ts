@@ -1,0 +1,175 @@
+/** Screening on a model in miniature: each domain's loss is the squared distance to that domain's best adapter. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { bOnlyRule } from '../merge/index.ts';
+import { SeededRandom } from '../random.ts';
+import {
+  type Candidate,
+  closeScreening,
+  defaultScreens,
+  type EvaluateMean,
+  judge,
+  openStanding,
+  type ScreenPolicy,
+  type Standing,
+  standingAfter,
+  type Verdict,
+  worstDomainLoss,
+} from './index.ts';
+
+const SIZE = 400;
+const rule = bOnlyRule(SIZE);
+const policy: ScreenPolicy = { ...defaultScreens(SIZE, 60), leastCosine: 0.05 };
+
+const vector = (random: SeededRandom, scale: number, around?: Float32Array) =>
+  Float32Array.from({ length: SIZE }, (_, i) => (around?.[i] ?? 0) + scale * (random.nextUnit() - 0.5));
+const times = (factor: number, values: Float32Array) => values.map((value) => factor * value);
+
+const shared = vector(new SeededRandom(1), 4);
+const best = { north: vector(new SeededRandom(2), 1, shared), south: vector(new SeededRandom(3), 1, shared) };
+
+const evaluate: EvaluateMean = async (mean) =>
+  Object.fromEntries(
+    Object.entries(best).map(([domain, target]) => [
+      domain,
+      0.2 + mean.reduce((sum, value, i) => sum + (value - target[i]!) ** 2, 0) / SIZE,
+    ]),
+  );
+
+const lossesOf =
+  (losses: Record<string, number>): EvaluateMean =>
+  async () =>
+    losses;
+
+/** Ten honest clients of two domains. */
+function honestClients(): Candidate[] {
+  return Array.from({ length: 10 }, (_, i) => ({
+    id: `honest-${i}`,
+    delta: vector(new SeededRandom(10 + i), 1.5, i % 2 === 0 ? best.north : best.south),
+    weight: 100 + i,
+  }));
+}
+
+const hostile: Candidate[] = [
+  { id: 'flipped', delta: times(-1.5, honestClients()[0]!.delta), weight: 120 },
+  { id: 'flipped-too', delta: times(-1.2, honestClients()[3]!.delta), weight: 120 },
+  { id: 'noise', delta: vector(new SeededRandom(99), 5), weight: 120 },
+  { id: 'nothing', delta: new Float32Array(SIZE), weight: 120 },
+  { id: 'too-long', delta: times(20, honestClients()[1]!.delta), weight: 120 },
+  { id: 'broken', delta: new Float32Array(SIZE).fill(Number.NaN), weight: 120 },
+  { id: 'misshapen', delta: new Float32Array(SIZE + 1), weight: 120 },
+];
+
+async function arrive(
+  candidates: readonly Candidate[],
+): Promise<{ standing: Standing; verdicts: Map<string, Verdict> }> {
+  let standing = await openStanding(rule, evaluate);
+  const verdicts = new Map<string, Verdict>();
+  for (const candidate of candidates) {
+    const verdict = await judge(policy, standing, candidate, evaluate);
+    verdicts.set(candidate.id, verdict);
+    standing = standingAfter(standing, candidate, verdict);
+  }
+  return { standing, verdicts };
+}
+
+const kinds = (verdicts: Map<string, Verdict>, names: readonly Candidate[]) =>
+  names.map(({ id }) => verdicts.get(id)!.kind);
+
+describe('on arrival', () => {
+  it('accepts every honest client, and has then merged them', async () => {
+    const { standing, verdicts } = await arrive(honestClients());
+    expect(new Set(kinds(verdicts, honestClients()))).toEqual(new Set(['accepted']));
+    expect(standing.members).toHaveLength(10);
+    expect(standing.merge.weight).toBe(1045);
+  });
+
+  it('says why it does not accept, with figures', async () => {
+    const { verdicts } = await arrive([...honestClients(), ...hostile]);
+    expect(verdicts.get('flipped')).toMatchObject({ kind: 'quarantined', reason: 'against-the-mean' });
+    expect(verdicts.get('noise')).toMatchObject({ kind: 'quarantined', reason: 'against-the-mean' });
+    expect(verdicts.get('nothing')).toMatchObject({ reason: 'against-the-mean', figures: { cosine: 0, norm: 0 } });
+    expect(verdicts.get('too-long')).toMatchObject({ kind: 'refused', refusal: { code: 'norm_too_large' } });
+    expect(verdicts.get('broken')).toMatchObject({ kind: 'refused', refusal: { code: 'not_finite' } });
+    expect(verdicts.get('misshapen')).toMatchObject({ kind: 'refused', refusal: { code: 'wrong_shape' } });
+    const flipped = verdicts.get('flipped') as Extract<Verdict, { kind: 'quarantined' }>;
+    expect(flipped.figures.cosine).toBeLessThan(-0.5);
+  });
+
+  it('the gate asks the worst domain, from the first contribution on', async () => {
+    const { verdicts } = await arrive([hostile[0]!, ...honestClients()]);
+    expect(verdicts.get('flipped')).toMatchObject({ reason: 'worse-held-out', figures: { cosine: null } });
+    // Good for the mean of both domains, and the ruin of one.
+    const standing = { ...(await openStanding(rule, evaluate)), best: 0.5 };
+    const [first] = honestClients();
+    expect((await judge(policy, standing, first!, lossesOf({ north: 0.01, south: 0.8 }))).kind).toBe('quarantined');
+    expect((await judge(policy, standing, first!, lossesOf({ north: 0.74, south: 0.74 }))).kind).toBe('accepted');
+  });
+
+  it('leaves the standing it judges on as it is', async () => {
+    const standing = await openStanding(rule, evaluate);
+    await judge(policy, standing, honestClients()[0]!, evaluate);
+    expect(standing.members).toEqual([]);
+    expect(standing.merge.weight).toBe(0);
+  });
+
+  it('counts a loss that is no number as the worst there is', () => {
+    expect(worstDomainLoss({ north: 1, south: Number.NaN })).toBe(Infinity);
+    expect(worstDomainLoss({})).toBe(Infinity);
+    expect(worstDomainLoss({ north: 1, south: 2 })).toBe(2);
+  });
+});
+
+describe('at the close', () => {
+  it('final verdicts and the bits of the merge are those of the honest alone, in every order of arrival', async () => {
+    const honest = (await arrive(honestClients())).standing.merge;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), async (order) => {
+        const shuffled = new SeededRandom(order).shuffled([...honestClients(), ...hostile]);
+        const { standing, verdicts } = await closeScreening(policy, rule, shuffled, evaluate);
+        expect(new Set(kinds(verdicts, honestClients()))).toEqual(new Set(['accepted']));
+        expect(kinds(verdicts, hostile)).not.toContain('accepted');
+        expect(standing.merge.weight).toBe(honest.weight);
+        expect(standing.merge.sum).toEqual(honest.sum);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('puts out who slipped in while nothing was known, and takes in whom they had kept out', async () => {
+    const noise = [hostile[2]!, { ...hostile[2]!, id: 'noise-2' }, { ...hostile[2]!, id: 'noise-3' }];
+    const lenient = { ...policy, tolerance: 3 };
+    let standing = await openStanding(rule, evaluate);
+    for (const candidate of noise)
+      standing = standingAfter(standing, candidate, await judge(lenient, standing, candidate, evaluate));
+    expect(standing.members).toHaveLength(3);
+    expect((await judge(lenient, standing, honestClients()[0]!, evaluate)).kind).toBe('quarantined');
+    const { verdicts } = await closeScreening(lenient, rule, [...noise, ...honestClients()], evaluate);
+    expect(kinds(verdicts, honestClients())).not.toContain('quarantined');
+    expect(kinds(verdicts, noise)).not.toContain('accepted');
+  });
+
+  it('judges the quarantined again once others are in', async () => {
+    const worst: Record<string, number> = { '': 1, first: 0.2, odd: 0.25, third: 0.3, 'first+odd': 0.9 };
+    const asked: string[] = [];
+    const losses: EvaluateMean = (mean, members) => {
+      asked.push(members.join('+'));
+      return lossesOf({ north: worst[members.join('+')] ?? 0.2 })(mean, members);
+    };
+    const candidates = ['first', 'odd', 'third'].map((id, i) => ({ ...honestClients()[i]!, id }));
+    const { verdicts } = await closeScreening({ ...policy, warmUp: 9 }, rule, candidates, losses);
+    expect(asked.slice(4)).toEqual(['first', 'first+odd', 'first+third', 'first+third+odd']);
+    expect(verdicts.get('odd')!.kind).toBe('accepted');
+  });
+
+  it('asks for each set of contributions by name, so that an evaluation need not be repeated', async () => {
+    const asked: string[] = [];
+    const recording: EvaluateMean = (mean, members) => {
+      asked.push(members.join('+'));
+      return evaluate(mean, members);
+    };
+    await closeScreening(policy, rule, honestClients().slice(0, 2), recording);
+    expect(asked.slice(0, 3)).toEqual(['', 'honest-0', 'honest-1']);
+    expect(asked).toHaveLength(5);
+  });
+});
