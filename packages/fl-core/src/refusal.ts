@@ -11,6 +11,8 @@ export const refusalCodes = [
   'unknown_lease',
   'unknown_upload',
   'unknown_contribution',
+  'unknown_version',
+  'version_archived', // an old version that would take too long to make again
   'campaign_closed',
   'no_shard_free', // every shard is contributed or leased; come back later
   'lease_expired',

@@ -141,7 +141,6 @@ function answerError(error: unknown, reply: FastifyReply, logger: FastifyBaseLog
   if (error instanceof Refusal) return sendError(reply, 404, error.code, error.message);
   const { statusCode = 500, message = '' } = error as { statusCode?: number; message?: string };
   if (statusCode < 500) return sendError(reply, statusCode, 'malformed', message);
-  if (/has no version/.test(message)) return sendError(reply, 404, 'unknown_version', message);
   logger.error({ err: error }, 'a request failed');
   return sendError(reply, 500, 'internal', 'The server failed at this request; it has been logged.');
 }

@@ -1,6 +1,6 @@
 /** One contract, two stores: files, and rows of a Postgres. */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeededRandom } from '@oneround/fl-core';
@@ -75,6 +75,20 @@ describe.each(stores)('%s', (name, open) => {
     await blobs.dropPart(upload);
     expect(await blobs.partBytes(upload)).toBe(0);
     await expect(blobs.readPart(upload)).rejects.toThrow(upload);
+  });
+
+  it('deletes a blob for good, from its copies too', async () => {
+    const blobs = open();
+    const bytes = randomBytes(1000, 8 + name.length);
+    const sha256 = await blobs.put(bytes);
+    await blobs.file(sha256);
+    await blobs.drop(sha256);
+    await blobs.drop(sha256);
+    expect(await blobs.has(sha256)).toBe(false);
+    await expect(blobs.read(sha256)).rejects.toThrow(sha256);
+    expect(readdirSync(join(folder, 'blobs'))).toEqual([]);
+    expect(await blobs.put(bytes)).toBe(sha256);
+    expect(hashBytes(await blobs.read(sha256))).toBe(sha256);
   });
 
   it('refuses what is past the quota', async () => {

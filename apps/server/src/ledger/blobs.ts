@@ -20,6 +20,8 @@ export interface Blobs {
    * @throws Refusal `storage_full` when there is no room; nothing is then left behind
    */
   put(bytes: Uint8Array): Promise<string>;
+  /** Deletes a blob that nothing names any more, if it is there. */
+  drop(sha256: string): Promise<void>;
   /** Bytes of an upload stored so far; 0 when there is none. */
   partBytes(contributionId: string): Promise<number>;
   /**

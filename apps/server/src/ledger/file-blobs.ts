@@ -88,6 +88,10 @@ export class FileBlobs implements Blobs {
     return sha256;
   }
 
+  async drop(sha256: string): Promise<void> {
+    this.#remove(this.#path(sha256));
+  }
+
   async partBytes(contributionId: string): Promise<number> {
     return fileBytes(join(this.#parts, contributionId)) ?? 0;
   }
@@ -126,13 +130,16 @@ export class FileBlobs implements Blobs {
   }
 
   async dropPart(contributionId: string): Promise<void> {
-    const path = join(this.#parts, contributionId);
-    this.#usedBytes -= fileBytes(path) ?? 0;
-    rmSync(path, { force: true });
+    this.#remove(join(this.#parts, contributionId));
   }
 
   #path(sha256: string): string {
     return join(this.#blobs, sha256);
+  }
+
+  #remove(path: string): void {
+    this.#usedBytes -= fileBytes(path) ?? 0;
+    rmSync(path, { force: true });
   }
 
   #withFile(path: string, flags: string, use: (descriptor: number) => void): void {

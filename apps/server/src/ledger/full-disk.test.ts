@@ -32,7 +32,7 @@ it('refuses what it cannot write, keeps what it acknowledged, and folds it once 
     room -= written;
     return written;
   };
-  const ledger = await Ledger.open({ dataDir: campaign.dataDir, blobs: { write } });
+  const ledger = await Ledger.open({ dataDir: campaign.dataDir, blobs: { write }, snapshots: { everyMerges: 1 } });
   try {
     await ledger.addCampaign(campaign.file);
     const { layout } = ledger.definition('test').manifest;
@@ -49,7 +49,7 @@ it('refuses what it cannot write, keeps what it acknowledged, and folds it once 
     room = Number.POSITIVE_INFINITY;
     await ledger.uploadChunk(contributionId, 1000, bytes.subarray(1000));
     expect((await ledger.finishUpload(contributionId)).value.sequence).toBe(1);
-    // A fold writes a snapshot.
+    // This fold writes a snapshot.
     room = 0;
     await expect(ledger.fold('test')).rejects.toMatchObject(full);
     const { contributions, versions } = await ledger.state('test');

@@ -2,80 +2,72 @@
  * The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. A
  * withdrawal makes one too, by subtraction: to the bit what it would be without the contribution.
  */
-import { decodeDelta, ExactFold, Refusal, type Version } from '@oneround/fl-core';
+import { ExactFold, Refusal, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
-import type { Blobs } from './blobs.ts';
+import { hashBytes } from './blobs.ts';
 import { moveHead, readHead, withdrawalRowHash } from './chain.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { VersionSums, type SumsStore } from './version-sums.ts';
 
 /** What a version adds to the ledger besides itself, in its transaction. */
 type VersionChange = (transaction: LedgerDatabase, version: number) => Promise<void>;
 
+interface NewVersion {
+  /** Behind the version, all together. */
+  labelTokens: number;
+  /** Contributions that it adds or takes away. */
+  merges: number;
+  /** Epoch milliseconds. */
+  now: number;
+  add: VersionChange;
+}
+
+/** Where versions are kept, and in which epoch they are made. */
+export interface AdapterStore extends SumsStore {
+  epoch: number;
+}
+
 /** One campaign's global adapter: a cache of its newest version's sum, rebuilt from the ledger at start. */
 export class GlobalAdapter {
   readonly #campaign: CampaignDefinition;
-  readonly #db: LedgerDatabase;
-  readonly #blobs: Blobs;
-  readonly #epoch: number;
+  readonly #store: AdapterStore;
+  readonly #sums: VersionSums;
   readonly #form: AdapterForm;
   #fold: ExactFold;
-  #version: number;
-  #labelTokens: number;
+  #version = -1;
+  #labelTokens = 0;
 
-  private constructor(
-    campaign: CampaignDefinition,
-    store: { db: LedgerDatabase; blobs: Blobs; epoch: number },
-    form: AdapterForm,
-    newest: { fold: ExactFold; version: number; labelTokens: number },
-  ) {
+  private constructor(campaign: CampaignDefinition, store: AdapterStore, form: AdapterForm) {
     this.#campaign = campaign;
-    this.#db = store.db;
-    this.#blobs = store.blobs;
-    this.#epoch = store.epoch;
+    this.#store = store;
+    this.#sums = new VersionSums(campaign, store);
     this.#form = form;
-    this.#fold = newest.fold;
-    this.#version = newest.version;
-    this.#labelTokens = newest.labelTokens;
+    this.#fold = new ExactFold(campaign.manifest.layout.size);
   }
 
   /** Continues from the newest version; a campaign without one gets version 0, its start. */
-  static async open(
-    campaign: CampaignDefinition,
-    store: { db: LedgerDatabase; blobs: Blobs; epoch: number; now: number },
-  ): Promise<GlobalAdapter> {
-    const { id, layout } = campaign.manifest;
+  static async open(campaign: CampaignDefinition, store: AdapterStore, now: number): Promise<GlobalAdapter> {
     const form = await AdapterForm.read(campaign.manifest, (sha256) => store.blobs.read(sha256));
+    const adapter = new GlobalAdapter(campaign, store, form);
     const newest = await store.db
       .selectFrom('versions')
-      .selectAll()
-      .where('campaign_id', '=', id)
+      .select(['version', 'label_tokens'])
+      .where('campaign_id', '=', campaign.manifest.id)
       .orderBy('version', 'desc')
       .executeTakeFirst();
     if (newest) {
-      const fold = new ExactFold(layout.size, {
-        sum: floats64(await store.blobs.read(newest.sum_sha256)),
-        weight: newest.weight,
-      });
-      return new GlobalAdapter(campaign, store, form, {
-        fold,
-        version: newest.version,
-        labelTokens: newest.label_tokens,
-      });
-    }
-    const adapter = new GlobalAdapter(campaign, store, form, {
-      fold: new ExactFold(layout.size),
-      version: -1,
-      labelTokens: 0,
-    });
-    await adapter.#commit(adapter.#fold, 0, store.now, async () => undefined);
+      adapter.#fold = await adapter.#sums.at(newest.version);
+      adapter.#version = newest.version;
+      adapter.#labelTokens = newest.label_tokens;
+    } else await adapter.#commit(adapter.#fold, { labelTokens: 0, merges: 0, now, add: async () => undefined });
     return adapter;
   }
 
   /** @throws Refusal when this delta could not be folded exactly on top of what is there; nothing changes */
   checkFoldable(delta: Float32Array, labelTokens: number): void {
-    this.#copy().add(delta, labelTokens * this.#campaign.manifest.weightScale);
+    this.#copy().add(delta, this.#sums.weight(labelTokens));
   }
 
   /**
@@ -84,20 +76,20 @@ export class GlobalAdapter {
    * @throws Error when the ledger changed underneath (another process folds it); nothing is then committed
    */
   async foldPending(now: number): Promise<Version | null> {
-    const { id, weightScale } = this.#campaign.manifest;
-    const pending = await this.#db
+    const { id } = this.#campaign.manifest;
+    const pending = await this.#store.db
       .selectFrom('contributions')
       .select(['contribution_id', 'sha256', 'label_tokens'])
       .where('campaign_id', '=', id)
       .where('folded_version', 'is', null)
-      .where('contribution_id', 'not in', this.#withdrawn(this.#db))
+      .where('contribution_id', 'not in', this.#withdrawn(this.#store.db))
       .orderBy('sequence')
       .execute();
     if (pending.length === 0) return null;
     const fold = this.#copy();
-    for (const row of pending) fold.add(await this.#delta(row.sha256), row.label_tokens * weightScale);
+    for (const row of pending) fold.add(await this.#sums.delta(row.sha256), this.#sums.weight(row.label_tokens));
     const labelTokens = pending.reduce((sum, row) => sum + row.label_tokens, this.#labelTokens);
-    return this.#commit(fold, labelTokens, now, async (transaction, version) => {
+    const add: VersionChange = async (transaction, version) => {
       const result = await transaction
         .updateTable('contributions')
         .set({ folded_version: version })
@@ -110,7 +102,8 @@ export class GlobalAdapter {
         .where('contribution_id', 'not in', this.#withdrawn(transaction))
         .executeTakeFirst();
       if (result.numUpdatedRows !== BigInt(pending.length)) throw new Error('the ledger changed during the fold');
-    });
+    };
+    return this.#commit(fold, { labelTokens, merges: pending.length, now, add });
   }
 
   /**
@@ -119,8 +112,8 @@ export class GlobalAdapter {
    * @throws Refusal `unknown_contribution`, `already_withdrawn`; Error when the ledger changed underneath
    */
   async withdraw(contributionId: string, now: number): Promise<Version | null> {
-    const { id, weightScale } = this.#campaign.manifest;
-    const contribution = await this.#db
+    const { id } = this.#campaign.manifest;
+    const contribution = await this.#store.db
       .selectFrom('contributions')
       .select(['sha256', 'label_tokens', 'folded_version'])
       .where('contribution_id', '=', contributionId)
@@ -129,39 +122,43 @@ export class GlobalAdapter {
     if (!contribution) {
       throw new Refusal('unknown_contribution', `The campaign "${id}" has no contribution ${contributionId}.`);
     }
-    const earlier = await this.#withdrawn(this.#db).where('contribution_id', '=', contributionId).executeTakeFirst();
+    const earlier = await this.#withdrawn(this.#store.db)
+      .where('contribution_id', '=', contributionId)
+      .executeTakeFirst();
     if (earlier) {
       throw new Refusal('already_withdrawn', `The contribution ${contributionId} was withdrawn before.`);
     }
     const { sha256, label_tokens, folded_version } = contribution;
     if (folded_version === null) {
-      await this.#db
+      await this.#store.db
         .transaction()
         .execute((transaction) => this.#addWithdrawal(transaction, contributionId, null, now));
       return null;
     }
     const fold = this.#copy();
-    fold.withdraw(await this.#delta(sha256), label_tokens * weightScale);
-    return this.#commit(fold, this.#labelTokens - label_tokens, now, (transaction, version) =>
-      this.#addWithdrawal(transaction, contributionId, version, now),
-    );
+    fold.withdraw(await this.#sums.delta(sha256), this.#sums.weight(label_tokens));
+    const add: VersionChange = (transaction, version) => this.#addWithdrawal(transaction, contributionId, version, now);
+    return this.#commit(fold, { labelTokens: this.#labelTokens - label_tokens, merges: 1, now, add });
   }
 
   /**
    * The global adapter's values at a version: the start plus the weighted mean of the deltas, f32 in layout order.
-   * @throws RangeError for a version that is not there
+   * @throws Refusal `unknown_version`
    */
-  async values(version: number): Promise<Float32Array> {
-    const { id, layout } = this.#campaign.manifest;
-    const row = await this.#db
-      .selectFrom('versions')
-      .select(['sum_sha256', 'weight'])
-      .where('campaign_id', '=', id)
-      .where('version', '=', version)
-      .executeTakeFirst();
-    if (!row) throw new RangeError(`campaign ${id} has no version ${version}`);
-    const sum = floats64(await this.#blobs.read(row.sum_sha256));
-    return this.fromStart(new ExactFold(layout.size, { sum, weight: row.weight }).mean());
+  async values(version: number, limit?: number): Promise<Float32Array> {
+    const { id } = this.#campaign.manifest;
+    if (version > this.#version)
+      throw new Refusal('unknown_version', `The campaign "${id}" has no version ${version}.`);
+    const newest = { version: this.#version, fold: this.#fold };
+    return this.fromStart((await this.#sums.at(version, newest, limit)).mean());
+  }
+
+  /**
+   * The PEFT folder of a version.
+   * @throws Refusal `unknown_version`, or `version_archived` for one that would hold everybody else up
+   */
+  async exportVersion(version: number): Promise<PeftFiles> {
+    return this.#form.exportValues(await this.values(version, this.#store.snapshots.replayLimit));
   }
 
   /** The values of the adapter that is `delta` away from the start. */
@@ -173,18 +170,8 @@ export class GlobalAdapter {
     return this.#version;
   }
 
-  /** The PEFT folder of an adapter with these values. */
-  exportValues(values: Float32Array): PeftFiles {
-    return this.#form.exportValues(values);
-  }
-
   #copy(): ExactFold {
     return new ExactFold(this.#fold.size, { sum: this.#fold.sum, weight: this.#fold.weight });
-  }
-
-  async #delta(sha256: string): Promise<Float32Array> {
-    const { layout, upload } = this.#campaign.manifest;
-    return decodeDelta(await this.#blobs.read(sha256), { size: layout.size, codec: upload.codec });
   }
 
   /** The ids of this campaign's withdrawn contributions, as a query. */
@@ -219,25 +206,30 @@ export class GlobalAdapter {
   /** @throws Error when another process has opened the ledger since: it folds now */
   async #checkEpoch(transaction: LedgerDatabase): Promise<void> {
     const lease = await transaction.selectFrom('fold_lease').select('epoch').where('id', '=', 1).executeTakeFirst();
-    if (lease?.epoch !== this.#epoch) throw new Error('another server has taken over this ledger; this one must stop');
+    if (lease?.epoch !== this.#store.epoch)
+      throw new Error('another server has taken over this ledger; this one must stop');
   }
 
-  async #commit(fold: ExactFold, labelTokens: number, now: number, change: VersionChange): Promise<Version> {
+  async #commit(fold: ExactFold, change: NewVersion): Promise<Version> {
     const campaignId = this.#campaign.manifest.id;
+    const { labelTokens, merges, now, add } = change;
     const version = this.#version + 1;
     const { sum, ...published } = this.#form.publish(fold);
     const row = {
       campaign_id: campaignId,
       version,
       ...published,
-      sum_sha256: await this.#blobs.put(sum),
+      sum_sha256: hashBytes(sum),
       label_tokens: labelTokens,
       created_at: now,
     };
-    const contributionIds = await this.#db.transaction().execute(async (transaction) => {
+    const isSnapshot = version > 0 && (await this.#sums.isDue(this.#version, merges, now));
+    if (isSnapshot) await this.#store.blobs.put(sum);
+    const contributionIds = await this.#store.db.transaction().execute(async (transaction) => {
       await this.#checkEpoch(transaction);
       await transaction.insertInto('versions').values(row).execute();
-      await change(transaction, version);
+      await add(transaction, version);
+      if (isSnapshot) await this.#sums.record(transaction, { version, sha256: row.sum_sha256, createdAt: now });
       const held = await transaction
         .selectFrom('contributions')
         .select('contribution_id')
@@ -251,6 +243,7 @@ export class GlobalAdapter {
     this.#fold = fold;
     this.#version = version;
     this.#labelTokens = labelTokens;
+    if (isSnapshot) await this.#sums.prune();
     return {
       version,
       sha256: row.sha256,
@@ -261,8 +254,4 @@ export class GlobalAdapter {
       evaluation: null,
     };
   }
-}
-
-function floats64(bytes: Uint8Array): Float64Array {
-  return new Float64Array(new Uint8Array(bytes).buffer);
 }

@@ -36,6 +36,7 @@ import { Intake, type OpenCampaign } from './intake.ts';
 import { LeaseBook } from './leases.ts';
 import { nextFoldEpoch, openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, Outcome } from './outcome.ts';
+import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
 
 /** Something to evaluate on held-out data: a version, or one contribution alone. */
 export type EvaluationSubject =
@@ -44,8 +45,20 @@ export type EvaluationSubject =
 export interface LedgerOptions {
   dataDir: string;
   blobs?: FileBlobsOptions;
+  /** What of `defaultSnapshots` is otherwise. */
+  snapshots?: Partial<SnapshotPolicy>;
   /** Epoch milliseconds. */
   now?: () => number;
+}
+
+/** What a ledger is made of. */
+interface LedgerParts {
+  db: LedgerDatabase;
+  blobs: Blobs;
+  leases: LeaseBook;
+  snapshots: SnapshotPolicy;
+  now: () => number;
+  epoch: number;
 }
 
 export class Ledger {
@@ -53,24 +66,33 @@ export class Ledger {
   readonly #blobs: Blobs;
   readonly #leases: LeaseBook;
   readonly #intake: Intake;
+  readonly #snapshots: SnapshotPolicy;
   readonly #now: () => number;
   readonly #epoch: number;
   readonly #campaigns = new Map<string, OpenCampaign>();
 
-  private constructor(db: LedgerDatabase, blobs: Blobs, leases: LeaseBook, now: () => number, epoch: number) {
+  private constructor({ db, blobs, leases, snapshots, now, epoch }: LedgerParts) {
     this.#db = db;
     this.#blobs = blobs;
     this.#leases = leases;
+    this.#snapshots = snapshots;
     this.#now = now;
     this.#epoch = epoch;
     this.#intake = new Intake({ db, blobs, leases, now, campaign: (id) => this.#campaign(id) });
   }
 
   /** Opens the ledger of a data directory with every campaign it holds, and takes over the right to fold. */
-  static async open({ dataDir, blobs: blobOptions = {}, now = Date.now }: LedgerOptions): Promise<Ledger> {
-    const blobs = new FileBlobs(dataDir, blobOptions);
+  static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
+    const blobs = new FileBlobs(dataDir, options.blobs);
     const db = await openDatabase(dataDir);
-    const ledger = new Ledger(db, blobs, await LeaseBook.load(db, now), now, await nextFoldEpoch(db));
+    const ledger = new Ledger({
+      db,
+      blobs,
+      leases: await LeaseBook.load(db, now),
+      snapshots: { ...defaultSnapshots, ...options.snapshots },
+      now,
+      epoch: await nextFoldEpoch(db),
+    });
     for (const { definition } of await db.selectFrom('campaigns').select('definition').execute()) {
       await ledger.#open(campaignDefinitionSchema.parse(JSON.parse(definition)));
     }
@@ -300,11 +322,11 @@ export class Ledger {
     return this.#outcome(campaignId, null, [{ type: 'version', version }, entry]);
   }
 
-  /** The PEFT folder of a version; the newest unless told. @throws RangeError for a version that is not there */
+  /** The PEFT folder of a version; the newest unless told. @throws Refusal `unknown_version`, `version_archived` */
   async exportVersion(campaignId: string, version?: number): Promise<PeftFiles & { version: number }> {
     const { adapter } = this.#campaign(campaignId);
     const wanted = version ?? adapter.newestVersion;
-    return { version: wanted, ...adapter.exportValues(await adapter.values(wanted)) };
+    return { version: wanted, ...(await adapter.exportVersion(wanted)) };
   }
 
   /** How many leases are alive, and how many uploads they have under way. */
@@ -339,8 +361,9 @@ export class Ledger {
   }
 
   async #open(definition: CampaignDefinition): Promise<void> {
-    const store = { db: this.#db, blobs: this.#blobs, epoch: this.#epoch, now: this.#now() };
-    this.#campaigns.set(definition.manifest.id, { definition, adapter: await GlobalAdapter.open(definition, store) });
+    const store = { db: this.#db, blobs: this.#blobs, epoch: this.#epoch, snapshots: this.#snapshots };
+    const adapter = await GlobalAdapter.open(definition, store, this.#now());
+    this.#campaigns.set(definition.manifest.id, { definition, adapter });
   }
 
   /** A campaign that nobody contributed to may change; its versions, uploads and leases meant another one. */
@@ -354,7 +377,7 @@ export class Ledger {
     }
     await this.#db.transaction().execute(async (transaction) => {
       await transaction.deleteFrom('campaigns').where('id', '=', campaignId).execute();
-      for (const table of ['versions', 'evaluations', 'uploads', 'leases'] as const) {
+      for (const table of ['versions', 'snapshots', 'evaluations', 'uploads', 'leases'] as const) {
         await transaction.deleteFrom(table).where('campaign_id', '=', campaignId).execute();
       }
     });

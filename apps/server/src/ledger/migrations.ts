@@ -4,6 +4,7 @@ import { chainMigration } from './chain-migration.ts';
 import { changed, columnTypes, createGuard, isPostgres } from './dialect.ts';
 import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
+import { snapshotMigration } from './snapshot-migration.ts';
 import { withdrawalMigration } from './withdrawal-migration.ts';
 
 const first: Migration = {
@@ -122,6 +123,7 @@ export const ledgerMigrations: MigrationProvider = {
       '001-ledger': first,
       '002-chain': chainMigration,
       '003-withdrawals': withdrawalMigration,
+      '004-snapshots': snapshotMigration,
       '010-servers': serversMigration,
     }),
 };

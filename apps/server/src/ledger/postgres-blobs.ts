@@ -73,6 +73,18 @@ export class PostgresBlobs implements Blobs {
     return sha256;
   }
 
+  async drop(sha256: string): Promise<void> {
+    await this.#cache.drop(sha256);
+    await this.#durably(async (transaction) => {
+      const blob = await transaction
+        .deleteFrom('blobs')
+        .where('sha256', '=', sha256)
+        .returning('upload')
+        .executeTakeFirst();
+      if (blob) await dropChunks(transaction, blob.upload);
+    });
+  }
+
   async partBytes(contributionId: string): Promise<number> {
     const last = await this.#db
       .selectFrom('chunks')
@@ -118,13 +130,7 @@ export class PostgresBlobs implements Blobs {
   }
 
   async dropPart(contributionId: string): Promise<void> {
-    await this.#db
-      .deleteFrom('chunks')
-      .where('upload', '=', contributionId)
-      .where(({ not, exists, selectFrom }) =>
-        not(exists(selectFrom('blobs').select('sha256').whereRef('blobs.upload', '=', 'chunks.upload'))),
-      )
-      .execute();
+    await dropChunks(this.#db, contributionId);
   }
 
   async #durably(work: (transaction: Transaction<LedgerTables>) => Promise<unknown>): Promise<void> {
@@ -159,9 +165,14 @@ async function nameBlob(transaction: Transaction<LedgerTables>, blob: LedgerTabl
     .values(blob)
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  await transaction
+  await dropChunks(transaction, blob.upload);
+}
+
+/** Deletes the chunks of an upload that is no blob. */
+async function dropChunks(db: LedgerDatabase, upload: string): Promise<void> {
+  await db
     .deleteFrom('chunks')
-    .where('upload', '=', blob.upload)
+    .where('upload', '=', upload)
     .where(({ not, exists, selectFrom }) =>
       not(exists(selectFrom('blobs').select('sha256').whereRef('blobs.upload', '=', 'chunks.upload'))),
     )

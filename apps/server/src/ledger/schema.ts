@@ -9,6 +9,7 @@ export interface LedgerTables {
   contributions: ContributionTable;
   withdrawals: WithdrawalTable;
   versions: VersionTable;
+  snapshots: SnapshotTable;
   evaluations: EvaluationTable;
   log: LogTable;
   fold_lease: FoldLeaseTable;
@@ -110,11 +111,19 @@ export interface VersionTable {
   version: number;
   sha256: string;
   export_sha256: string;
-  /** Blob with the exact Float64 sum, little-endian. */
+  /** Of the exact sum, Float64, little-endian, whether it is stored (`snapshots`) or not. */
   sum_sha256: string;
   /** Total weight behind the sum. */
   weight: number;
   label_tokens: number;
+  created_at: number;
+}
+
+/** Versions whose sum is a blob. */
+interface SnapshotTable {
+  campaign_id: string;
+  version: number;
+  sha256: string;
   created_at: number;
 }
 

@@ -1,0 +1,182 @@
+/**
+ * The exact sum behind any version. Only a few are stored, as snapshots; every other one is the nearest of them with the
+ * contributions between added or taken away, which gives the same bits (fl-core, `fold.ts`). So a data directory holds a
+ * few sums, however many versions there are.
+ */
+import { decodeDelta, ExactFold, Refusal } from '@oneround/fl-core';
+import type { CampaignDefinition } from '../campaign/index.ts';
+import { unreferencedBlobs } from './blob-references.ts';
+import type { Blobs } from './blobs.ts';
+import type { LedgerDatabase } from './open-database.ts';
+
+/** When a sum is stored, and how many are. */
+export interface SnapshotPolicy {
+  /** After this many contributions were folded or withdrawn since the last one, */
+  everyMerges: number;
+  /** or when a version comes this many milliseconds after it. */
+  everyMs: number;
+  keep: number;
+  /** Deltas that are read at most for an old version that somebody asks for: 256 of a million values take three seconds. */
+  replayLimit: number;
+}
+
+export const defaultSnapshots: SnapshotPolicy = { everyMerges: 16, everyMs: 60_000, keep: 4, replayLimit: 256 };
+
+/** A sum and the version it is behind. */
+export interface VersionSum {
+  version: number;
+  fold: ExactFold;
+}
+
+/** A contribution with the versions that hold it: from `folded` up to, but without, `withdrawn`. */
+interface Held {
+  sha256: string;
+  labelTokens: number;
+  folded: number;
+  withdrawn: number | null;
+}
+
+interface StoredSum {
+  version: number;
+  sha256: string;
+  createdAt: number;
+}
+
+export interface SumsStore {
+  db: LedgerDatabase;
+  blobs: Blobs;
+  snapshots: SnapshotPolicy;
+}
+
+export class VersionSums {
+  readonly #campaign: CampaignDefinition;
+  readonly #store: SumsStore;
+
+  constructor(campaign: CampaignDefinition, store: SumsStore) {
+    this.#campaign = campaign;
+    this.#store = store;
+  }
+
+  /**
+   * The sum behind a version that is there, as a copy.
+   * @param known a sum in memory, one more to start from
+   * @throws Refusal `version_archived` when more than `limit` deltas would have to be read for it
+   */
+  async at(version: number, known?: VersionSum, limit = Number.POSITIVE_INFINITY): Promise<ExactFold> {
+    const held = await this.#held();
+    const inMemory = known ? [{ version: known.version, read: async () => known.fold }] : [];
+    const stored = (await this.#stored()).map((sum) => ({ version: sum.version, read: () => this.#read(sum) }));
+    const empty = { version: 0, read: async () => new ExactFold(this.#campaign.manifest.layout.size) };
+    const [nearest] = [...inMemory, empty, ...stored]
+      .map((base) => ({ ...base, ...changes(held, base.version, version) }))
+      .toSorted((a, b) => a.added.length + a.removed.length - (b.added.length + b.removed.length));
+    const { read, added, removed } = nearest!;
+    if (added.length + removed.length > limit) {
+      throw new Refusal(
+        'version_archived',
+        `Version ${version} is not kept ready any more: it lies ${added.length + removed.length} contributions from those that are. Take a newer one.`,
+      );
+    }
+    const base = await read();
+    const fold = new ExactFold(base.size, { sum: base.sum, weight: base.weight });
+    for (const row of removed) fold.withdraw(await this.delta(row.sha256), this.weight(row.labelTokens));
+    for (const row of added) fold.add(await this.delta(row.sha256), this.weight(row.labelTokens));
+    return fold;
+  }
+
+  /** What a contribution weighs in the sum. */
+  weight(labelTokens: number): number {
+    return labelTokens * this.#campaign.manifest.weightScale;
+  }
+
+  /** A contribution's decoded delta. */
+  async delta(sha256: string): Promise<Float32Array> {
+    const { layout, upload } = this.#campaign.manifest;
+    return decodeDelta(await this.#store.blobs.read(sha256), { size: layout.size, codec: upload.codec });
+  }
+
+  /** True when the version after `newest`, of `merges` more contributions, should be stored. */
+  async isDue(newest: number, merges: number, now: number): Promise<boolean> {
+    const { everyMerges, everyMs } = this.#store.snapshots;
+    const last = (await this.#stored()).at(-1);
+    const { added, removed } = changes(await this.#held(), last?.version ?? 0, newest);
+    return added.length + removed.length + merges >= everyMerges || now - (last?.createdAt ?? now) >= everyMs;
+  }
+
+  /** Records a stored sum, in the transaction of its version. */
+  async record(transaction: LedgerDatabase, sum: StoredSum): Promise<void> {
+    const campaignId = this.#campaign.manifest.id;
+    const { version, sha256, createdAt } = sum;
+    await transaction
+      .insertInto('snapshots')
+      .values({ campaign_id: campaignId, version, sha256, created_at: createdAt })
+      .execute();
+  }
+
+  /** Forgets the sums that are more than are kept. */
+  async prune(): Promise<void> {
+    const { db, blobs, snapshots } = this.#store;
+    const old = (await this.#stored()).slice(0, -snapshots.keep);
+    for (const { version } of old) {
+      await db
+        .deleteFrom('snapshots')
+        .where('campaign_id', '=', this.#campaign.manifest.id)
+        .where('version', '=', version)
+        .execute();
+    }
+    const hashes = old.map(({ sha256 }) => sha256);
+    for (const sha256 of await unreferencedBlobs(db, hashes)) await blobs.drop(sha256);
+  }
+
+  async #read({ version, sha256 }: StoredSum): Promise<ExactFold> {
+    const { db, blobs } = this.#store;
+    const { id, layout } = this.#campaign.manifest;
+    const { weight } = await db
+      .selectFrom('versions')
+      .select('weight')
+      .where('campaign_id', '=', id)
+      .where('version', '=', version)
+      .executeTakeFirstOrThrow();
+    return new ExactFold(layout.size, { sum: floats64(await blobs.read(sha256)), weight });
+  }
+
+  /** Oldest first. */
+  async #stored(): Promise<StoredSum[]> {
+    return this.#store.db
+      .selectFrom('snapshots')
+      .select(['version', 'sha256', 'created_at as createdAt'])
+      .where('campaign_id', '=', this.#campaign.manifest.id)
+      .orderBy('version')
+      .execute();
+  }
+
+  async #held(): Promise<Held[]> {
+    return this.#store.db
+      .selectFrom('contributions')
+      .leftJoin('withdrawals', 'withdrawals.contribution_id', 'contributions.contribution_id')
+      .select([
+        'contributions.sha256',
+        'contributions.label_tokens as labelTokens',
+        'contributions.folded_version as folded',
+        'withdrawals.version as withdrawn',
+      ])
+      .where('contributions.campaign_id', '=', this.#campaign.manifest.id)
+      .where('contributions.folded_version', 'is not', null)
+      .$narrowType<{ folded: number }>()
+      .execute();
+  }
+}
+
+/** What makes the contributions of one version those of another. */
+function changes(held: readonly Held[], from: number, to: number): { added: Held[]; removed: Held[] } {
+  const isIn = ({ folded, withdrawn }: Held, version: number) =>
+    folded <= version && (withdrawn === null || withdrawn > version);
+  return {
+    added: held.filter((row) => isIn(row, to) && !isIn(row, from)),
+    removed: held.filter((row) => isIn(row, from) && !isIn(row, to)),
+  };
+}
+
+function floats64(bytes: Uint8Array): Float64Array {
+  return new Float64Array(bytes.slice().buffer);
+}
