@@ -17,11 +17,24 @@ export function columnTypes(db: Handle) {
     : { text: 'text' as const, integer: 'integer' as const, real: 'real' as const };
 }
 
-/** Epoch milliseconds on the clock of whoever decides: the shared database, or else this process, whose clock is `now`. */
-export function currentTime(db: Handle, now: () => number): RawBuilder<number> {
-  return isPostgres(db)
-    ? sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`
-    : sql<number>`cast(${now()} as integer)`;
+/**
+ * Epoch milliseconds on the clock of whoever decides: the shared database, or else this process, whose clock is `now`.
+ * Deadlines that several servers read are written and compared by it alone.
+ */
+export async function readClock(db: Handle, now: () => number): Promise<number> {
+  if (!isPostgres(db)) return now();
+  const { rows } = await sql<{ now: number }>`
+    select cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as now`.execute(db);
+  return rows[0]!.now;
+}
+
+/**
+ * From here to the end of the transaction no other server changes the campaign's leases or chain. SQLite has one server,
+ * and its transactions follow one another.
+ */
+export async function lockCampaign(transaction: Handle, campaignId: string): Promise<void> {
+  if (!isPostgres(transaction)) return;
+  await transaction.selectFrom('campaigns').select('id').where('id', '=', campaignId).forUpdate().execute();
 }
 
 /** A trigger that refuses to change a row. */
