@@ -10,7 +10,8 @@ import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } fro
 import { asStorageFull } from './database-errors.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
 import { standingContributions } from './campaign-view.ts';
-import { maxLabelTokens, type LeaseBook } from './leases.ts';
+import { maxLabelTokens } from './lease-terms.ts';
+import type { LeaseBook } from './leases.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 /** What intake needs of a campaign. */
@@ -46,8 +47,8 @@ export class Intake {
       if (accepted.sha256 === message.sha256 && accepted.lease_id === message.leaseId) return accepted.bytes;
       throw new Refusal('wrong_hash', 'Other bytes were accepted under this contribution id before.');
     }
-    const { campaignId } = leases.holder(message.leaseId);
-    leases.live(message.leaseId);
+    const { campaignId } = await leases.holder(message.leaseId);
+    await leases.live(message.leaseId);
     await this.#checkBegin(message, this.#parts.campaign(campaignId).definition);
     const earlier = await db
       .selectFrom('uploads')
@@ -101,7 +102,7 @@ export class Intake {
       return { contributionId, sequence, repeated: true, leaseId, campaignId };
     }
     const upload = await this.#upload(contributionId);
-    const lease = leases.live(upload.lease_id);
+    const lease = await leases.live(upload.lease_id);
     const begin = JSON.parse(upload.begin) as UploadBegin;
     const { definition, adapter } = this.#parts.campaign(upload.campaign_id);
     const stored = await this.#storedBytes(upload);
@@ -113,7 +114,7 @@ export class Intake {
       contribution_id: contributionId,
       campaign_id: upload.campaign_id,
       lease_id: upload.lease_id,
-      client_id: leases.clientOf(upload.lease_id).clientId,
+      client_id: (await leases.clientOf(upload.lease_id)).clientId,
       public_key: lease.public_key,
       signature: begin.signature,
       shard_index: lease.shard_index,
@@ -135,7 +136,7 @@ export class Intake {
 
   async #checkBegin(message: UploadBegin, { manifest, shards }: CampaignDefinition): Promise<void> {
     const { leases } = this.#parts;
-    const { publicKey, shardIndex } = leases.holder(message.leaseId);
+    const { publicKey, shardIndex } = await leases.holder(message.leaseId);
     if (message.codec !== manifest.upload.codec) {
       throw new Refusal('malformed', `This campaign takes deltas encoded as ${manifest.upload.codec}.`);
     }

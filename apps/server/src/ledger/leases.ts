@@ -1,8 +1,10 @@
 /**
  * Leases: the right to train a shard until a deadline. A lease outlives its connection (a reload resumes it) but not its
  * deadline; then somebody else gets the shard, and nobody waits.
+ *
+ * The rows decide, and the database's clock: any number of servers may hand out the same campaign's shards. Memory holds
+ * what a row never changes, and a client's newest figures until they are worth a write.
  */
-import { randomUUID } from 'node:crypto';
 import {
   Refusal,
   type ClientPhase,
@@ -12,12 +14,11 @@ import {
   type Progress,
   type RefusalMessage,
 } from '@oneround/fl-core';
-import type { Selectable } from 'kysely';
-import type { CampaignDefinition, DataShard } from '../campaign/index.ts';
+import type { CampaignDefinition } from '../campaign/index.ts';
+import { contributedShards } from './campaign-view.ts';
+import { lockCampaign, readClock } from './dialect.ts';
+import { entered, isLive, leaseOf, mayResume, newClient, nextShard, type LeaseRow } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import type { LedgerTables } from './schema.ts';
-
-type LeaseRow = Selectable<LedgerTables['leases']>;
 
 /** A lease as its holder and as observers see it. */
 export interface HeldLease {
@@ -25,261 +26,286 @@ export interface HeldLease {
   client: ClientRow;
 }
 
-/** All leases of one ledger. Progress is kept in memory and stored when the phase changes: a figure is no promise. */
+/** Who holds a lease, and on what: this never changes. */
+export interface LeaseHolder {
+  campaignId: string;
+  publicKey: string;
+  shardIndex: number | null;
+}
+
+/** What this server last wrote of a lease, when (by its own clock), and the figures that came since. */
+interface LastWrite {
+  at: number;
+  expiresAt: number;
+  stored: string;
+  client: ClientRow;
+}
+
+/** A deadline is written again once this part of the time to live has passed: it is never nearer than the rest. */
+const WRITE_AFTER = 1 / 3;
+
+/** All leases of one ledger. Figures are no promise: those that are not stored yet are lost with the server. */
 export class LeaseBook {
   readonly #db: LedgerDatabase;
   readonly #now: () => number;
-  /** Newest row of every lease. */
-  readonly #rows = new Map<string, LeaseRow>();
-  readonly #clients = new Map<string, ClientRow>();
+  readonly #holders = new Map<string, LeaseHolder>();
+  readonly #written = new Map<string, LastWrite>();
 
-  private constructor(db: LedgerDatabase, now: () => number) {
+  constructor(db: LedgerDatabase, now: () => number) {
     this.#db = db;
     this.#now = now;
   }
 
-  static async load(db: LedgerDatabase, now: () => number): Promise<LeaseBook> {
-    const book = new LeaseBook(db, now);
-    for (const row of await db.selectFrom('leases').selectAll().execute()) {
-      book.#rows.set(row.lease_id, row);
-      book.#clients.set(row.lease_id, JSON.parse(row.client) as ClientRow);
-    }
-    return book;
-  }
-
   /** Every participation in a campaign, oldest first. */
-  clients(campaignId: string): ClientRow[] {
-    return this.#of(campaignId)
-      .map((row) => this.#clients.get(row.lease_id)!)
-      .toSorted((a, b) => a.joinedAt - b.joinedAt);
+  async clients(campaignId: string): Promise<ClientRow[]> {
+    const rows = await this.#db
+      .selectFrom('leases')
+      .select(['lease_id', 'client'])
+      .where('campaign_id', '=', campaignId)
+      .execute();
+    return rows.map((row) => this.#newest(row)).toSorted((a, b) => a.joinedAt - b.joinedAt);
   }
 
   /** Shards that somebody is training right now. */
-  leasedShards(campaignId: string): Set<number> {
-    const live = this.#of(campaignId).filter((row) => this.#isLive(row) && row.shard_index !== null);
-    return new Set(live.map((row) => row.shard_index!));
+  async leasedShards(campaignId: string): Promise<Set<number>> {
+    const live = await liveShards(this.#db, campaignId, await readClock(this.#db, this.#now));
+    return new Set(live.map(({ shard_index }) => shard_index));
   }
 
   /**
    * Grants a new lease, or the one asked for in `resumeLeaseId` while its shard is not somebody else's.
    * @throws Refusal `no_shard_free` with when one may come back
    */
-  async join(
-    request: JoinRequest,
-    clientId: string,
-    campaign: CampaignDefinition,
-    contributed: ReadonlySet<number>,
-  ): Promise<HeldLease> {
-    const previous = request.resumeLeaseId ? this.#rows.get(request.resumeLeaseId) : undefined;
-    if (previous && this.#mayResume(previous, request, contributed)) return this.#resume(previous, campaign);
-    const shard = request.source === 'shard' ? this.#nextShard(campaign, contributed) : null;
-    const now = this.#now();
-    const leaseId = randomUUID();
-    const client: ClientRow = {
-      leaseId,
-      clientId,
-      device: request.device,
-      shardIndex: shard?.index ?? null,
-      phase: 'joined',
-      epoch: 0,
-      epochs: campaign.manifest.training.epochs,
-      step: 0,
-      steps: 0,
-      tokensPerSecond: 0,
-      loss: null,
-      bytesDown: 0,
-      joinedAt: now,
-      phases: [{ phase: 'joined', at: now }],
-      contributionId: null,
-      refusal: null,
-    };
-    const row: LeaseRow = {
-      lease_id: leaseId,
-      campaign_id: request.campaignId,
-      public_key: request.publicKey,
-      source: request.source,
-      shard_index: shard?.index ?? null,
-      expires_at: now + campaign.manifest.lease.ttlMs,
-      ended: null,
-      client: JSON.stringify(client),
-    };
-    await this.#db.insertInto('leases').values(row).execute();
-    this.#rows.set(leaseId, row);
-    this.#clients.set(leaseId, client);
-    return { lease: leaseOf(row, client, campaign, false), client };
+  async join(request: JoinRequest, clientId: string, campaign: CampaignDefinition): Promise<HeldLease> {
+    return this.#db.transaction().execute(async (transaction) => {
+      await lockCampaign(transaction, request.campaignId);
+      const now = await readClock(transaction, this.#now);
+      const contributed = await contributedShards(transaction, request.campaignId);
+      const live = await liveShards(transaction, request.campaignId, now);
+      const taken = new Set([...contributed, ...live.map(({ shard_index }) => shard_index)]);
+      const previous = request.resumeLeaseId ? await find(transaction, request.resumeLeaseId) : undefined;
+      if (previous && mayResume(previous, request, taken, now)) {
+        return this.#resume(transaction, previous, campaign, now);
+      }
+      const shard = request.source === 'shard' ? nextShard(campaign, taken, live, now) : null;
+      const client = newClient(request, clientId, campaign, shard, now);
+      const row: LeaseRow = {
+        lease_id: client.leaseId,
+        campaign_id: request.campaignId,
+        public_key: request.publicKey,
+        source: request.source,
+        shard_index: client.shardIndex,
+        expires_at: now + campaign.manifest.lease.ttlMs,
+        ended: null,
+        client: JSON.stringify(client),
+      };
+      await transaction.insertInto('leases').values(row).execute();
+      return { lease: leaseOf(row, client, campaign, false), client };
+    });
   }
 
-  /** The leases that may still contribute, of all campaigns. */
-  liveLeaseIds(): Set<string> {
-    const live = [...this.#rows.values()].filter((row) => this.#isLive(row));
-    return new Set(live.map((row) => row.lease_id));
+  /** How many leases may still contribute, and how many uploads they have under way, of all campaigns. */
+  async figures(): Promise<{ leases: number; uploads: number }> {
+    const now = await readClock(this.#db, this.#now);
+    const live = this.#db.selectFrom('leases').where('ended', 'is', null).where('expires_at', '>', now);
+    const { count: leases } = await live
+      .select((row) => row.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    const { count: uploads } = await this.#db
+      .selectFrom('uploads')
+      .select((row) => row.fn.countAll<number>().as('count'))
+      .where('lease_id', 'in', live.select('lease_id'))
+      .executeTakeFirstOrThrow();
+    return { leases, uploads };
   }
 
-  /** Extends a live lease and returns its new deadline (epoch ms). @throws Refusal `unknown_lease`, `lease_expired`, `lease_spent` */
+  /** Extends a live lease and returns its deadline (epoch ms). @throws Refusal `unknown_lease`, `lease_expired`, `lease_spent` */
   async heartbeat(leaseId: string, ttlMs: number): Promise<number> {
-    const row = this.live(leaseId);
-    const expiresAt = this.#now() + ttlMs;
-    await this.#update(row, { expires_at: expiresAt });
-    return expiresAt;
+    const last = this.#written.get(leaseId);
+    return last && this.#isFresh(last, ttlMs) ? last.expiresAt : this.#extend(await this.live(leaseId), ttlMs);
   }
 
   /** Notes what a client is doing; also extends the lease. Throws as `heartbeat`. */
   async progress(progress: Progress, ttlMs: number): Promise<ClientRow> {
-    const row = this.live(progress.leaseId);
     const { leaseId, phase, ...figures } = progress;
-    const before = this.#clients.get(leaseId)!;
-    this.#clients.set(leaseId, { ...before, ...figures });
-    if (phase !== before.phase) await this.#enter(row, phase, { expires_at: this.#now() + ttlMs });
-    else this.#rows.set(leaseId, { ...row, expires_at: this.#now() + ttlMs });
-    return this.#clients.get(leaseId)!;
+    const last = this.#written.get(leaseId);
+    if (last && last.client.phase === phase && this.#isFresh(last, ttlMs)) {
+      last.client = { ...last.client, ...figures };
+      return last.client;
+    }
+    const row = await this.live(leaseId);
+    const client = entered({ ...this.#newest(row), ...figures }, phase, await readClock(this.#db, this.#now));
+    await this.#extend(row, ttlMs, client);
+    return client;
   }
 
   /** Gives a shard back at once; does nothing to a lease that has ended. */
   async leave(leaseId: string): Promise<ClientRow> {
-    const row = this.#row(leaseId);
-    if (row.ended === null) await this.#enter(row, 'gone', { ended: 'left' });
-    return this.#clients.get(leaseId)!;
+    const row = await this.#row(leaseId);
+    return row.ended === null ? this.#end(row, 'gone', 'left') : this.#newest(row);
   }
 
   /** Ends every lease whose deadline has passed and returns the clients that held them. */
   async sweep(): Promise<{ campaignId: string; client: ClientRow }[]> {
-    const lapsed = [...this.#rows.values()].filter((row) => row.ended === null && row.expires_at <= this.#now());
-    for (const row of lapsed) await this.#enter(row, 'gone', { ended: 'lapsed' });
-    return lapsed.map((row) => ({ campaignId: row.campaign_id, client: this.#clients.get(row.lease_id)! }));
+    const now = await readClock(this.#db, this.#now);
+    const lapsed = await this.#db
+      .selectFrom('leases')
+      .selectAll()
+      .where('ended', 'is', null)
+      .where('expires_at', '<=', now)
+      .execute();
+    const swept: { campaignId: string; client: ClientRow }[] = [];
+    for (const row of lapsed) {
+      const client = entered(this.#newest(row), 'gone', now);
+      // It may have been resumed meanwhile, with another server.
+      const { numUpdatedRows } = await this.#db
+        .updateTable('leases')
+        .set({ ended: 'lapsed', client: JSON.stringify(client) })
+        .where('lease_id', '=', row.lease_id)
+        .where('ended', 'is', null)
+        .where('expires_at', '<=', now)
+        .executeTakeFirst();
+      this.#written.delete(row.lease_id);
+      if (numUpdatedRows === 1n) swept.push({ campaignId: row.campaign_id, client });
+    }
+    return swept;
   }
 
   /** The lease's contribution is in the ledger. */
   async spend(leaseId: string, contributionId: string): Promise<ClientRow> {
-    const row = this.#row(leaseId);
-    this.#clients.set(leaseId, { ...this.#clients.get(leaseId)!, contributionId, refusal: null });
-    await this.#enter(row, 'contributed', { ended: 'spent' });
-    return this.#clients.get(leaseId)!;
+    const row = await this.#row(leaseId);
+    return this.#end(row, 'contributed', 'spent', { contributionId, refusal: null });
   }
 
   /** Shows on the client's row why its upload was refused. */
   async noteRefusal(leaseId: string, refusal: RefusalMessage): Promise<ClientRow> {
-    const row = this.#row(leaseId);
-    const client = { ...this.#clients.get(leaseId)!, refusal };
-    this.#clients.set(leaseId, client);
-    await this.#update(row, { client: JSON.stringify(client) });
+    const row = await this.#row(leaseId);
+    const client = { ...this.#newest(row), refusal };
+    await this.#db
+      .updateTable('leases')
+      .set({ client: JSON.stringify(client) })
+      .where('lease_id', '=', leaseId)
+      .execute();
+    this.#written.delete(leaseId);
     return client;
   }
 
-  /** The campaign and public key of a lease. @throws Refusal `unknown_lease` */
-  holder(leaseId: string): { campaignId: string; publicKey: string; shardIndex: number | null } {
-    const row = this.#row(leaseId);
-    return { campaignId: row.campaign_id, publicKey: row.public_key, shardIndex: row.shard_index };
+  /** Who holds a lease, whether it is alive or not. @throws Refusal `unknown_lease` */
+  async holder(leaseId: string): Promise<LeaseHolder> {
+    const known = this.#holders.get(leaseId);
+    if (known) return known;
+    const { campaign_id, public_key, shard_index } = await this.#row(leaseId);
+    const holder = { campaignId: campaign_id, publicKey: public_key, shardIndex: shard_index };
+    this.#holders.set(leaseId, holder);
+    return holder;
   }
 
-  /** Drops the leases of a campaign that was replaced before anybody contributed; their rows are gone already. */
+  /** Drops what is known of the leases of a campaign; their rows are gone already. */
   forget(campaignId: string): void {
-    for (const { lease_id } of this.#of(campaignId)) {
-      this.#rows.delete(lease_id);
-      this.#clients.delete(lease_id);
+    for (const [leaseId, holder] of this.#holders) {
+      if (holder.campaignId !== campaignId) continue;
+      this.#holders.delete(leaseId);
+      this.#written.delete(leaseId);
     }
   }
 
   /** The participation as observers see it. @throws Refusal `unknown_lease` */
-  clientOf(leaseId: string): ClientRow {
-    this.#row(leaseId);
-    return this.#clients.get(leaseId)!;
+  async clientOf(leaseId: string): Promise<ClientRow> {
+    return this.#newest(await this.#row(leaseId));
   }
 
   /** A lease that may still contribute. @throws Refusal `unknown_lease`, `lease_expired` or `lease_spent` */
-  live(leaseId: string): LeaseRow {
-    const row = this.#row(leaseId);
+  async live(leaseId: string): Promise<LeaseRow> {
+    const row = await this.#row(leaseId);
     if (row.ended === 'spent') {
       throw new Refusal('lease_spent', 'This lease already has its contribution; join again for another shard.');
     }
-    if (!this.#isLive(row)) {
-      throw new Refusal('lease_expired', 'This lease has ended and its shard may be in other hands; join again.');
-    }
+    if (!isLive(row, await readClock(this.#db, this.#now))) throw leaseExpired();
     return row;
   }
 
-  #row(leaseId: string): LeaseRow {
-    const row = this.#rows.get(leaseId);
+  async #row(leaseId: string): Promise<LeaseRow> {
+    const row = await find(this.#db, leaseId);
     if (!row) throw new Refusal('unknown_lease', 'This server knows no such lease; join again.');
     return row;
   }
 
-  #of(campaignId: string): LeaseRow[] {
-    return [...this.#rows.values()].filter((row) => row.campaign_id === campaignId);
+  #isFresh({ at }: LastWrite, ttlMs: number): boolean {
+    return this.#now() - at < ttlMs * WRITE_AFTER;
   }
 
-  #isLive(row: LeaseRow): boolean {
-    return row.ended === null && row.expires_at > this.#now();
+  /** A client with figures that are not stored yet, unless another server has written its row since. */
+  #newest({ lease_id, client }: Pick<LeaseRow, 'lease_id' | 'client'>): ClientRow {
+    const last = this.#written.get(lease_id);
+    return last?.stored === client ? last.client : (JSON.parse(client) as ClientRow);
   }
 
-  #mayResume(row: LeaseRow, request: JoinRequest, contributed: ReadonlySet<number>): boolean {
-    const { campaign_id, public_key, source, shard_index, ended } = row;
-    if (campaign_id !== request.campaignId || public_key !== request.publicKey || source !== request.source)
-      return false;
-    if (ended === 'spent' || this.#isLive(row)) return true;
-    if (shard_index === null) return true;
-    return !contributed.has(shard_index) && !this.leasedShards(campaign_id).has(shard_index);
+  async #extend(row: LeaseRow, ttlMs: number, client: ClientRow = this.#newest(row)): Promise<number> {
+    const now = await readClock(this.#db, this.#now);
+    const stored = JSON.stringify(client);
+    const expiresAt = now + ttlMs;
+    const { numUpdatedRows } = await this.#db
+      .updateTable('leases')
+      .set({ expires_at: expiresAt, client: stored })
+      .where('lease_id', '=', row.lease_id)
+      .where('ended', 'is', null)
+      .where('expires_at', '>', now)
+      .executeTakeFirst();
+    if (numUpdatedRows !== 1n) throw leaseExpired();
+    this.#written.set(row.lease_id, { at: this.#now(), expiresAt, stored, client });
+    return expiresAt;
   }
 
-  async #resume(row: LeaseRow, campaign: CampaignDefinition): Promise<HeldLease> {
-    if (row.ended !== 'spent') {
-      const phase = this.#clients.get(row.lease_id)!.phase;
-      const changes = { ended: null, expires_at: this.#now() + campaign.manifest.lease.ttlMs };
-      await this.#enter(row, phase === 'gone' ? 'joined' : phase, changes);
-    }
-    const client = this.#clients.get(row.lease_id)!;
-    return { lease: leaseOf(this.#row(row.lease_id), client, campaign, true), client };
+  async #end(
+    row: LeaseRow,
+    phase: ClientPhase,
+    ended: 'left' | 'spent',
+    changes: Partial<ClientRow> = {},
+  ): Promise<ClientRow> {
+    const now = await readClock(this.#db, this.#now);
+    const client = entered({ ...this.#newest(row), ...changes }, phase, now);
+    await this.#db
+      .updateTable('leases')
+      .set({ ended, client: JSON.stringify(client) })
+      .where('lease_id', '=', row.lease_id)
+      .execute();
+    this.#written.delete(row.lease_id);
+    return client;
   }
 
-  /** The lowest free shard: the same choice on every replay. */
-  #nextShard({ manifest, shards }: CampaignDefinition, contributed: ReadonlySet<number>): DataShard {
-    const leased = this.leasedShards(manifest.id);
-    const free = shards.find(({ index }) => !contributed.has(index) && !leased.has(index));
-    if (free) return free;
-    if (leased.size === 0) {
-      throw new Refusal('no_shard_free', 'Every shard of this campaign has its contribution. Thank you for coming.');
-    }
-    const live = this.#of(manifest.id).filter((row) => this.#isLive(row) && row.shard_index !== null);
-    const seconds = Math.ceil((Math.min(...live.map((row) => row.expires_at)) - this.#now()) / 1000);
-    throw new Refusal(
-      'no_shard_free',
-      `All shards are contributed or being trained (${leased.size} now). If a volunteer leaves, one is free in ${seconds} s at the earliest.`,
-    );
-  }
-
-  async #enter(row: LeaseRow, phase: ClientPhase, changes: Partial<LeaseRow>): Promise<void> {
-    const before = this.#clients.get(row.lease_id)!;
-    const phases = phase === before.phase ? before.phases : [...before.phases, { phase, at: this.#now() }];
-    const client = { ...before, phase, phases };
-    this.#clients.set(row.lease_id, client);
-    await this.#update(row, { ...changes, client: JSON.stringify(client) });
-  }
-
-  async #update(row: LeaseRow, changes: Partial<LeaseRow>): Promise<void> {
-    await this.#db.updateTable('leases').set(changes).where('lease_id', '=', row.lease_id).execute();
-    this.#rows.set(row.lease_id, { ...row, ...changes });
+  async #resume(
+    transaction: LedgerDatabase,
+    row: LeaseRow,
+    campaign: CampaignDefinition,
+    now: number,
+  ): Promise<HeldLease> {
+    const before = this.#newest(row);
+    this.#written.delete(row.lease_id);
+    if (row.ended === 'spent') return { lease: leaseOf(row, before, campaign, true), client: before };
+    const client = entered(before, before.phase === 'gone' ? 'joined' : before.phase, now);
+    const changes = { ended: null, expires_at: now + campaign.manifest.lease.ttlMs, client: JSON.stringify(client) };
+    await transaction.updateTable('leases').set(changes).where('lease_id', '=', row.lease_id).execute();
+    return { lease: leaseOf({ ...row, ...changes }, client, campaign, true), client };
   }
 }
 
-function leaseOf(row: LeaseRow, client: ClientRow, { shards }: CampaignDefinition, resumed: boolean): Lease {
-  const shard = row.shard_index === null ? null : shards[row.shard_index]!;
-  return {
-    leaseId: row.lease_id,
-    clientId: client.clientId,
-    shard: shard && {
-      path: shard.path,
-      bytes: shard.bytes,
-      sha256: shard.sha256,
-      index: shard.index,
-      examples: shard.examples,
-    },
-    maxLabelTokens: maxLabelTokens(shards, row.shard_index),
-    expiresAt: row.expires_at,
-    resumed,
-  };
+function leaseExpired(): Refusal {
+  return new Refusal('lease_expired', 'This lease has ended and its shard may be in other hands; join again.');
 }
 
-/** What a contribution on this shard weighs, or may weigh at most when its data is the volunteer's own (null). */
-export function maxLabelTokens(shards: readonly DataShard[], shardIndex: number | null): number {
-  if (shardIndex !== null) return shards[shardIndex]!.labelTokens;
-  return shards.reduce((sum, { labelTokens }) => sum + labelTokens, 0);
+async function find(db: LedgerDatabase, leaseId: string): Promise<LeaseRow | undefined> {
+  return db.selectFrom('leases').selectAll().where('lease_id', '=', leaseId).executeTakeFirst();
+}
+
+/** The campaign's shards under a lease that may still contribute. */
+function liveShards(db: LedgerDatabase, campaignId: string, now: number) {
+  return db
+    .selectFrom('leases')
+    .select(['shard_index', 'expires_at'])
+    .where('campaign_id', '=', campaignId)
+    .where('ended', 'is', null)
+    .where('expires_at', '>', now)
+    .where('shard_index', 'is not', null)
+    .$narrowType<{ shard_index: number }>()
+    .execute();
 }

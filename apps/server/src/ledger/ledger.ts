@@ -29,7 +29,7 @@ import {
   type CampaignDefinition,
 } from '../campaign/index.ts';
 import type { Blobs } from './blobs.ts';
-import { contributedShards, countCampaign, readCampaign } from './campaign-view.ts';
+import { countCampaign, readCampaign } from './campaign-view.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import { GlobalAdapter } from './global-adapter.ts';
 import { Intake, type OpenCampaign } from './intake.ts';
@@ -88,7 +88,7 @@ export class Ledger {
     const ledger = new Ledger({
       db,
       blobs,
-      leases: await LeaseBook.load(db, now),
+      leases: new LeaseBook(db, now),
       snapshots: { ...defaultSnapshots, ...options.snapshots },
       now,
       epoch: await nextFoldEpoch(db),
@@ -160,9 +160,8 @@ export class Ledger {
         `This server speaks protocol ${PROTOCOL_VERSION}, the page ${request.protocol}; reload the page.`,
       );
     }
-    const contributed = await contributedShards(this.#db, request.campaignId);
     const clientId = await clientIdOf(request.publicKey);
-    const { lease, client } = await this.#leases.join(request, clientId, definition, contributed);
+    const { lease, client } = await this.#leases.join(request, clientId, definition);
     const entry = await this.#log(
       request.campaignId,
       lease.resumed ? 'resumed' : 'joined',
@@ -173,16 +172,17 @@ export class Ledger {
 
   /** Extends a lease and returns its new deadline (epoch ms). @throws Refusal as `LeaseBook.heartbeat` */
   async heartbeat(leaseId: string): Promise<number> {
-    return this.#leases.heartbeat(leaseId, this.#leaseTtl(leaseId));
+    return this.#leases.heartbeat(leaseId, await this.#leaseTtl(leaseId));
   }
 
   async progress(progress: Progress): Promise<Outcome<null>> {
-    const client = await this.#leases.progress(progress, this.#leaseTtl(progress.leaseId));
-    return this.#outcome(this.#leases.holder(progress.leaseId).campaignId, null, [{ type: 'client', client }]);
+    const { campaignId } = await this.#leases.holder(progress.leaseId);
+    const client = await this.#leases.progress(progress, await this.#leaseTtl(progress.leaseId));
+    return this.#outcome(campaignId, null, [{ type: 'client', client }]);
   }
 
   async leave(leaseId: string): Promise<Outcome<null>> {
-    const { campaignId } = this.#leases.holder(leaseId);
+    const { campaignId } = await this.#leases.holder(leaseId);
     const client = await this.#leases.leave(leaseId);
     const entry = await this.#log(campaignId, 'left', `${client.clientId} gave ${shardName(client)} back`);
     return this.#outcome(campaignId, null, [{ type: 'client', client }, entry]);
@@ -232,7 +232,7 @@ export class Ledger {
 
   /** Records why an upload was refused, on the client's row and in the log. @throws Refusal `unknown_lease` */
   async refused(leaseId: string, refusal: RefusalMessage): Promise<Outcome<null>> {
-    const { campaignId } = this.#leases.holder(leaseId);
+    const { campaignId } = await this.#leases.holder(leaseId);
     const client = await this.#leases.noteRefusal(leaseId, refusal);
     const entry = await this.#log(campaignId, 'refused', `upload of ${client.clientId}: ${refusal.message}`);
     return this.#outcome(campaignId, null, [{ type: 'client', client }, entry]);
@@ -331,9 +331,7 @@ export class Ledger {
 
   /** How many leases are alive, and how many uploads they have under way. */
   async figures(): Promise<{ leases: number; uploads: number }> {
-    const live = this.#leases.liveLeaseIds();
-    const uploads = await this.#db.selectFrom('uploads').select('lease_id').execute();
-    return { leases: live.size, uploads: uploads.filter((row) => live.has(row.lease_id)).length };
+    return this.#leases.figures();
   }
 
   /** Everything observers see, but for who is connected: that the ledger does not know. */
@@ -344,7 +342,7 @@ export class Ledger {
       name: manifest.name,
       status: 'open',
       ...(await this.#counts(campaignId)),
-      clients: this.#leases.clients(campaignId),
+      clients: await this.#leases.clients(campaignId),
       ...(await readCampaign(this.#db, campaignId)),
       serverTime: this.#now(),
     };
@@ -384,13 +382,14 @@ export class Ledger {
     this.#leases.forget(campaignId);
   }
 
-  #leaseTtl(leaseId: string): number {
-    return this.#campaign(this.#leases.holder(leaseId).campaignId).definition.manifest.lease.ttlMs;
+  async #leaseTtl(leaseId: string): Promise<number> {
+    const { campaignId } = await this.#leases.holder(leaseId);
+    return this.#campaign(campaignId).definition.manifest.lease.ttlMs;
   }
 
   async #counts(campaignId: string) {
     const { definition } = this.#campaign(campaignId);
-    return countCampaign(this.#db, definition, this.#leases.leasedShards(campaignId).size);
+    return countCampaign(this.#db, definition, (await this.#leases.leasedShards(campaignId)).size);
   }
 
   async #outcome<Value>(campaignId: string, value: Value, changes: Change[]): Promise<Outcome<Value>> {

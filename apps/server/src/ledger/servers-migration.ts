@@ -1,10 +1,20 @@
-/** Migration 10: what several servers on one Postgres share besides the ledger. SQLite has one server, and files. */
+/**
+ * Migration 10: what several servers on one Postgres share besides the ledger; SQLite has one server, and files. Both find
+ * the leases under way without reading all that ever were.
+ */
 import { sql, type Kysely, type Migration } from 'kysely';
 import { columnTypes, isPostgres } from './dialect.ts';
 import type { LedgerTables } from './schema.ts';
 
 export const serversMigration: Migration = {
   async up(db: Kysely<LedgerTables>) {
+    await db.schema
+      .createIndex('leases_under_way')
+      .ifNotExists()
+      .on('leases')
+      .columns(['campaign_id', 'expires_at'])
+      .where(sql.ref('ended'), 'is', null)
+      .execute();
     if (!isPostgres(db)) return;
     const { text, integer } = columnTypes(db);
     await db.schema

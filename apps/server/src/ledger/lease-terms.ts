@@ -1,0 +1,98 @@
+/** What a lease is and who gets one, given the rows: no database here. */
+import { randomUUID } from 'node:crypto';
+import { Refusal, type ClientPhase, type ClientRow, type JoinRequest, type Lease } from '@oneround/fl-core';
+import type { Selectable } from 'kysely';
+import type { CampaignDefinition, DataShard } from '../campaign/index.ts';
+import type { LedgerTables } from './schema.ts';
+
+export type LeaseRow = Selectable<LedgerTables['leases']>;
+
+/** True while its holder may contribute. */
+export function isLive(row: LeaseRow, now: number): boolean {
+  return row.ended === null && row.expires_at > now;
+}
+
+/** `taken`: shards that are contributed or under a live lease. */
+export function mayResume(row: LeaseRow, request: JoinRequest, taken: ReadonlySet<number>, now: number): boolean {
+  const { campaign_id, public_key, source, shard_index, ended } = row;
+  if (campaign_id !== request.campaignId || public_key !== request.publicKey || source !== request.source) return false;
+  return ended === 'spent' || isLive(row, now) || shard_index === null || !taken.has(shard_index);
+}
+
+/** The lowest free shard: the same choice on every replay. @throws Refusal `no_shard_free` */
+export function nextShard(
+  { shards }: CampaignDefinition,
+  taken: ReadonlySet<number>,
+  live: readonly { expires_at: number }[],
+  now: number,
+): DataShard {
+  const free = shards.find(({ index }) => !taken.has(index));
+  if (free) return free;
+  if (live.length === 0) {
+    throw new Refusal('no_shard_free', 'Every shard of this campaign has its contribution. Thank you for coming.');
+  }
+  const seconds = Math.ceil((Math.min(...live.map((row) => row.expires_at)) - now) / 1000);
+  throw new Refusal(
+    'no_shard_free',
+    `All shards are contributed or being trained (${live.length} now). If a volunteer leaves, one is free in ${seconds} s at the earliest.`,
+  );
+}
+
+/** A participation that begins. */
+export function newClient(
+  request: JoinRequest,
+  clientId: string,
+  campaign: CampaignDefinition,
+  shard: DataShard | null,
+  now: number,
+): ClientRow {
+  return {
+    leaseId: randomUUID(),
+    clientId,
+    device: request.device,
+    shardIndex: shard?.index ?? null,
+    phase: 'joined',
+    epoch: 0,
+    epochs: campaign.manifest.training.epochs,
+    step: 0,
+    steps: 0,
+    tokensPerSecond: 0,
+    loss: null,
+    bytesDown: 0,
+    joinedAt: now,
+    phases: [{ phase: 'joined', at: now }],
+    contributionId: null,
+    refusal: null,
+  };
+}
+
+/** The client in its next phase; unchanged when that is the one it is in. */
+export function entered(client: ClientRow, phase: ClientPhase, now: number): ClientRow {
+  if (phase === client.phase) return client;
+  return { ...client, phase, phases: [...client.phases, { phase, at: now }] };
+}
+
+/** The lease as it is told to its holder. */
+export function leaseOf(row: LeaseRow, client: ClientRow, { shards }: CampaignDefinition, resumed: boolean): Lease {
+  const shard = row.shard_index === null ? null : shards[row.shard_index]!;
+  return {
+    leaseId: row.lease_id,
+    clientId: client.clientId,
+    shard: shard && {
+      path: shard.path,
+      bytes: shard.bytes,
+      sha256: shard.sha256,
+      index: shard.index,
+      examples: shard.examples,
+    },
+    maxLabelTokens: maxLabelTokens(shards, row.shard_index),
+    expiresAt: row.expires_at,
+    resumed,
+  };
+}
+
+/** What a contribution on this shard weighs, or may weigh at most when its data is the volunteer's own (null). */
+export function maxLabelTokens(shards: readonly DataShard[], shardIndex: number | null): number {
+  if (shardIndex !== null) return shards[shardIndex]!.labelTokens;
+  return shards.reduce((sum, { labelTokens }) => sum + labelTokens, 0);
+}
