@@ -3,6 +3,7 @@
  * fails, but for `step`, whose contenders must compute the same.
  */
 import { cpus } from 'node:os';
+import { benchChaos } from './chaos.ts';
 import { benchFold } from './fold.ts';
 import { benchGeneration } from './generation.ts';
 import { benchMemory } from './memory.ts';
@@ -25,6 +26,7 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   packing: benchPacking,
   step: benchStep,
   memory: benchMemory,
+  chaos: benchChaos,
 };
 
 const given = process.argv.slice(2);

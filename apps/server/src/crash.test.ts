@@ -1,55 +1,32 @@
 /** SIGKILL at bad moments: nothing acknowledged is lost, and an upload goes on from its acknowledged offset. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { encodeDelta, type CampaignState, type Receipt } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
 import { verifyDataDir } from './ledger/index.ts';
+import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
 
-const program = fileURLToPath(new URL('./testing/serve.ts', import.meta.url));
 let campaign: TestCampaign;
-let child: ChildProcess;
+let server: ServerProcess;
 
 afterEach(async () => {
-  await kill();
+  await server.end();
   campaign.remove();
 });
 
-async function serve(port: number): Promise<string> {
-  child = spawn(process.execPath, ['--import', 'tsx', program, campaign.file, campaign.dataDir, String(port)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await vi.waitFor(async () => expect((await fetch(`${url}/readyz`)).ok).toBe(true), {
-    timeout: 30_000,
-    interval: 100,
-  });
-  return url;
-}
-
-async function kill(): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
+async function startAgain(): Promise<void> {
+  await server.end('SIGKILL');
+  server.start();
+  await server.untilServing();
 }
 
 const stateOf = async (url: string) => (await (await fetch(`${url}/v1/campaigns/test/state`)).json()) as CampaignState;
 
 it('killed in the middle of an upload and right after an acknowledgement', async () => {
   campaign = makeTestCampaign();
-  const port = await freePort();
-  const url = await serve(port);
+  server = await ServerProcess.prepare({ campaignFile: campaign.file, dataDir: campaign.dataDir });
+  await startAgain();
+  const { url } = server;
   const first = await TestClient.connect(url);
   const lease = await first.join();
   const { layout, upload } = first.manifest;
@@ -57,8 +34,7 @@ it('killed in the middle of an upload and right after an acknowledgement', async
   const begin = await first.beginMessage(lease, bytes);
   await first.value('upload.begin', begin);
   const half = await first.sendChunks(begin.contributionId, bytes, 0, upload.chunkBytes);
-  await kill();
-  await serve(port);
+  await startAgain();
 
   const again = await TestClient.connect(url, first.keys);
   expect(await again.join({ resumeLeaseId: lease.leaseId })).toMatchObject({ leaseId: lease.leaseId, resumed: true });
@@ -67,8 +43,7 @@ it('killed in the middle of an upload and right after an acknowledgement', async
   await again.sendChunks(begin.contributionId, bytes, offset);
   const receipt = await again.value<Receipt>('upload.finish', { contributionId: begin.contributionId });
   // Killed before anybody could have waited for the fold.
-  await kill();
-  await serve(port);
+  await startAgain();
 
   const version = await vi.waitFor(
     async () => {
@@ -85,7 +60,7 @@ it('killed in the middle of an upload and right after an acknowledgement', async
     repeated: true,
   });
   expect((await stateOf(url)).versions.at(-1)!.sha256).toBe(version.sha256);
-  await kill();
+  await server.end('SIGKILL');
   for await (const verified of verifyDataDir(campaign.dataDir)) {
     expect(verified).toMatchObject({ campaignId: 'test', contributions: 1, pending: 0, versions: 2 });
   }

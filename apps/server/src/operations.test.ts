@@ -1,43 +1,23 @@
 /** What an operator sees of a real server process: readiness, figures, log; and a disk that fills up. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { encodeDelta } from '@oneround/fl-core';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startServer } from './server.ts';
+import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
 
-const program = fileURLToPath(new URL('./testing/serve.ts', import.meta.url));
 let campaign: TestCampaign;
-let child: ChildProcess | null = null;
+let child: ServerProcess | null = null;
 
 beforeEach(() => {
   campaign = makeTestCampaign();
 });
 
 afterEach(async () => {
-  if (child && child.exitCode === null && child.signalCode === null) {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await child?.end();
   child = null;
   campaign.remove();
 });
-
-/** Starts a process and returns before it listens. */
-async function launch(options: object): Promise<{ url: string; log: () => string }> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  const args = ['--import', 'tsx', program, campaign.file, campaign.dataDir, String(port), JSON.stringify(options)];
-  child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] });
-  let log = '';
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (log += text));
-  return { url: `http://127.0.0.1:${port}`, log: () => log };
-}
 
 /** The value of a series in Prometheus' text format. */
 function figure(metrics: string, series: string): number {
@@ -57,7 +37,10 @@ async function untilReady(url: string): Promise<string[]> {
 }
 
 it('is alive before it is ready, and counts and logs what happens without a word about whom', async () => {
-  const { url, log } = await launch({ logLevel: 'info', logFormat: 'json' });
+  const { file: campaignFile, dataDir } = campaign;
+  child = await ServerProcess.prepare({ campaignFile, dataDir, server: { logLevel: 'info', logFormat: 'json' } });
+  child.start();
+  const { url } = child;
   await vi.waitFor(async () => expect((await fetch(`${url}/healthz`)).ok).toBe(true), {
     timeout: 30_000,
     interval: 10,
@@ -108,10 +91,8 @@ it('is alive before it is ready, and counts and logs what happens without a word
 
   await client.value('join', await client.joinRequest());
   client.close();
-  const exit = once(child!, 'exit');
-  child!.kill('SIGTERM');
-  expect(await exit).toEqual([0, null]);
-  const lines = log()
+  expect(await child.end('SIGTERM')).toBe(0);
+  const lines = child.output
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);

@@ -12,3 +12,5 @@ const server = await startServer({
   ...(JSON.parse(options) as Partial<ServerOptions>),
 });
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));
+// Whoever started this process is gone; a test that was interrupted leaves no server behind.
+process.on('disconnect', () => process.exit(1));

@@ -1,6 +1,5 @@
 /** A volunteer without a browser: a real socket, a real key, a synthetic delta. */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import {
   CAMPAIGN_EVENT,
   encodeDelta,
@@ -26,6 +25,14 @@ export function seededDelta(size: number, seed: number): Float32Array {
   return Float32Array.from({ length: size }, () => (random.nextUnit() - 0.5) * 0.02);
 }
 
+/** @throws Error when the server refuses the connection or is not there */
+async function connected(socket: Socket): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('connect_error', reject);
+  });
+}
+
 export class TestClient {
   readonly socket: Socket;
   readonly events: CampaignEvent[] = [];
@@ -40,9 +47,11 @@ export class TestClient {
   }
 
   static async connect(url: string, keys?: CryptoKeyPair): Promise<TestClient> {
-    const manifest = (await (await fetch(`${url}/v1/campaigns/test`)).json()) as Manifest;
+    const answer = await fetch(`${url}/v1/campaigns/test`);
+    if (!answer.ok) throw new Error(`${answer.url} answers ${answer.status}`);
+    const manifest = (await answer.json()) as Manifest;
     const socket = io(url, { transports: ['websocket'], reconnection: false, forceNew: true });
-    await once(socket as unknown as NodeJS.EventEmitter, 'connect');
+    await connected(socket);
     return new TestClient(socket, manifest, keys ?? (await generateClientKeys()));
   }
 
@@ -51,8 +60,8 @@ export class TestClient {
   }
 
   /** Sends any event with any body and returns the acknowledgement as it is. */
-  async ask<Value>(event: string, body: unknown): Promise<Acknowledgement<Value>> {
-    return (await this.socket.timeout(10_000).emitWithAck(event, body)) as Acknowledgement<Value>;
+  async ask<Value>(event: string, body: unknown, timeoutMs = 10_000): Promise<Acknowledgement<Value>> {
+    return (await this.socket.timeout(timeoutMs).emitWithAck(event, body)) as Acknowledgement<Value>;
   }
 
   /** The acknowledged value. Throws the refusal's code otherwise. */
@@ -85,7 +94,7 @@ export class TestClient {
       contributionId: randomUUID() as string,
       sha256: await sha256Hex(bytes),
       layoutHash: layout.hash,
-      labelTokens: await this.labelTokens(lease),
+      labelTokens: changes.labelTokens ?? (await this.labelTokens(lease)),
       ...changes,
     };
     const { leaseId, contributionId, sha256, layoutHash, labelTokens } = facts;

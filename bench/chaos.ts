@@ -1,0 +1,50 @@
+/** A server is killed again and again while volunteers upload: what was lost, and what it cost. Prints harm, if any. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { SeededRandom } from '@oneround/fl-core';
+import { harmDone, killAtRandom, runChaos } from '../apps/server/src/testing/chaos/index.ts';
+import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
+import { makeTestCampaign } from '../apps/server/src/testing/test-campaign.ts';
+
+const VOLUNTEERS = 8;
+const KILLS = 15;
+const SEED = 20261121;
+const oneround = fileURLToPath(new URL('../apps/server/bin/oneround.mjs', import.meta.url));
+
+export async function benchChaos(): Promise<void> {
+  const campaign = makeTestCampaign({}, { records: 832, shards: 832 });
+  const server = await ServerProcess.prepare({ campaignFile: campaign.file, dataDir: campaign.dataDir });
+  try {
+    server.start();
+    await server.untilServing();
+    let startTimes: number[] = [];
+    const began = performance.now();
+    const report = await runChaos({
+      urls: [server.url],
+      volunteers: VOLUNTEERS,
+      seed: SEED,
+      faults: async () => {
+        startTimes = await killAtRandom([server], { kills: KILLS, random: new SeededRandom(SEED) });
+      },
+    });
+    const seconds = (performance.now() - began) / 1000;
+    await server.end('SIGTERM');
+    const { acknowledged, lost, resumed, rewound, repeatedReceipts, resentShare, sha256, versions } = report;
+    const slowest = Math.max(...startTimes) / 1000;
+    console.log(`  ${VOLUNTEERS} volunteers, ${KILLS} kills in ${seconds.toFixed(0)} s, seed ${SEED}`);
+    console.log(`  acknowledged ${acknowledged}, lost ${lost}, in ${versions} versions`);
+    console.log(
+      `  uploads resumed ${resumed}, from before what was acknowledged ${rewound}; leases lost ${report.lostLeases}`,
+    );
+    console.log(`  bytes sent twice ${(100 * resentShare).toFixed(2)} %, receipts repeated ${repeatedReceipts}`);
+    console.log(`  published ${sha256.published}\n  replayed  ${sha256.replayed} (shuffled, whole numbers)`);
+    console.log(`  slowest start ${slowest.toFixed(1)} s`);
+    const verify = spawnSync(process.execPath, [oneround, 'verify', campaign.dataDir], { encoding: 'utf8' });
+    console.log(`  oneround verify: exit ${verify.status}, ${(verify.stdout || verify.stderr).trim()}`);
+    for (const sentence of harmDone(report)) console.log(`  HARM: ${sentence}`);
+    if (server.output !== '') console.log(`  the server wrote:\n${server.output}`);
+  } finally {
+    await server.end();
+    campaign.remove();
+  }
+}
