@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { whole } from '../plan/index.ts';
 import { kernelDevice, kernelError, kernelTraits } from '../testing/kernel-agreement.ts';
-import { columnsOf, RandomMemory } from '../testing/kernel-memory.ts';
+import { columnsOf, RandomMemory } from '../testing/random-memory.ts';
 
 const shape = { rows: 2, positions: 5, scored: 4 };
 let device: GPUDevice;

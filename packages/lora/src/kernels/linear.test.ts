@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { StoredFormat } from '../packing/index.ts';
 import { type LoraPart, type Matrix, strideOf, whole } from '../plan/index.ts';
 import { kernelDevice, kernelError, kernelTraits } from '../testing/kernel-agreement.ts';
-import { columnsOf, RandomMemory } from '../testing/kernel-memory.ts';
+import { columnsOf, RandomMemory } from '../testing/random-memory.ts';
 import { storeMatrix } from '../testing/random-matrix.ts';
 
 const all = { of: 'positions' } as const;

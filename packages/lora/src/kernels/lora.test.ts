@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { whole } from '../plan/index.ts';
 import { kernelDevice, kernelError, kernelTraits } from '../testing/kernel-agreement.ts';
-import { RandomMemory } from '../testing/kernel-memory.ts';
+import { RandomMemory } from '../testing/random-memory.ts';
 
 const rows = { of: 'positions' } as const;
 let device: GPUDevice;

@@ -1,7 +1,7 @@
 /** The twins' gradients against central differences of the twins themselves. */
 import { describe, expect, it } from 'vitest';
 import { type Operation, type View, whole } from '../plan/index.ts';
-import { columnsOf, RandomMemory } from '../testing/kernel-memory.ts';
+import { columnsOf, RandomMemory } from '../testing/random-memory.ts';
 import { type HostMemory, rowOf } from './host-memory.ts';
 import { runTwin } from './twin.ts';
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { kernelDevice, kernelError, kernelTraits } from '../testing/kernel-agreement.ts';
-import { RandomMemory } from '../testing/kernel-memory.ts';
+import { RandomMemory } from '../testing/random-memory.ts';
 
 const shape = { rows: 1, positions: 1, scored: 1 };
 const update = { kind: 'update' } as const;

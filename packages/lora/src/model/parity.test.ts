@@ -1,37 +1,27 @@
 /** Every architecture against Hugging Face transformers and peft: `fixtures/`, made by `fixtures/make_fixtures.py`. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { adaptedModules } from '../adapter/index.ts';
 import { parseModelConfig } from '../architecture/index.ts';
-import { readSafetensors } from '../checkpoint/index.ts';
 import { referenceLogits, referenceLoss } from '../reference/index.ts';
 import {
-  fixtureBytes,
   fixtureJson,
   fixtureNames,
   installNodeWebgpu,
   largestError,
   loadFixture,
+  loadParity,
   logitsOnBackend,
   lossAndGradientOnBackend,
   relativeError,
 } from '../testing/index.ts';
 import { assertDeviceHealthy, type BackendName, selectBackend } from '../tensor/index.ts';
-import type { EncodedExample } from '../tokenizer/index.ts';
 import { CausalLm } from './index.ts';
 
 function load(name: string) {
-  const { config, tensors, adapter, ids } = loadFixture(name);
-  const expected = readSafetensors(fixtureBytes(`${name}/expected.safetensors`));
-  const { labels, loss } = fixtureJson(`${name}/expected.json`) as { labels: number[][]; loss: number };
+  const { tensor, ...fixture } = loadParity(name);
   return {
-    config,
-    tensors,
-    adapter,
-    patterned: expected.has('adapted_logits_patterns') ? loadFixture(name, 'adapter-patterns').adapter : null,
-    examples: ids.map((row, i): EncodedExample => ({ ids: row, labels: Int32Array.from(labels[i]!), domain: '' })),
-    expected: (tensor: string) => expected.get(tensor)!.values,
-    loss,
-    gradient: adaptedModules(config, adapter.spec).map(({ name: module }) => expected.get(`grad.${module}`)!.values),
+    ...fixture,
+    patterned: tensor('adapted_logits_patterns') ? loadFixture(name, 'adapter-patterns').adapter : null,
+    expected: (key: string) => tensor(key)!,
   };
 }
 
@@ -59,7 +49,7 @@ describe('parity with transformers and peft', () => {
   });
 
   it.each(fixtureNames)('%s: the f64 reference', (name) => {
-    const { config, tensors, adapter, patterned, examples, expected, loss, gradient } = load(name);
+    const { config, tensors, adapter, patterned, examples, expected, loss, gradients } = load(name);
     const logits = (with_: typeof adapter | null) =>
       examples.flatMap(({ ids }) => [...referenceLogits({ config, tensors }, with_, ids)]);
     expect(largestError(logits(null), expected('logits'))).toBeLessThan(1e-5);
@@ -69,9 +59,9 @@ describe('parity with transformers and peft', () => {
     expect(Math.abs(found.loss / loss - 1)).toBeLessThan(1e-5);
     split(
       found.gradient,
-      gradient.map(({ length }) => length),
+      gradients.map(({ length }) => length),
     ).forEach((values, module) => {
-      expect(relativeError(values, gradient[module]!)).toBeLessThan(1e-4);
+      expect(relativeError(values, gradients[module]!)).toBeLessThan(1e-4);
     });
   });
 });
@@ -83,7 +73,7 @@ describe.each<BackendName>(['wasm', 'webgpu'])('parity on %s', (backend) => {
   });
 
   it.each(fixtureNames)('%s: logits to 1e-4, LoRA gradients to 1e-3', { timeout: 120_000 }, async (name) => {
-    const { config, tensors, adapter, patterned, examples, expected, loss, gradient } = load(name);
+    const { config, tensors, adapter, patterned, examples, expected, loss, gradients } = load(name);
     const model = CausalLm.load(config, tensors);
     expect(largestError(await logitsOnBackend(model, null, examples), expected('logits'))).toBeLessThan(1e-4);
     expect(largestError(await logitsOnBackend(model, adapter, examples), expected('adapted_logits'))).toBeLessThan(
@@ -99,9 +89,9 @@ describe.each<BackendName>(['wasm', 'webgpu'])('parity on %s', (backend) => {
     expect(Math.abs(found.loss / loss - 1)).toBeLessThan(1e-4);
     split(
       found.gradient,
-      gradient.map(({ length }) => length),
+      gradients.map(({ length }) => length),
     ).forEach((values, module) => {
-      expect(relativeError(values, gradient[module]!)).toBeLessThan(1e-3);
+      expect(relativeError(values, gradients[module]!)).toBeLessThan(1e-3);
     });
   });
 });

@@ -17,7 +17,7 @@ import {
   relativeError,
 } from '../testing/index.ts';
 import { kernelError, kernelTraits } from '../testing/kernel-agreement.ts';
-import { RandomMemory } from '../testing/kernel-memory.ts';
+import { RandomMemory } from '../testing/random-memory.ts';
 import { storeMatrix } from '../testing/random-matrix.ts';
 import { weightsInMemory, webgpuEngine } from './index.ts';
 

@@ -1,32 +1,21 @@
 /** The recorded step against transformers and peft (`fixtures/`, made by `fixtures/make_fixtures.py`), for every architecture and packing. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { adaptedModules } from '../adapter/index.ts';
-import { readSafetensors } from '../checkpoint/index.ts';
 import { type GpuDevice, openDevice, requestAdapter } from '../device/index.ts';
 import { type Packing, packings, readWeights } from '../packing/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import {
-  fixtureBytes,
-  fixtureJson,
   fixtureNames,
   installNodeWebgpu,
-  loadFixture,
+  loadParity,
   lossAndGradientOfEngine,
   packedFile,
   relativeError,
 } from '../testing/index.ts';
-import type { EncodedExample } from '../tokenizer/index.ts';
 import { openWeights, weightsInMemory, webgpuEngine } from './index.ts';
 
 function load(name: string) {
-  const { config, tensors, adapter, ids } = loadFixture(name);
-  const expected = readSafetensors(fixtureBytes(`${name}/expected.safetensors`));
-  const { labels, loss } = fixtureJson(`${name}/expected.json`) as { labels: number[][]; loss: number };
-  const examples = ids.map((row, i): EncodedExample => ({ ids: row, labels: Int32Array.from(labels[i]!), domain: '' }));
-  const gradient = adaptedModules(config, adapter.spec).flatMap(({ name: module }) => [
-    ...expected.get(`grad.${module}`)!.values,
-  ]);
-  return { config, tensors, adapter, examples, loss, gradient };
+  const { gradients, ...fixture } = loadParity(name);
+  return { ...fixture, gradient: gradients.flatMap((values) => [...values]) };
 }
 
 describe('the recorded step on WebGPU', { timeout: 120_000 }, () => {

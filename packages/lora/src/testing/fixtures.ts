@@ -1,9 +1,10 @@
 /** The parity fixtures (`packages/lora/fixtures`): tiny models of every architecture, and what transformers and peft compute. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type ImportedAdapter, importPeft } from '../adapter/index.ts';
+import { adaptedModules, type ImportedAdapter, importPeft } from '../adapter/index.ts';
 import { type ModelConfig, parseModelConfig } from '../architecture/index.ts';
 import { readSafetensors, type TensorEntry } from '../checkpoint/index.ts';
+import type { EncodedExample } from '../tokenizer/index.ts';
 
 const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
 
@@ -41,5 +42,22 @@ export function loadFixture(
     tensors: readSafetensors(fixtureBytes(`${name}/model.safetensors`)),
     adapter: importPeft(config, fixtureJson(`${files}config.json`), fixtureBytes(`${files}model.safetensors`)),
     ids: ids.map((row) => Int32Array.from(row)),
+  };
+}
+
+/** A fixture with what PyTorch computes: the examples' loss, its gradient for each adapted layer's B, and other tensors by name. */
+export function loadParity(name: string) {
+  const fixture = loadFixture(name);
+  const expected = readSafetensors(fixtureBytes(`${name}/expected.safetensors`));
+  const { labels, loss } = fixtureJson(`${name}/expected.json`) as { labels: number[][]; loss: number };
+  const tensor = (key: string): TensorEntry['values'] | undefined => expected.get(key)?.values;
+  return {
+    ...fixture,
+    examples: fixture.ids.map((ids, i): EncodedExample => ({ ids, labels: Int32Array.from(labels[i]!), domain: '' })),
+    loss,
+    gradients: adaptedModules(fixture.config, fixture.adapter.spec).map(({ name: module }) =>
+      tensor(`grad.${module}`)!,
+    ),
+    tensor,
   };
 }

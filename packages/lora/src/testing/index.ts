@@ -6,7 +6,7 @@ export { largestError, logitsOnBackend, lossAndGradientOnBackend, relativeError 
 export { byteFallbackTokenizer } from './byte-fallback-tokenizer.ts';
 export { byteLevelTokenizer } from './byte-level-tokenizer.ts';
 export { lossAndGradientOfEngine } from './engine-agreement.ts';
-export { fixtureAdapters, fixtureBytes, fixtureJson, fixtureNames, loadFixture } from './fixtures.ts';
+export { fixtureAdapters, fixtureBytes, fixtureJson, fixtureNames, loadFixture, loadParity } from './fixtures.ts';
 export { greedyTokens } from './greedy-tokens.ts';
 export { packedFile } from './packed-file.ts';
 export { installNodeAdapter, installNodeWebgpu, type NodeAdapter } from './node-webgpu.ts';

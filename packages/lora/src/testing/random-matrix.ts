@@ -2,7 +2,7 @@
 import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from '../checkpoint/half-floats.ts';
 import { dequantize, quantize, type StoredFormat } from '../packing/index.ts';
 import { type Matrix, strideOf } from '../plan/index.ts';
-import type { RandomMemory } from './kernel-memory.ts';
+import type { RandomMemory } from './random-memory.ts';
 
 /** Stores a matrix of numbers between -1 and 1: what it means in `random`'s memory, its bytes in `packed`. */
 export function storeMatrix(

@@ -5,19 +5,25 @@ import type { HostMemory } from '../kernels/index.ts';
 import type {
   BatchShape,
   LoraPart,
+  Matrix,
   NormSettings,
   Operation,
   Rows,
   TrainedMatrix,
   TrainedVector,
+  Vector,
   View,
 } from '../plan/index.ts';
+import { columnsOf, RandomMemory } from '../testing/random-memory.ts';
 import { runInWasm, runTwinFully, wasmError } from '../testing/wasm-agreement.ts';
 import { loadNodeKernels } from './node-kernels.ts';
-import { RandomMemory } from './random-memory.ts';
 
 const shape: BatchShape = { rows: 3, positions: 21, scored: 19 };
 const positions: Rows = { of: 'positions' };
+/** The rows of every value made here: more than any operation works on. */
+const CAPACITY = 80;
+/** Tokens, and numbers that are trained. */
+const [VOCABULARY, TRAINED] = [17, 1003];
 const block: Rows = { of: 'scored', from: 5, most: 11 };
 
 type Case = [name: string, operation: (random: RandomMemory) => Operation, options?: { accumulates?: boolean }];
@@ -57,27 +63,34 @@ const embeds: Case[] = [
     'embed, part of a table',
     (r) => ({
       kind: 'embed',
-      table: r.stored(9, 32),
+      table: storedMatrix(r, 9, 32),
       firstToken: 5,
       scale: 1,
-      positions: r.stored(21, 32),
-      out: r.written(32),
+      positions: storedMatrix(r, 21, 32),
+      out: written(r, 32),
     }),
   ],
   [
     'embed with positions, odd columns',
     (r) => ({
       kind: 'embed',
-      table: r.stored(17, 27),
+      table: storedMatrix(r, 17, 27),
       firstToken: 0,
       scale: 1.5,
-      positions: r.stored(21, 27),
-      out: r.unwritten(27),
+      positions: storedMatrix(r, 21, 27),
+      out: unwritten(r, 27),
     }),
   ],
   [
     'embed',
-    (r) => ({ kind: 'embed', table: r.stored(17, 32), firstToken: 0, scale: 1, positions: null, out: r.unwritten(32) }),
+    (r) => ({
+      kind: 'embed',
+      table: storedMatrix(r, 17, 32),
+      firstToken: 0,
+      scale: 1,
+      positions: null,
+      out: unwritten(r, 32),
+    }),
   ],
 ];
 
@@ -86,9 +99,9 @@ const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {
     norm,
     size,
     eps: 1e-5,
-    gain: r.vector(size),
+    gain: vector(r, size),
     hasUnitOffset: groups > 1,
-    bias: norm === 'layer' ? r.vector(size) : null,
+    bias: norm === 'layer' ? vector(r, size) : null,
     groups,
   });
   return [
@@ -97,9 +110,9 @@ const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {
       (r) => ({
         kind: 'norm',
         ...settings(r, 27, 1),
-        x: r.written(27),
-        addend: r.written(27),
-        out: r.unwritten(27),
+        x: written(r, 27),
+        addend: written(r, 27),
+        out: unwritten(r, 27),
         rows: positions,
         picks: false,
       }),
@@ -109,9 +122,9 @@ const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {
       (r) => ({
         kind: 'norm',
         ...settings(r, 64, 1),
-        x: r.written(64),
+        x: written(r, 64),
         addend: null,
-        out: r.unwritten(64),
+        out: unwritten(r, 64),
         rows: { of: 'scored', from: 0, most: 19 },
         picks: true,
       }),
@@ -119,7 +132,7 @@ const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {
     [
       `${norm} norm of heads in place`,
       (r) => {
-        const x = r.written(30, 7, 12);
+        const x = written(r, 30, 7, 12);
         return { kind: 'norm', ...settings(r, 10, 3), x, addend: null, out: x, rows: positions, picks: false };
       },
     ],
@@ -128,10 +141,10 @@ const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {
       (r) => ({
         kind: 'normBackward',
         ...settings(r, 10, 3),
-        dy: r.written(30, 3, 2),
-        x: r.written(30),
-        addend: r.written(30),
-        out: r.unwritten(30),
+        dy: written(r, 30, 3, 2),
+        x: written(r, 30),
+        addend: written(r, 30),
+        out: unwritten(r, 30),
         rows: positions,
         picked: false,
       }),
@@ -141,10 +154,10 @@ const norms: Case[] = (['rms', 'layer'] as const).flatMap((norm): Case[] => {
       (r) => ({
         kind: 'normBackward',
         ...settings(r, 29, 1),
-        dy: r.written(29),
-        x: r.written(29),
+        dy: written(r, 29),
+        x: written(r, 29),
         addend: null,
-        out: r.unwritten(29),
+        out: unwritten(r, 29),
         rows: positions,
         picked: true,
       }),
@@ -156,10 +169,17 @@ const rotations: Case[] = [10, 16, 6].flatMap((headDim): Case[] =>
   ([1, -1] as const).map((direction) => [
     `rotate heads of ${headDim} by ${direction}`,
     (r) => {
-      const table = r.stored(21, headDim);
+      const table = storedMatrix(r, 21, headDim);
       const angles = Float64Array.from({ length: 21 * headDim }, (_, i) => Math.fround(Math.cos(i)));
       (r.memory.stored as Map<string, Float64Array>).set('turns', angles);
-      return { kind: 'rotate', x: r.written(3 * headDim, 5, table.rows), heads: 3, headDim, table: 'turns', direction };
+      return {
+        kind: 'rotate',
+        x: written(r, 3 * headDim, 5, table.rows),
+        heads: 3,
+        headDim,
+        table: 'turns',
+        direction,
+      };
     },
   ]),
 );
@@ -180,27 +200,27 @@ const attentions: Case[] = [
       (r) => ({
         kind: 'attention',
         ...settings,
-        q: r.written(wide, 0, 2 * narrow),
-        k: r.written(narrow, wide, narrow),
-        v: r.written(narrow),
-        out: r.unwritten(wide),
-        logSumExp: r.unwritten(heads),
+        q: written(r, wide, 0, 2 * narrow),
+        k: written(r, narrow, wide, narrow),
+        v: written(r, narrow),
+        out: unwritten(r, wide),
+        logSumExp: unwritten(r, heads),
       }),
     ],
     [
       `attentionBackward ${name}`,
       (r) => {
-        const [q, k, v] = [r.written(wide), r.written(narrow), r.written(narrow, 3)];
-        const [out, logSumExp] = [r.unwritten(wide), r.unwritten(heads)];
+        const [q, k, v] = [written(r, wide), written(r, narrow), written(r, narrow, 3)];
+        const [out, logSumExp] = [unwritten(r, wide), unwritten(r, heads)];
         runTwinFully({ kind: 'attention', ...settings, q, k, v, out, logSumExp }, r.memory);
-        const all = r.unwritten(wide + 2 * narrow);
+        const all = unwritten(r, wide + 2 * narrow);
         const slice = (column: number, columns: number): View => ({ ...all, column, columns });
         return {
           kind: 'attentionBackward',
           ...settings,
           ...{ q, k, v, out, logSumExp },
-          dOut: r.written(wide, 1, 1),
-          delta: r.unwritten(heads),
+          dOut: written(r, wide, 1, 1),
+          delta: unwritten(r, heads),
           dq: slice(0, wide),
           dk: slice(wide, narrow),
           dv: slice(wide + narrow, narrow),
@@ -212,19 +232,19 @@ const attentions: Case[] = [
 
 const linears: Case[] = (['outIn', 'inOut'] as const).flatMap((stored): Case[] => {
   const matrix = (r: RandomMemory, out: number, into: number) =>
-    stored === 'outIn' ? r.stored(out, into) : r.stored(into, out);
+    stored === 'outIn' ? storedMatrix(r, out, into) : storedMatrix(r, into, out);
   return [
     [
       `linear ${stored} with everything, odd`,
       (r) => ({
         kind: 'linear',
-        x: r.written(27, 2, 3),
+        x: written(r, 27, 2, 3),
         weight: matrix(r, 42, 27),
         stored,
-        bias: r.vector(42),
-        lora: { u: r.written(16), parts: qkv },
-        addend: r.written(42),
-        out: r.unwritten(42),
+        bias: vector(r, 42),
+        lora: { u: written(r, 16), parts: qkv },
+        addend: written(r, 42),
+        out: unwritten(r, 42),
         rows: positions,
       }),
     ],
@@ -232,26 +252,26 @@ const linears: Case[] = (['outIn', 'inOut'] as const).flatMap((stored): Case[] =
       `linear ${stored} to part of a value`,
       (r) => ({
         kind: 'linear',
-        x: r.written(300),
+        x: written(r, 300),
         weight: matrix(r, 17, 300),
         stored,
         bias: null,
         lora: null,
         addend: null,
-        out: r.unwritten(17, 4, 6),
+        out: unwritten(r, 17, 4, 6),
         rows: block,
       }),
     ],
     [
       `linear ${stored}, wide, onto its addend`,
       (r) => {
-        const out = r.written(600);
+        const out = written(r, 600);
         return {
           kind: 'linear',
-          x: r.written(65),
+          x: written(r, 65),
           weight: matrix(r, 600, 65),
           stored,
-          bias: r.vector(600),
+          bias: vector(r, 600),
           lora: null,
           addend: out,
           out,
@@ -263,12 +283,12 @@ const linears: Case[] = (['outIn', 'inOut'] as const).flatMap((stored): Case[] =
       `linearBackward ${stored} with everything, odd`,
       (r) => ({
         kind: 'linearBackward',
-        dy: r.written(42),
+        dy: written(r, 42),
         weight: matrix(r, 42, 27),
         stored,
-        lora: { v: r.written(16), a: r.stored(16, 27) },
-        addend: r.written(27),
-        out: r.unwritten(27),
+        lora: { v: written(r, 16), a: storedMatrix(r, 16, 27) },
+        addend: written(r, 27),
+        out: unwritten(r, 27),
         rows: positions,
       }),
     ],
@@ -276,12 +296,12 @@ const linears: Case[] = (['outIn', 'inOut'] as const).flatMap((stored): Case[] =
       `linearBackward ${stored}`,
       (r) => ({
         kind: 'linearBackward',
-        dy: r.written(64),
+        dy: written(r, 64),
         weight: matrix(r, 64, 48),
         stored,
-        lora: { v: r.written(8), a: { from: 'trained', offset: 40, rows: 8, columns: 48 } },
+        lora: { v: written(r, 8), a: { from: 'trained', offset: 40, rows: 8, columns: 48 } },
         addend: null,
-        out: r.unwritten(48),
+        out: unwritten(r, 48),
         rows: block,
       }),
     ],
@@ -293,10 +313,10 @@ const loras: Case[] = [
     'loraDown',
     (r) => ({
       kind: 'loraDown',
-      x: r.written(27),
-      a: r.stored(16, 27),
+      x: written(r, 27),
+      a: storedMatrix(r, 16, 27),
       parts: qkv,
-      u: r.unwritten(16),
+      u: unwritten(r, 16),
       rows: positions,
     }),
   ],
@@ -304,36 +324,36 @@ const loras: Case[] = [
     'loraDown by a trained A',
     (r) => ({
       kind: 'loraDown',
-      x: r.written(30),
+      x: written(r, 30),
       a: { from: 'trained', offset: 12, rows: 16, columns: 30 },
       parts: gateUp,
-      u: r.unwritten(16),
+      u: unwritten(r, 16),
       rows: positions,
     }),
   ],
   [
     'loraDownBackward',
-    (r) => ({ kind: 'loraDownBackward', dy: r.written(42), parts: qkv, v: r.unwritten(16), rows: positions }),
+    (r) => ({ kind: 'loraDownBackward', dy: written(r, 42), parts: qkv, v: unwritten(r, 16), rows: positions }),
   ],
   ...[false, true].flatMap((accumulates): Case[] => [
     [
       `loraGradient, accumulates ${accumulates}`,
-      (r) => ({ kind: 'loraGradient', dy: r.written(42), u: r.written(16), parts: qkv, rows: positions }),
+      (r) => ({ kind: 'loraGradient', dy: written(r, 42), u: written(r, 16), parts: qkv, rows: positions }),
       { accumulates },
     ],
     [
       `matrixGradient, accumulates ${accumulates}`,
       (r) => ({
         kind: 'matrixGradient',
-        left: r.written(16),
-        right: r.written(27, 1),
+        left: written(r, 16),
+        right: written(r, 27, 1),
         offset: 24,
         adds: false,
         rows: positions,
       }),
       { accumulates },
     ],
-    ['sumLosses', (r) => ({ kind: 'sumLosses', losses: r.written(1) }), { accumulates }],
+    ['sumLosses', (r) => ({ kind: 'sumLosses', losses: written(r, 1) }), { accumulates }],
   ]),
 ];
 
@@ -342,8 +362,8 @@ const gradients: Case[] = [false, true].flatMap((accumulates): Case[] => [
     `matrixGradient that adds anyway, accumulates ${accumulates}`,
     (r) => ({
       kind: 'matrixGradient',
-      left: r.written(16),
-      right: r.written(27),
+      left: written(r, 16),
+      right: written(r, 27),
       offset: 24,
       adds: true,
       rows: block,
@@ -352,7 +372,7 @@ const gradients: Case[] = [false, true].flatMap((accumulates): Case[] => [
   ],
   [
     `biasGradient, accumulates ${accumulates}`,
-    (r) => ({ kind: 'biasGradient', dy: r.written(27, 2, 5), bias: trainedVector(12, 27), rows: positions }),
+    (r) => ({ kind: 'biasGradient', dy: written(r, 27, 2, 5), bias: trainedVector(12, 27), rows: positions }),
     { accumulates },
   ],
   ...(['rms', 'layer'] as const).flatMap((norm): Case[] =>
@@ -370,9 +390,9 @@ const gradients: Case[] = [false, true].flatMap((accumulates): Case[] => [
         hasUnitOffset: false,
         bias: norm === 'layer' ? trainedVector(48, size) : null,
         groups,
-        dy: r.written(size * groups, 3, 2),
-        x: r.written(size * groups),
-        statistics: r.unwritten(2 * groups),
+        dy: written(r, size * groups, 3, 2),
+        x: written(r, size * groups),
+        statistics: unwritten(r, 2 * groups),
         rows: picks ? { of: 'scored', from: 0, most: 19 } : positions,
         picks,
       }),
@@ -381,12 +401,12 @@ const gradients: Case[] = [false, true].flatMap((accumulates): Case[] => [
   ),
   ...[false, true].map((adds): Case => [
     `tokenGradient, adds ${adds}, accumulates ${accumulates}`,
-    (r) => ({ kind: 'tokenGradient', dy: r.written(27), table: trainedMatrix(4, 18, 27), scale: 1.5, adds }),
+    (r) => ({ kind: 'tokenGradient', dy: written(r, 27), table: trainedMatrix(4, 18, 27), scale: 1.5, adds }),
     { accumulates },
   ]),
   [
     `positionGradient, accumulates ${accumulates}`,
-    (r) => ({ kind: 'positionGradient', dy: r.written(27), table: trainedMatrix(4, 24, 27) }),
+    (r) => ({ kind: 'positionGradient', dy: written(r, 27), table: trainedMatrix(4, 24, 27) }),
     { accumulates },
   ],
 ]);
@@ -394,7 +414,7 @@ const gradients: Case[] = [false, true].flatMap((accumulates): Case[] => [
 const activations: Case[] = (['silu', 'gelu-tanh'] as const).flatMap((activation: Activation): Case[] =>
   [31, 32].flatMap((columns): Case[] =>
     [true, false].flatMap((isGated): Case[] => {
-      const gate = (r: RandomMemory) => (isGated ? r.written(columns, 0, columns, 6) : null);
+      const gate = (r: RandomMemory) => (isGated ? written(r, columns, 0, columns, 6) : null);
       const name = `${activation} of ${columns}, gated ${isGated}`;
       return [
         [
@@ -403,8 +423,8 @@ const activations: Case[] = (['silu', 'gelu-tanh'] as const).flatMap((activation
             kind: 'activate',
             activation,
             gate: gate(r),
-            up: r.written(columns, columns, 0, 6),
-            out: r.unwritten(columns),
+            up: written(r, columns, columns, 0, 6),
+            out: unwritten(r, columns),
           }),
         ],
         [
@@ -412,11 +432,11 @@ const activations: Case[] = (['silu', 'gelu-tanh'] as const).flatMap((activation
           (r) => ({
             kind: 'activateBackward',
             activation,
-            dOut: r.written(columns),
+            dOut: written(r, columns),
             gate: gate(r),
-            up: r.written(columns, 0, 0, 6),
-            dGate: isGated ? r.unwritten(columns, 0, columns) : null,
-            dUp: r.unwritten(columns, columns),
+            up: written(r, columns, 0, 0, 6),
+            dGate: isGated ? unwritten(r, columns, 0, columns) : null,
+            dUp: unwritten(r, columns, columns),
           }),
         ],
       ];
@@ -432,10 +452,10 @@ const losses: Case[] = [
   `crossEntropy of ${vocabulary}, cap ${softCap}`,
   (r) => ({
     kind: 'crossEntropy',
-    logits: r.written(vocabulary, 0, 0, 9),
+    logits: written(r, vocabulary, 0, 0, 9),
     vocabulary,
     softCap,
-    losses: r.unwritten(1),
+    losses: unwritten(r, 1),
     rows: block,
   }),
 ]);
@@ -471,9 +491,30 @@ const cases = [
   ...updates,
 ];
 
+/** `columns` columns of a value that nothing has written yet, behind `column` others and before `behind` more. */
+function unwritten(random: RandomMemory, columns: number, column = 0, behind = 0): View {
+  return columnsOf(random.empty(CAPACITY, column + columns + behind), column, columns);
+}
+
+/** The same of a value with random numbers. */
+function written(random: RandomMemory, columns: number, column = 0, behind = 0, size = 1): View {
+  return columnsOf(random.filled(CAPACITY, column + columns + behind, size), column, columns);
+}
+
+function storedMatrix(random: RandomMemory, rows: number, columns: number): Matrix {
+  return random.matrix(`stored ${random.memory.stored.size}`, rows, columns);
+}
+
+function vector(random: RandomMemory, size: number): Vector {
+  return random.vector(`stored ${random.memory.stored.size}`, size);
+}
+
 /** What a case works on: the same for the same case. */
-function prepare([, operation, options]: Case): { op: Operation; memory: HostMemory } {
-  const random = new RandomMemory(7, shape, 1003, options);
+function prepare([, operation, options = {}]: Case): { op: Operation; memory: HostMemory } {
+  const random = new RandomMemory(7, shape, VOCABULARY);
+  random.train(TRAINED);
+  random.tell(options);
+  random.memory.measures[0] = Math.fround(2.3);
   return { op: operation(random), memory: random.memory };
 }
 
@@ -484,7 +525,10 @@ describe.each([await loadNodeKernels('simd'), await loadNodeKernels('relaxed')])
   });
 
   it('halts at a gradient that is not finite', () => {
-    const { memory } = new RandomMemory(7, shape, 12);
+    const random = new RandomMemory(7, shape);
+    random.train(12);
+    const { memory } = random;
+    memory.measures[0] = Math.fround(2.3);
     memory.state.gradient[5] = Infinity;
     const after = runInWasm(kernels, { kind: 'update' }, memory);
     expect(after.get('measures')).toEqual(Float32Array.of(2.3, Infinity, 1));
