@@ -1,11 +1,14 @@
 /**
  * Products of two tall arrays, left^T right, summed over the batch's rows and written to the flat gradient. A thread has one
  * four of columns of the wider side and up to four fours of the narrower one. On GPUs, 16 threads share the rows between
- * them and add their sums up in a fixed order, so that a step gives the same bits each time.
+ * them and add their sums up in a fixed order, so that a step gives the same bits each time; where both sides are wider than
+ * a tile, as a whole layer's are, there are threads enough without (`gradient-tile.ts`).
  */
 import { type Rows, strideOf, type View } from '../plan/index.ts';
 import { Bindings } from './bindings.ts';
 import { type Dispatch, type Grid, type KernelTraits, u32 } from './dispatch.ts';
+import { tileKernel } from './gradient-tile.ts';
+import { FOURS } from './square-tile.ts';
 import { joinParts, rowCounter, viewReader } from './view-reader.ts';
 
 /** `gradient[offset + p * stride + q]` gets the sum over rows of `left[row, p] * right[row, q]`, added or overwritten. */
@@ -18,6 +21,13 @@ export interface GradientProduct {
   /** Adds in every batch, not only in those after the step's first. */
   adds: boolean;
   rows: Rows;
+}
+
+/** WGSL with its `main`, which calls `write(p, four, sum)` for four columns of a row of the gradient. */
+export interface GradientKernel {
+  label: string;
+  text: string;
+  grid: Grid;
 }
 
 /** How many fours of both sides a thread has. */
@@ -37,21 +47,12 @@ export function gradientProductDispatch(product: GradientProduct, { isSoftware }
     viewReader(right, bindings, 'right'),
   ]);
   const gradient = bindings.add('gradient', { of: 'state', name: 'gradient' }, 'read_write', 'vec4<f32>');
-  const [leftFours, rightFours] = [Math.ceil(left.columns / 4), Math.ceil(right.columns / 4)];
-  const leftIsWide = leftFours > rightFours;
-  const narrow = Math.min(4, leftFours, rightFours);
-  const share = { left: leftIsWide ? 1 : narrow, right: leftIsWide ? narrow : 1, leftIsWide };
-  const kernel = isSoftware ? registerKernel(share) : sharedKernel(share);
+  const kernel = kernelOf(Math.ceil(left.columns / 4), Math.ceil(right.columns / 4), isSoftware);
   const write = `fn write(p : u32, four : u32, sum : vec4<f32>) {
   if (p >= params.gradientRows || four >= params.gradientFours) { return; }
   let at = params.gradientBegin + p * params.gradientFours + four;
   ${gradient}[at] = ${adds ? `${gradient}[at] + sum` : `select(sum, ${gradient}[at] + sum, step.accumulates == 1u)`};
 }`;
-  const grid: Grid = [
-    Math.ceil(Math.max(leftFours, rightFours) / kernel.wide),
-    Math.ceil(Math.min(leftFours, rightFours) / narrow),
-    1,
-  ];
   return {
     label: `${label}, ${kernel.label}`,
     bindings: bindings.list,
@@ -62,8 +63,18 @@ export function gradientProductDispatch(product: GradientProduct, { isSoftware }
       gradientBegin: u32(offset / 4),
     },
     code: [readers.text, write, kernel.text].join('\n'),
-    grid: () => grid,
+    grid: () => kernel.grid,
   };
+}
+
+function kernelOf(leftFours: number, rightFours: number, isSoftware: boolean): GradientKernel {
+  const [narrowest, widest] = [Math.min(leftFours, rightFours), Math.max(leftFours, rightFours)];
+  if (!isSoftware && narrowest > FOURS) return tileKernel(leftFours, rightFours);
+  const leftIsWide = leftFours > rightFours;
+  const narrow = Math.min(4, narrowest);
+  const share = { left: leftIsWide ? 1 : narrow, right: leftIsWide ? narrow : 1, leftIsWide };
+  const { wide, ...kernel } = isSoftware ? registerKernel(share) : sharedKernel(share);
+  return { ...kernel, grid: [Math.ceil(widest / wide), Math.ceil(narrowest / narrow), 1] };
 }
 
 /** A thread on its own goes through all rows. */

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { whole } from '../plan/index.ts';
+import { dispatchesOf } from './dispatches-of.ts';
 import { kernelDevice, kernelError, kernelTraits } from '../testing/kernel-agreement.ts';
 import { columnsOf, RandomMemory } from '../testing/random-memory.ts';
 
@@ -14,10 +15,11 @@ describe.each([true, false])('the gradient of a trained matrix, software %s', (i
     { left: 20, right: 37, tokens: 70 },
     { left: 67, right: 4, tokens: 3 },
     { left: 5, right: 5, tokens: 33 },
+    { left: 70, right: 133, tokens: 37 },
   ])('[$left, $right] over $tokens rows', async ({ left, right, tokens }) => {
     const traits = kernelTraits(device, { isSoftware });
     const random = new RandomMemory(left, { rows: 1, positions: tokens, scored: 0 });
-    random.train(4000);
+    random.train(12_000);
     const views = {
       left: columnsOf(random.filled(tokens, left + 6), 3, left),
       right: whole(random.filled(tokens, right)),
@@ -31,6 +33,17 @@ describe.each([true, false])('the gradient of a trained matrix, software %s', (i
       const op = { kind: 'matrixGradient', ...views, offset: 12, adds, rows: { of: 'positions' } } as const;
       expect(await kernelError(device, op, random.memory, traits)).toBeLessThan(1e-5);
     }
+  });
+
+  it('goes by tiles where both sides are wide, on a GPU', () => {
+    const random = new RandomMemory(1, { rows: 1, positions: 8, scored: 0 });
+    const labelOf = (left: number, right: number) => {
+      const views = { left: whole(random.empty(8, left)), right: whole(random.empty(8, right)) };
+      const op = { kind: 'matrixGradient', ...views, offset: 0, adds: false, rows: { of: 'positions' } } as const;
+      return dispatchesOf(op, kernelTraits(device, { isSoftware }))[0]!.label;
+    };
+    expect(labelOf(68, 68)).toBe(`matrixGradient, ${isSoftware ? 'registers' : 'tile'}`);
+    expect(labelOf(64, 500)).toBe(`matrixGradient, ${isSoftware ? 'registers' : 'shared'}`);
   });
 
   it('over scored rows', async () => {

@@ -1,21 +1,15 @@
 /**
- * The loop for GPUs: a workgroup of 64 threads has a tile of 64 rows by 64 columns and walks along the reduction in steps
- * of 16. In each step every thread fetches one 4 x 4 block of either side into shared memory, unpacked and turned so that
- * fours run along the output, and adds to its 8 x 8 share of the tile: 64 multiplications for 4 reads of shared memory.
+ * The loop for GPUs. In each step along the reduction every thread fetches one 4 x 4 block of either side into workgroup
+ * memory, unpacked and turned so that fours run along the output.
  */
 import type { NumberedTerm, ProductKernel } from './product.ts';
+import { ADD_STEP, DEPTH, eachSum, FOURS, THREADS, tilePlace, TILES } from './square-tile.ts';
 
-/** Fours of rows, and of columns, in a tile. */
-const FOURS = 16;
 /** Fours of the reduction in a step. */
-const STEP = 4;
-/** Threads of a workgroup in either direction; each has two fours of rows and two of columns. */
-const THREADS = 8;
+const STEP = DEPTH / 4;
 
 export function tileKernel(terms: readonly NumberedTerm[]): ProductKernel {
-  const text = `// [k][four]: four values of the step's column k (left) or row k (right).
-var<workgroup> leftTile : array<vec4<f32>, ${4 * STEP * FOURS}>;
-var<workgroup> rightTile : array<vec4<f32>, ${4 * STEP * FOURS}>;
+  const text = `${TILES}
 
 @compute @workgroup_size(${THREADS}, ${THREADS})
 fn main(
@@ -28,10 +22,10 @@ fn main(
   let firstFour = ${FOURS}u * group.x;
   ${eachSum((row, f) => `var sum${row}_${f} = startOf(firstFour + id.x + ${THREADS * f}u);`)}
   ${terms.map(termLoop).join('\n')}
-  ${eachSum((row, f) => {
-    const at = `firstRow + 4u * id.y + ${rowOffset(row)}u`;
-    const four = `firstFour + id.x + ${THREADS * f}u`;
-    return `if (${at} < rows && ${four} < params.outFours) { finish(${at}, ${four}, sum${row}_${f}); }`;
+  ${eachSum((n, f) => {
+    const { row, four } = tilePlace(n, f);
+    const [at, column] = [`firstRow + ${row}`, `firstFour + ${four}`];
+    return `if (${at} < rows && ${column} < params.outFours) { finish(${at}, ${column}, sum${n}_${f}); }`;
   })}
 }`;
   return { label: 'tile', text, rows: 4 * FOURS, fours: FOURS };
@@ -63,23 +57,9 @@ function termLoop(term: NumberedTerm, i: number): string {
     ${lanes.map((k) => `leftTile[${FOURS}u * (4u * leftK + ${k}u) + leftFour] = left[${k}];`).join('\n')}
     ${lanes.map((k) => `rightTile[${FOURS}u * (4u * rightK + ${k}u) + rightFour] = right[${k}];`).join('\n')}
     workgroupBarrier();
-    for (var k = 0u; k < ${4 * STEP}u; k++) {
-      ${[0, 1].map((f) => `let x${f} = leftTile[${FOURS}u * k + id.y + ${THREADS * f}u];`).join('\n')}
-      ${[0, 1].map((f) => `let w${f} = rightTile[${FOURS}u * k + id.x + ${THREADS * f}u];`).join('\n')}
-      ${eachSum((row, f) => `sum${row}_${f} += x${Math.floor(row / 4)}[${row % 4}] * w${f};`)}
-    }
+    ${ADD_STEP}
     workgroupBarrier();
   }
 }`;
   return term.isEverywhere ? loop : `if (inTerm${i}(firstFour, ${FOURS}u)) ${loop}`;
-}
-
-/** A line for each four that a thread sums up: 8 rows, 2 fours of columns. */
-function eachSum(line: (row: number, four: number) => string): string {
-  return Array.from({ length: 16 }, (_, n) => line(n >> 1, n & 1)).join('\n');
-}
-
-/** Where a thread's row number 0..7 lies, seen from its first. */
-function rowOffset(row: number): number {
-  return row < 4 ? row : 4 * THREADS + row - 4;
 }
