@@ -47,8 +47,8 @@ export async function inspectionOf(folder: string): Promise<string[]> {
     '',
     `GPU memory is what the trainer plans for ${rows} rows of ${tokens} tokens and rank ${rank} on every linear layer, every position`,
     'scored. Adapters are B, its gradient and both moments of Adam; activations are all buffers of a step, which shrink when each',
-    'block is computed again in backward, as is done where memory is short. The speeds are assumed for an integrated, a laptop',
-    'and a desktop GPU, not measured.',
+    'block is computed again in backward, as is done where memory is short. A matrix larger than what a GPU reads at once is split,',
+    'which takes no more. The speeds are assumed for an integrated, a laptop and a desktop GPU, not measured.',
   ];
 }
 
