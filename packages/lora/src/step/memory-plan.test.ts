@@ -59,6 +59,19 @@ describe('the planner', () => {
     }
   });
 
+  it('goes to single rows where activations are too large for one array, and then refuses', () => {
+    const { config } = configs.qwen2!;
+    const trained = { spec: loraOn(config, 4) };
+    const workload = { rows: 4, positions: 16, scoredPerRow: [16, 16, 16, 16] };
+    // Gate and up of a row.
+    const largest = 4 * 16 * 2 * 44;
+    const within = (binding: number) =>
+      planWithin({ total: 100 * MiB, binding }, config, trained, workload, () => new Map());
+    expect(within(4 * largest).microRows).toBe(4);
+    expect(within(largest).microRows).toBe(1);
+    expect(() => within(largest - 1)).toThrow('needs 0.00563 MB in one piece here and this device allows 0.00563 MB');
+  });
+
   it('refuses to train a whole model, by the bytes of single rows', () => {
     const trained = { spec: null, alsoTrains: everything };
     const { config } = configs.qwen2!;
