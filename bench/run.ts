@@ -3,6 +3,7 @@
  * fails, but for `step`, whose contenders must compute the same.
  */
 import { cpus } from 'node:os';
+import { benchAttacks } from './attacks/index.ts';
 import { benchChaos } from './chaos.ts';
 import { benchFold } from './fold.ts';
 import { benchGeneration } from './generation.ts';
@@ -27,6 +28,7 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   step: benchStep,
   memory: benchMemory,
   chaos: benchChaos,
+  attacks: benchAttacks,
 };
 
 const given = process.argv.slice(2);

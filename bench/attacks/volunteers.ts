@@ -1,0 +1,92 @@
+/** Volunteers of the default campaign: real deltas, trained with the WASM engine as a browser would. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  adapterSpecSchema,
+  type AdapterLayout,
+  type AdapterSpec,
+  campaignConfigSchema,
+  type DataRecord,
+  parseRecords,
+  type PartitionStrategy,
+  partitionRecords,
+} from '@oneround/fl-core';
+import { loraLayout } from '@oneround/lora/adapter';
+import { parseModelConfig } from '@oneround/lora/architecture';
+import { readSafetensors } from '@oneround/lora/checkpoint';
+import { type OpenEngine, wasmEngine, weightsInMemory } from '@oneround/lora/step';
+import { type EncodedExample, encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
+import { LoraTrainer } from '@oneround/lora/training';
+import { loadNodeKernels } from '@oneround/lora/wasm/node';
+import type { Volunteer } from './attackers.ts';
+
+const campaignFolder = new URL('../../campaigns/default/', import.meta.url);
+const campaign = campaignConfigSchema.parse(json('campaign.json'));
+const tokenizer = loadTokenizer(
+  json(`${campaign.model}/tokenizer.json`),
+  json(`${campaign.model}/tokenizer_config.json`),
+);
+
+export const config = parseModelConfig(json(`${campaign.model}/config.json`));
+export const tensors = readSafetensors(bytes(`${campaign.model}/model.safetensors`));
+export const spec: AdapterSpec = adapterSpecSchema.parse(campaign.adapter);
+export const layout: AdapterLayout = await loraLayout(config, spec);
+
+/** The campaign's held-out examples. */
+export function heldOutExamples(): EncodedExample[] {
+  return encode(parseRecords(bytes(campaign.data.heldOut).toString('utf8')));
+}
+
+/** A volunteer for every shard of the campaign, trained one after another. */
+export async function trainHonest(strategy: PartitionStrategy): Promise<Volunteer[]> {
+  const openEngine = await engine();
+  const trained: Volunteer[] = [];
+  for (const shard of shards(strategy)) trained.push(await train(shard, openEngine));
+  return trained;
+}
+
+/** A volunteer of the first shard whose answers are all wrong: each is another answer of the same question. */
+export async function trainOnWrongAnswers(strategy: PartitionStrategy): Promise<Volunteer> {
+  const all = parseRecords(bytes(campaign.data.train).toString('utf8'));
+  const wrong = shards(strategy)[0]!.map((record) => {
+    if (!('answer' in record)) throw new TypeError('the default campaign has prompts and answers');
+    const others = all.flatMap((other) =>
+      'answer' in other && other.domain === record.domain && other.answer !== record.answer ? [other.answer] : [],
+    );
+    return { ...record, answer: others[0]! };
+  });
+  return train(wrong, await engine());
+}
+
+async function engine(): Promise<OpenEngine> {
+  return wasmEngine(await loadNodeKernels(), weightsInMemory(config, tensors));
+}
+
+function shards(strategy: PartitionStrategy): DataRecord[][] {
+  const records = parseRecords(bytes(campaign.data.train).toString('utf8'));
+  const { shards: count, partitionSeed: seed } = campaign.data;
+  return partitionRecords(records, { shards: count, strategy, seed }).map((shard) => shard.map((i) => records[i]!));
+}
+
+async function train(records: readonly DataRecord[], openEngine: OpenEngine): Promise<Volunteer> {
+  const examples = encode(records);
+  const trainer = await LoraTrainer.open({ config, spec, layout, examples, settings: campaign.training }, openEngine);
+  while (trainer.step < trainer.totalSteps) await trainer.nextStep();
+  const delta = await trainer.delta();
+  trainer.dispose();
+  const labelTokens = examples.reduce((sum, { labels }) => sum + labels.filter((label) => label >= 0).length, 0);
+  return { delta, labelTokens };
+}
+
+function encode(records: readonly DataRecord[]): EncodedExample[] {
+  return encodeExamples(tokenizer, records, campaign.data.template, campaign.training.maxTokens).examples;
+}
+
+/** A file of the default campaign, or of the model it names. */
+function bytes(name: string): Buffer {
+  return readFileSync(fileURLToPath(new URL(name, campaignFolder)));
+}
+
+function json(name: string): unknown {
+  return JSON.parse(bytes(name).toString('utf8'));
+}
