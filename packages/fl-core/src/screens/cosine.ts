@@ -20,8 +20,8 @@ export function cosineToSum(term: Float32Array, sum: Float64Array): number {
 
 /**
  * The default threshold: four standard deviations of the cosine of a random direction in `size` dimensions, 4 / sqrt(size),
- * and 0.01 at most. At 0 every other delta of pure noise would pass; honest clients of unlike domains share more than this
- * (0.06 at least in `npm run bench -- attacks`).
+ * and 0.01 at most. At 0 every other delta of pure noise would pass; honest clients, of unlike domains too, share more
+ * (`npm run bench -- attacks` refuses none of them).
  */
 export function chanceCosine(size: number): number {
   return Math.min(4 / Math.sqrt(size), 0.01);
