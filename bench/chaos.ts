@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '@oneround/fl-core';
 import { harmDone, killAtRandom, runChaos } from '../apps/server/src/testing/chaos/index.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
-import { makeTestCampaign } from '../apps/server/src/testing/test-campaign.ts';
+import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
 
 const VOLUNTEERS = 8;
 const KILLS = 15;
@@ -12,7 +12,7 @@ const SEED = 20261121;
 const oneround = fileURLToPath(new URL('../apps/server/bin/oneround.mjs', import.meta.url));
 
 export async function benchChaos(): Promise<void> {
-  const campaign = makeTestCampaign({}, { records: 832, shards: 832 });
+  const campaign = makeTestCampaign({ adapter: smallAdapter }, { records: 832, shards: 832 });
   const server = await ServerProcess.prepare({ campaignFile: campaign.file, dataDir: campaign.dataDir });
   try {
     server.start();

@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { benchAttacks } from './attacks/index.ts';
 import { benchChaos } from './chaos.ts';
 import { benchFold } from './fold.ts';
+import { benchFuzz } from './fuzz.ts';
 import { benchGeneration } from './generation.ts';
 import { benchMemory } from './memory.ts';
 import { benchMergeLatency } from './merge-latency.ts';
@@ -29,6 +30,7 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   memory: benchMemory,
   chaos: benchChaos,
   attacks: benchAttacks,
+  fuzz: benchFuzz,
 };
 
 const given = process.argv.slice(2);

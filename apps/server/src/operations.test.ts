@@ -2,6 +2,7 @@
 import { encodeDelta } from '@oneround/fl-core';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startServer } from './server.ts';
+import { figure } from './testing/resident-memory.ts';
 import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
@@ -18,12 +19,6 @@ afterEach(async () => {
   child = null;
   campaign.remove();
 });
-
-/** The value of a series in Prometheus' text format. */
-function figure(metrics: string, series: string): number {
-  const line = metrics.split('\n').find((each) => each.startsWith(`${series} `));
-  return line === undefined ? Number.NaN : Number(line.slice(series.length + 1));
-}
 
 async function untilReady(url: string): Promise<string[]> {
   const reasons: string[] = [];

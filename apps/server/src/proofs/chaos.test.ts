@@ -4,7 +4,7 @@ import { afterEach, expect, it } from 'vitest';
 import { verifyDataDir } from '../ledger/index.ts';
 import { harmDone, killAtRandom, runChaos } from '../testing/chaos/index.ts';
 import { ServerProcess } from '../testing/server-process.ts';
-import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 
 const SEED = 5;
 const KILLS = 3;
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 it('keeps every acknowledged contribution, once, through kills at random moments', async () => {
-  campaign = makeTestCampaign({}, { records: 240, shards: 120 });
+  campaign = makeTestCampaign({ adapter: smallAdapter }, { records: 240, shards: 120 });
   server = await ServerProcess.prepare({ campaignFile: campaign.file, dataDir: campaign.dataDir });
   server.start();
   await server.untilServing();

@@ -13,6 +13,14 @@ export interface TestCampaign {
   remove(): void;
 }
 
+/** Deltas of 150 kB in place of 1.2 MB, for tests that are about how many there are. */
+export const smallAdapter: CampaignConfig['adapter'] = {
+  rank: 8,
+  alpha: 8,
+  targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
+  seed: 1,
+};
+
 /** `changes` are laid over the default campaign's top-level fields. */
 export function makeTestCampaign(
   changes: Partial<CampaignConfig> = {},

@@ -30,6 +30,8 @@ async function connected(socket: Socket): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('connect_error', reject);
+    // A server that dies between the two handshakes makes no error.
+    socket.once('disconnect', (reason) => reject(new Error(`disconnected: ${reason}`)));
   });
 }
 

@@ -1,0 +1,51 @@
+/** 20,000 pieces of nonsense for one server process: does it stay, does it serve on, and what does it keep of them. */
+import { runFuzz } from '../apps/server/src/testing/fuzz/index.ts';
+import { residentBytes } from '../apps/server/src/testing/resident-memory.ts';
+import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
+import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
+import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
+
+const WARM_UP = 5000;
+const MESSAGES = 20_000;
+const SEED = 20261121;
+
+export async function benchFuzz(): Promise<void> {
+  const campaign = makeTestCampaign({ adapter: smallAdapter, lease: { ttlMs: 5000, heartbeatMs: 1000 } });
+  const { file: campaignFile, dataDir } = campaign;
+  const server = await ServerProcess.prepare({ campaignFile, dataDir, nodeFlags: ['--expose-gc'] });
+  try {
+    server.start();
+    await server.untilServing('/readyz');
+    await runFuzz(server, WARM_UP, SEED + 1);
+    const before = await residentBytes(server);
+    const began = performance.now();
+    const { slowestAnswerMs, ...sent } = await runFuzz(server, MESSAGES, SEED);
+    const seconds = (performance.now() - began) / 1000;
+    const after = await residentBytes(server);
+    const volunteer = await TestClient.connect(server.url);
+    const delta = seededDelta(volunteer.manifest.layout.size, 1);
+    const receipt = await volunteer.contribute(await volunteer.join(), delta);
+    volunteer.close();
+    console.log(`  ${JSON.stringify(sent)} in ${seconds.toFixed(0)} s, seed ${SEED}`);
+    console.log(
+      `  a good client waited ${slowestAnswerMs.toFixed(0)} ms at most; contributed as #${receipt.sequence} afterwards`,
+    );
+    console.log(
+      `  resident ${mb(before)} after ${WARM_UP} to warm up, then ${mb(after)}: ${percent(after / before - 1)} (target < 5 %)`,
+    );
+    console.log(
+      `  exit code ${await server.end('SIGTERM')}; warnings, failures and rejections: ${server.output || 'none'}`,
+    );
+  } finally {
+    await server.end();
+    campaign.remove();
+  }
+}
+
+function mb(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function percent(share: number): string {
+  return `${share < 0 ? '' : '+'}${(100 * share).toFixed(1)} %`;
+}
