@@ -24,7 +24,11 @@ export async function benchChaos(): Promise<void> {
       volunteers: VOLUNTEERS,
       seed: SEED,
       faults: async () => {
-        startTimes = await killAtRandom([server], { kills: KILLS, random: new SeededRandom(SEED) });
+        startTimes = await killAtRandom([server], {
+          kills: KILLS,
+          random: new SeededRandom(SEED),
+          longestLifeMs: 5000,
+        });
       },
     });
     const seconds = (performance.now() - began) / 1000;

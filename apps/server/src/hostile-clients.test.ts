@@ -1,10 +1,12 @@
 /** Clients that mean harm to the server itself: what they are refused, and that everybody else is served on. */
 import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { encodeDelta, type CampaignState } from '@oneround/fl-core';
 import { io } from 'socket.io-client';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer } from './server.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
-import { TestClient } from './testing/test-client.ts';
+import { seededDelta, TestClient } from './testing/test-client.ts';
 
 let campaign: TestCampaign;
 let server: RunningServer;
@@ -13,7 +15,9 @@ let client: TestClient;
 beforeEach(async () => {
   campaign = makeTestCampaign();
   const { file, dataDir } = campaign;
-  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' });
+  const limits = { trustProxy: true, socketsPerAddress: 3 };
+  const options = { host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], ...limits };
+  server = await startServer({ ...options, logLevel: 'silent' });
   client = await TestClient.connect(server.url);
 });
 
@@ -29,20 +33,22 @@ async function expectService(): Promise<void> {
   other.close();
 }
 
+/** A connection with these headers, or null when it is refused. */
+async function connect(extraHeaders: Record<string, string>): Promise<{ disconnect(): void } | null> {
+  const options = { transports: ['websocket'], reconnection: false, forceNew: true, extraHeaders };
+  const socket = io(server.url, options) as unknown as NodeJS.EventEmitter & { disconnect(): void };
+  return Promise.race([once(socket, 'connect').then(() => socket), once(socket, 'connect_error').then(() => null)]);
+}
+
 it('a page of another origin opens no socket', async () => {
-  const connect = async (origin: string) => {
-    const options = { transports: ['websocket'], reconnection: false, forceNew: true, extraHeaders: { origin } };
-    const socket = io(server.url, options) as unknown as NodeJS.EventEmitter & { disconnect(): void };
-    const outcome = await Promise.race([
-      once(socket, 'connect').then(() => 'connected'),
-      once(socket, 'connect_error').then(() => 'refused'),
-    ]);
-    socket.disconnect();
-    return outcome;
+  const outcome = async (origin: string) => {
+    const socket = await connect({ origin });
+    socket?.disconnect();
+    return socket ? 'connected' : 'refused';
   };
-  expect(await connect(server.url)).toBe('connected');
+  expect(await outcome(server.url)).toBe('connected');
   for (const origin of ['https://elsewhere.example', 'null', 'http://127.0.0.1:1'])
-    expect([origin, await connect(origin)]).toEqual([origin, 'refused']);
+    expect([origin, await outcome(origin)]).toEqual([origin, 'refused']);
 });
 
 it('a frame larger than a chunk ends its connection', async () => {
@@ -65,5 +71,60 @@ it('a connection that sends nothing but garbage is hung up on', async () => {
   for (let i = 0; i < 50; i++) client.socket.emit('join', JSON.parse('{"__proto__": {"polluted": true}}'));
   expect((await gone)[0]).toBe('io server disconnect');
   expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false);
+  await expectService();
+});
+
+const connectFrom = (address: string) => connect({ 'x-forwarded-for': address });
+
+it('one address opens only so many connections, and another address others', async () => {
+  const open = await Promise.all(Array.from({ length: 3 }, () => connectFrom('192.0.2.1')));
+  expect(open).not.toContain(null);
+  expect(await connectFrom('192.0.2.1')).toBeNull();
+  expect(await connectFrom('198.51.100.7, 192.0.2.1')).toBeNull();
+  const other = await connectFrom('192.0.2.2');
+  expect(other).not.toBeNull();
+  open[0]!.disconnect();
+  const again = await vi.waitFor(async () => {
+    const socket = await connectFrom('192.0.2.1');
+    expect(socket).not.toBeNull();
+    return socket;
+  });
+  for (const socket of [...open, other, again]) socket!.disconnect();
+});
+
+it('a connection holds only so many leases at a time', async () => {
+  const request = await client.joinRequest({ source: 'own' });
+  for (let i = 0; i < 8; i++) expect(await client.ask('join', request)).toMatchObject({ ok: true });
+  const refusal = { ok: false, error: { code: 'rate_limited', message: expect.stringContaining('8 leases') } };
+  expect(await client.ask('join', request)).toMatchObject(refusal);
+});
+
+it('more chunks at once than a client may have on their way are refused, and the upload goes on', async () => {
+  const bytes = encodeDelta(seededDelta(client.manifest.layout.size, 1), 'f32');
+  const begin = await client.beginMessage(await client.join(), bytes);
+  await client.value('upload.begin', begin);
+  const { contributionId } = begin;
+  const data = new Uint8Array(client.manifest.upload.chunkBytes);
+  const flood = Array.from({ length: 40 }, () => client.ask('upload.chunk', { contributionId, offset: 2 ** 30, data }));
+  const codes = new Set((await Promise.all(flood)).map((answer) => (answer.ok ? 'ok' : answer.error.code)));
+  expect(codes).toEqual(new Set(['wrong_offset', 'rate_limited']));
+  await client.sendChunks(contributionId, bytes);
+  expect(await client.value('upload.finish', { contributionId })).toMatchObject({ sequence: 1 });
+  // Twenty-four refusals of one kind are one line of the campaign's log.
+  const { log } = await client.value<CampaignState>('watch', { campaignId: 'test' });
+  expect(log.filter(({ kind }) => kind === 'refused')).toHaveLength(1);
+});
+
+it('paths that lead elsewhere, and names that pollute, get an answer and nothing else', async () => {
+  const up = ['../', '..%2f', '%2e%2e/', '..%5c', '....//', '%c0%ae%c0%ae/', '%00', '%2e%2e%2f'];
+  const probes = up.flatMap((step) => [`/v1/files/${step.repeat(6)}etc/passwd`, `/${step.repeat(3)}campaign.json`]);
+  const named = ['__proto__', 'constructor', 'toString'].map((name) => `/v1/campaigns/${name}`);
+  for (const path of [...probes, ...named, ...named.map((name) => `${name}/state`)]) {
+    // fetch would tidy the path up.
+    const request = get({ host: '127.0.0.1', port: server.port, path });
+    const [answer] = (await once(request, 'response')) as [IncomingMessage];
+    expect([path, answer.statusCode]).toEqual([path, expect.toSatisfy((status) => status === 400 || status === 404)]);
+    answer.resume();
+  }
   await expectService();
 });

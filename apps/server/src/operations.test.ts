@@ -129,6 +129,31 @@ it('opens its figures to a token, and to nothing else', async () => {
   }
 });
 
+it('writes no secret into its log, at the most talkative', async () => {
+  const metricsToken = 'token-that-nobody-must-read';
+  const { file: campaignFile, dataDir } = campaign;
+  child = await ServerProcess.prepare({ campaignFile, dataDir, server: { logLevel: 'debug', metricsToken } });
+  child.start();
+  await child.untilServing();
+  const { url } = child;
+  const guess = 'a-guess-that-was-nearly-right';
+  for (const token of [metricsToken, guess])
+    await (await fetch(`${url}/metrics?token=${token}`, { headers: { authorization: `Bearer ${token}` } })).text();
+  await fetch(`${url}/v1/campaigns/test`, { method: 'POST', body: '{', headers: { authorization: `Bearer ${guess}` } });
+  const client = await TestClient.connect(url);
+  const bytes = encodeDelta(seededDelta(client.manifest.layout.size, 1), 'f32');
+  const begun = await client.beginMessage(await client.join(), bytes, { sha256: '00'.repeat(32) });
+  await client.value('upload.begin', begun);
+  await client.sendChunks(begun.contributionId, bytes);
+  expect(await client.ask('upload.finish', { contributionId: begun.contributionId })).toMatchObject({ ok: false });
+  const { publicKey } = (await client.joinRequest()) as { publicKey: string };
+  client.close();
+  await child.end('SIGTERM');
+  expect(child.output).toContain('wrong_hash');
+  for (const secret of [metricsToken, guess, 'Bearer', begun.signature, publicKey])
+    expect(child.output).not.toContain(secret);
+});
+
 it('takes nothing while the disk is nearly full, says so, and goes on where it was when there is room', async () => {
   let free = 2 * 1024 ** 3;
   const server = await startServer({

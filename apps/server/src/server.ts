@@ -2,6 +2,7 @@
  * The server: HTTP and sockets in this process, the ledger in one thread, held-out evaluation in another. This file only
  * wires the rooms together.
  */
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import type { Manifest } from '@oneround/fl-core';
@@ -28,12 +29,22 @@ import {
   type LogFormat,
   type LogLevel,
 } from './operations/index.ts';
-import { answerRequests, CampaignRooms, volunteerHandlers } from './sockets/index.ts';
+import {
+  AddressLimits,
+  addressOf,
+  answerRequests,
+  ByteBudget,
+  CampaignRooms,
+  socketLimits,
+  volunteerHandlers,
+} from './sockets/index.ts';
 import { startThread, type Thread } from './threads/thread.ts';
 
 const SWEEP_MS = 500;
 /** A socket.io frame holds one chunk and its envelope. */
 const ENVELOPE_BYTES = 64 * 1024;
+/** A connection that has not entered the namespace by then is ended. */
+const CONNECT_LIMIT_MS = 10_000;
 /** How long a closing server lets answers under way finish. */
 const CLOSE_GRACE_MS = 1000;
 /** Room for the ledger, its write-ahead log and the snapshots of a campaign's last folds. */
@@ -52,6 +63,10 @@ export interface ServerOptions {
   maxDataBytes?: number;
   /** Intake also stops while the disk has less free than this, or than two of the largest uploads; 1 GiB unless told. */
   minFreeBytes?: number;
+  /** Take the last address of `X-Forwarded-For` for the client's: a proxy is in front that writes it. */
+  trustProxy?: boolean;
+  /** Connections of one network address at a time, 300 unless told; this machine's own are not counted. */
+  socketsPerAddress?: number;
   /** How much is free; the file system is asked unless told. */
   freeBytes?: FreeBytes;
   /** Opens `/metrics` to whoever has it; without one only this machine may read them. */
@@ -156,12 +171,30 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     perMessageDeflate: false,
     maxHttpBufferSize: CHUNK_BYTES + ENVELOPE_BYTES,
     serveClient: false,
-    allowRequest: (request, decide) => decide(null, !readiness.isStarting && isSameOrigin(request.headers)),
+    connectTimeout: CONNECT_LIMIT_MS,
+    allowRequest: (request, decide) =>
+      decide(null, !readiness.isStarting && isSameOrigin(request.headers) && addresses.mayConnect(peerOf(request))),
   });
+  const limits = { ...socketLimits, socketsPerAddress: options.socketsPerAddress ?? socketLimits.socketsPerAddress };
+  const addresses = new AddressLimits(limits);
+  const bytesInFlight = new ByteBudget(limits.totalBytesInFlight);
+  const peerOf = ({ socket, headers }: IncomingMessage) =>
+    addressOf({ address: socket.remoteAddress ?? '', headers }, options.trustProxy ?? false);
+  io.engine.on(
+    'connection',
+    (connection: { request: IncomingMessage; on: (event: 'close', then: () => void) => void }) => {
+      const address = peerOf(connection.request);
+      addresses.connected(address);
+      connection.on('close', () => addresses.disconnected(address));
+    },
+  );
   const rooms = new CampaignRooms(io);
   const folds = startFolding(ledger, rooms, activity, (id) => running.queues.get(id)?.wake());
   io.on('connection', (socket) => {
-    const handlers = volunteerHandlers(socket, { ledger, rooms, disk, activity, onAccepted: folds.request });
+    const handlers = volunteerHandlers(socket, {
+      ...{ ledger, rooms, disk, activity, onAccepted: folds.request },
+      ...{ address: peerOf(socket.request), limits, addresses, bytesInFlight },
+    });
     answerRequests(socket, handlers, {
       refused: (request, refusal, ids) => activity.refused(request, refusal, ids),
       failed: (request, error) => activity.failed('request', error, { request }),

@@ -13,6 +13,12 @@ export function parseBytes(text: string): number {
   );
 }
 
+/** A whole number from 1. @throws Error naming the bad value */
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new Error(`${JSON.stringify(text)} is not a whole number from 1`);
+}
+
 /** A secret that cannot be guessed by trying. @throws Error that does not repeat it */
 export function parseToken(text: string): string {
   if (text.length >= LEAST_TOKEN_LENGTH) return text;

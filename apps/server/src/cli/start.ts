@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { logFormats, logLevels, type LogFormat, type LogLevel } from '../operations/index.ts';
 import { startServer, type RunningServer } from '../server.ts';
 import { defaultCampaign, defaultDataDir, parsePort, webRoot } from './defaults.ts';
-import { parseBytes, parseToken } from './limits.ts';
+import { parseBytes, parseCount, parseToken } from './limits.ts';
 
 const CLOSE_LIMIT_MS = 10_000;
 
@@ -14,6 +14,8 @@ interface StartFlags {
   campaign?: string[];
   maxDataBytes?: number;
   minFreeBytes?: number;
+  trustProxy?: boolean;
+  socketsPerAddress?: number;
   metricsToken?: string;
   logLevel: LogLevel;
   logFormat?: LogFormat;
@@ -29,6 +31,8 @@ export function addStartCommand(program: Command): void {
     .option('--campaign <file...>', 'campaign.json files to serve (default: the campaign that comes with oneround)')
     .option('--max-data-bytes <size>', 'stop intake before uploads and blobs take more, as 50GiB', parseBytes)
     .option('--min-free-bytes <size>', 'stop intake while the disk has less free (default: 1GiB)', parseBytes)
+    .option('--trust-proxy', "take the last address of X-Forwarded-For for the client's: a proxy in front writes it")
+    .option('--sockets-per-address <number>', 'connections of one network address (default: 300)', parseCount)
     .addOption(
       new Option('--metrics-token <secret>', 'open /metrics to whoever sends it (default: to this machine)')
         .env('ONEROUND_METRICS_TOKEN')

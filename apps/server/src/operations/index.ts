@@ -2,6 +2,6 @@
 export { Activity, type RequestIds } from './activity.ts';
 export { DiskGuard, type FreeBytes } from './disk-guard.ts';
 export { makeLogger, type LogFormat, logFormats, type LogLevel, logLevels } from './log.ts';
-export { mayReadMetrics } from './metrics-access.ts';
+export { isLoopback, mayReadMetrics } from './metrics-access.ts';
 export { ServerMetrics, type LiveFigures } from './metrics.ts';
 export { Readiness } from './readiness.ts';

@@ -25,7 +25,8 @@ it('keeps every acknowledged contribution, once, through kills at random moments
     urls: [server.url],
     volunteers: 3,
     seed: SEED,
-    faults: async () => void (await killAtRandom([server], { kills: KILLS, random: new SeededRandom(SEED) })),
+    faults: async () =>
+      void (await killAtRandom([server], { kills: KILLS, random: new SeededRandom(SEED), longestLifeMs: 2000 })),
   });
   expect(harmDone(report)).toEqual([]);
   expect(report.resumed).toBeGreaterThan(0);

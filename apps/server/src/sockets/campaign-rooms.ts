@@ -52,7 +52,9 @@ export class CampaignRooms {
     const wait = last && last.phase === phase ? last.at + CLIENT_EVENT_MS - Date.now() : 0;
     const send = () => {
       this.#held.delete(leaseId);
-      this.#lastClientEvent.set(leaseId, { at: Date.now(), phase });
+      // A lease that is over is not heard of again, or so seldom that no pause is needed.
+      if (phase === 'contributed' || phase === 'gone') this.#lastClientEvent.delete(leaseId);
+      else this.#lastClientEvent.set(leaseId, { at: Date.now(), phase });
       this.#emit(campaignId, change, counts);
     };
     if (wait <= 0) send();

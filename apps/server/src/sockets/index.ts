@@ -1,4 +1,6 @@
 /** Sockets: one connection per volunteer or observer, every request answered, every campaign with a room. */
+export { addressOf } from './client-address.ts';
 export { answerRequests } from './answer-requests.ts';
 export { CampaignRooms } from './campaign-rooms.ts';
+export { AddressLimits, ByteBudget, socketLimits } from './limits.ts';
 export { volunteerHandlers } from './volunteer-connection.ts';

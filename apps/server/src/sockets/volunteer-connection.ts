@@ -7,31 +7,40 @@ import type { Activity, DiskGuard } from '../operations/index.ts';
 import type { Remote } from '../threads/thread.ts';
 import type { RequestHandlers } from './answer-requests.ts';
 import type { CampaignRooms } from './campaign-rooms.ts';
-
-/** Requests a second and connection: chunks and heartbeats come in at far less. */
-const REQUESTS_PER_SECOND = 200;
+import { ByteBudget, type AddressLimits, type SocketLimits } from './limits.ts';
 
 export interface ConnectionParts {
   ledger: Remote<Ledger>;
   rooms: CampaignRooms;
   disk: DiskGuard;
   activity: Activity;
+  /** The client's network address; compared, never kept as it is. */
+  address: string;
+  limits: SocketLimits;
+  addresses: AddressLimits;
+  /** Of all connections. */
+  bytesInFlight: ByteBudget;
   /** Something was accepted into the campaign's ledger: fold it. */
   onAccepted: (campaignId: string) => void;
 }
 
 /** The handlers of one socket. */
 export function volunteerHandlers(socket: Socket, parts: ConnectionParts): RequestHandlers {
-  const { ledger, rooms, disk, activity, onAccepted } = parts;
+  const { ledger, rooms, disk, activity, address, limits, onAccepted } = parts;
   /** Lease to campaign, and upload to lease and beginning, of this connection. */
   const leases = new Map<string, string>();
   const uploads = new Map<string, { leaseId: string; beganAt: number }>();
-  const limiter = new RateLimiterMemory({ points: REQUESTS_PER_SECOND, duration: 1 });
+  /** Leases that have neither contributed nor been given back. */
+  const open = new Set<string>();
+  /** The last refusal noted on a lease: a client that repeats its mistake writes no second row. */
+  const noted = new Map<string, string>();
+  const bytesInFlight = new ByteBudget(limits.bytesInFlight, parts.bytesInFlight);
+  const limiter = new RateLimiterMemory({ points: limits.requestsPerSecond, duration: 1 });
   const unlimited = async () => {
     try {
       await limiter.consume(socket.id);
     } catch {
-      throw new Refusal('rate_limited', `More than ${REQUESTS_PER_SECOND} requests a second; slow down.`);
+      throw new Refusal('rate_limited', `More than ${limits.requestsPerSecond} requests a second; slow down.`);
     }
   };
   const campaignOf = (leaseId: string): string => {
@@ -49,7 +58,13 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
       return await step();
     } catch (error) {
       const campaignId = leaseId === undefined ? undefined : leases.get(leaseId);
-      if (error instanceof Refusal && leaseId !== undefined && campaignId !== undefined) {
+      if (
+        error instanceof Refusal &&
+        leaseId !== undefined &&
+        campaignId !== undefined &&
+        noted.get(leaseId) !== error.message
+      ) {
+        noted.set(leaseId, error.message);
         // Nor can a full disk hold the note; the volunteer hears the refusal all the same.
         await ledger
           .refused(leaseId, error.toMessage())
@@ -65,9 +80,17 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
 
   const handlers: RequestHandlers = {
     async join(request) {
+      if (open.size >= limits.openLeases) {
+        throw new Refusal(
+          'rate_limited',
+          `This connection holds ${open.size} leases already; contribute with them first.`,
+        );
+      }
+      await parts.addresses.join(address);
       const outcome = await ledger.join(request);
       const { leaseId, shard, resumed } = outcome.value;
       leases.set(leaseId, request.campaignId);
+      open.add(leaseId);
       activity.leaseGranted({ campaignId: request.campaignId, leaseId, shard: shard?.index ?? null, resumed });
       if (socket.connected) rooms.setOnline(request.campaignId, socket.id, true);
       // A volunteer hears of the versions that hold its contribution.
@@ -85,6 +108,7 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     async leave({ leaseId }) {
       const campaignId = campaignOf(leaseId);
       leases.delete(leaseId);
+      open.delete(leaseId);
       rooms.setOnline(campaignId, socket.id, leases.size > 0);
       publish(campaignId, await ledger.leave(leaseId));
       activity.leaseEnded({ campaignId, leaseId, why: 'left' });
@@ -94,19 +118,24 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
       campaignOf(message.leaseId);
       await disk.requireRoom();
       const { contributionId, leaseId } = message;
-      const beganAt = uploads.get(contributionId)?.beganAt ?? performance.now();
-      uploads.set(contributionId, { leaseId, beganAt });
-      return { offset: await uploading(leaseId, () => ledger.beginUpload(message)) };
+      const began = uploads.get(contributionId) ?? { leaseId, beganAt: performance.now() };
+      const offset = await uploading(leaseId, () => ledger.beginUpload(message));
+      // A lease has one upload; the ledger has dropped the one before.
+      for (const [id, upload] of uploads) if (upload.leaseId === leaseId) uploads.delete(id);
+      uploads.set(contributionId, began);
+      return { offset };
     },
     async 'upload.chunk'({ contributionId, offset, data }) {
       await disk.requireRoom();
       const leaseId = uploads.get(contributionId)?.leaseId;
-      return { offset: await uploading(leaseId, () => ledger.uploadChunk(contributionId, offset, data)) };
+      const store = () => uploading(leaseId, () => ledger.uploadChunk(contributionId, offset, data));
+      return { offset: await bytesInFlight.hold(data.byteLength, store) };
     },
     async 'upload.finish'({ contributionId }) {
       const upload = uploads.get(contributionId);
       const outcome = await uploading(upload?.leaseId, () => ledger.finishUpload(contributionId));
       const { campaignId, ...receipt } = outcome.value;
+      if (upload) open.delete(upload.leaseId);
       publish(campaignId, outcome);
       if (!receipt.repeated) {
         const uploadMs = upload ? Math.round(performance.now() - upload.beganAt) : null;

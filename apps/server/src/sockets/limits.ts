@@ -1,0 +1,93 @@
+/** What one connection, one network address and all of them together may take. What is asked beyond is refused, not queued. */
+import { Refusal } from '@oneround/fl-core';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { isLoopback } from '../operations/index.ts';
+
+export interface SocketLimits {
+  /** Connections of one address at a time; a classroom behind one router has one. */
+  socketsPerAddress: number;
+  /** Requests for a lease, of one address. A restart brings everybody back within seconds. */
+  joinsPerMinute: number;
+  /** Of one connection; chunks and heartbeats come in at far less. */
+  requestsPerSecond: number;
+  /** Leases that one connection holds without having contributed. */
+  openLeases: number;
+  /** Bytes of chunks that one connection, and all of them, have sent and no answer was given for. */
+  bytesInFlight: number;
+  totalBytesInFlight: number;
+}
+
+export const socketLimits: SocketLimits = {
+  socketsPerAddress: 300,
+  joinsPerMinute: 600,
+  requestsPerSecond: 200,
+  openLeases: 8,
+  bytesInFlight: 2 ** 20,
+  totalBytesInFlight: 2 ** 28,
+};
+
+/**
+ * Counts per address, for all connections of a server. This machine's own address is not limited: it is a tool of the
+ * operator's, or a proxy that is not trusted to say for whom it speaks, and so everybody.
+ */
+export class AddressLimits {
+  readonly #limits: SocketLimits;
+  readonly #sockets = new Map<string, number>();
+  readonly #joins: RateLimiterMemory;
+
+  constructor(limits: SocketLimits) {
+    this.#limits = limits;
+    this.#joins = new RateLimiterMemory({ points: limits.joinsPerMinute, duration: 60 });
+  }
+
+  /** True while one more connection of this address may come. */
+  mayConnect(address: string): boolean {
+    return isLoopback(address) || (this.#sockets.get(address) ?? 0) < this.#limits.socketsPerAddress;
+  }
+
+  connected(address: string): void {
+    this.#sockets.set(address, (this.#sockets.get(address) ?? 0) + 1);
+  }
+
+  disconnected(address: string): void {
+    const left = (this.#sockets.get(address) ?? 0) - 1;
+    if (left > 0) this.#sockets.set(address, left);
+    else this.#sockets.delete(address);
+  }
+
+  /** @throws Refusal `rate_limited` */
+  async join(address: string): Promise<void> {
+    if (isLoopback(address)) return;
+    await this.#joins.consume(address).catch(() => {
+      throw new Refusal(
+        'rate_limited',
+        'Too many devices of this network ask for work at once; try again in a minute.',
+      );
+    });
+  }
+}
+
+/** Bytes that wait for the disk. `within` is a larger budget that they count against too. */
+export class ByteBudget {
+  readonly #limit: number;
+  readonly #within: ByteBudget | undefined;
+  #used = 0;
+
+  constructor(limit: number, within?: ByteBudget) {
+    this.#limit = limit;
+    this.#within = within;
+  }
+
+  /** Holds `bytes` while `work` runs. @throws Refusal `rate_limited` when they are too many; what `work` throws */
+  async hold<Value>(bytes: number, work: () => Promise<Value>): Promise<Value> {
+    if (this.#used + bytes > this.#limit) {
+      throw new Refusal('rate_limited', 'Too many bytes are on their way at once; wait for answers, then send again.');
+    }
+    this.#used += bytes;
+    try {
+      return await (this.#within ? this.#within.hold(bytes, work) : work());
+    } finally {
+      this.#used -= bytes;
+    }
+  }
+}
