@@ -1,18 +1,52 @@
-/** Blobs of a data directory as a verifier reads them: nothing is created, and every hash is computed from the bytes. */
+/** Blobs as a verifier reads them: nothing is created, and every hash is computed from the bytes. */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { NoSuchBlob } from './blobs.ts';
+import type { LedgerDatabase } from './open-database.ts';
+import { blobPieces } from './postgres-blobs.ts';
 import { expectEqual, VerifyError } from './verify-error.ts';
 
 const PIECE_BYTES = 1 << 20;
 
+/** Where blobs lie. */
+interface BlobSource {
+  /** What a person would look for. */
+  nameOf(sha256: string): string;
+  /** A blob's bytes, a MiB or so in memory at a time: model shards are large. @throws NoSuchBlob */
+  pieces(sha256: string): AsyncIterable<Uint8Array>;
+}
+
+/** The blobs of a data directory. */
+export function blobFiles(dataDir: string): BlobSource {
+  const nameOf = (sha256: string) => join(dataDir, 'blobs', sha256);
+  return {
+    nameOf,
+    async *pieces(sha256) {
+      try {
+        for await (const piece of createReadStream(nameOf(sha256), { highWaterMark: PIECE_BYTES })) {
+          yield piece as Uint8Array;
+        }
+      } catch (error) {
+        const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+        throw isMissing ? new NoSuchBlob(sha256) : error;
+      }
+    },
+  };
+}
+
+/** The blobs of a shared database. */
+export function blobRows(db: LedgerDatabase): BlobSource {
+  return { nameOf: (sha256) => `the blob ${sha256}`, pieces: (sha256) => blobPieces(db, sha256) };
+}
+
 export class BlobReader {
-  readonly #dataDir: string;
+  readonly #source: BlobSource;
   /** Size of every blob whose hash was found right. */
   readonly #checked = new Map<string, number>();
 
-  constructor(dataDir: string) {
-    this.#dataDir = dataDir;
+  constructor(source: BlobSource) {
+    this.#source = source;
   }
 
   /** Blobs checked so far. */
@@ -26,49 +60,37 @@ export class BlobReader {
   }
 
   /**
-   * Computes a blob's SHA-256, once, a MiB in memory at a time (model shards are large), and returns its size in bytes.
-   * @throws VerifyError naming `owner` and the file when it is missing or holds other bytes
+   * Computes a blob's SHA-256, once, and returns its size in bytes.
+   * @throws VerifyError naming `owner` and the blob when it is missing or holds other bytes
    */
   async check(sha256: string, owner: string): Promise<number> {
     const known = this.#checked.get(sha256);
     if (known !== undefined) return known;
-    const { bytes, found } = this.#hash(sha256, owner);
-    expectEqual(owner, `SHA-256 of ${this.#path(sha256)}`, sha256, found);
+    const { bytes, found } = await this.#hash(sha256, owner);
+    expectEqual(owner, `SHA-256 of ${this.#source.nameOf(sha256)}`, sha256, found);
     this.#checked.set(sha256, bytes);
     return bytes;
   }
 
-  /** The bytes of a blob. Throws ENOENT when there is none. */
+  /** The bytes of a blob. @throws NoSuchBlob */
   async read(sha256: string): Promise<Uint8Array> {
-    return readFileSync(this.#path(sha256));
+    const pieces: Uint8Array[] = [];
+    for await (const piece of this.#source.pieces(sha256)) pieces.push(piece);
+    return Buffer.concat(pieces);
   }
 
-  #path(sha256: string): string {
-    return join(this.#dataDir, 'blobs', sha256);
-  }
-
-  #hash(sha256: string, owner: string): { bytes: number; found: string } {
-    const descriptor = this.#open(sha256, owner);
+  async #hash(sha256: string, owner: string): Promise<{ bytes: number; found: string }> {
+    const hash = createHash('sha256');
+    let bytes = 0;
     try {
-      const hash = createHash('sha256');
-      const piece = new Uint8Array(PIECE_BYTES);
-      let bytes = 0;
-      for (let read = readSync(descriptor, piece); read > 0; read = readSync(descriptor, piece)) {
-        hash.update(piece.subarray(0, read));
-        bytes += read;
+      for await (const piece of this.#source.pieces(sha256)) {
+        hash.update(piece);
+        bytes += piece.byteLength;
       }
-      return { bytes, found: hash.digest('hex') };
-    } finally {
-      closeSync(descriptor);
-    }
-  }
-
-  #open(sha256: string, owner: string): number {
-    try {
-      return openSync(this.#path(sha256), 'r');
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-      throw new VerifyError(`${owner}: ${this.#path(sha256)} is missing`);
+      if (!(error instanceof NoSuchBlob)) throw error;
+      throw new VerifyError(`${owner}: ${this.#source.nameOf(sha256)} is missing`);
     }
+    return { bytes, found: hash.digest('hex') };
   }
 }

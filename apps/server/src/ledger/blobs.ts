@@ -37,6 +37,14 @@ export interface Blobs {
   dropPart(contributionId: string): Promise<void>;
 }
 
+/** A blob that is not there. */
+export class NoSuchBlob extends Error {
+  constructor(sha256: string) {
+    super(`there is no blob ${sha256}`);
+    this.name = 'NoSuchBlob';
+  }
+}
+
 /** Lower-case hexadecimal SHA-256, synchronously. */
 export function hashBytes(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');

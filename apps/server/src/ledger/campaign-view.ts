@@ -116,6 +116,18 @@ export async function contributedShards(db: LedgerDatabase, campaignId: string):
   return new Set(rows.flatMap(({ shard_index }) => (shard_index === null ? [] : [shard_index])));
 }
 
+/** Campaigns with a contribution that is in no version, and not withdrawn. */
+export async function unfoldedCampaigns(db: LedgerDatabase): Promise<string[]> {
+  const rows = await db
+    .selectFrom('contributions')
+    .select('campaign_id')
+    .distinct()
+    .where('folded_version', 'is', null)
+    .where('contribution_id', 'not in', db.selectFrom('withdrawals').select('contribution_id'))
+    .execute();
+  return rows.map(({ campaign_id }) => campaign_id);
+}
+
 /** The counts that go with every event. */
 export async function countCampaign(
   db: LedgerDatabase,

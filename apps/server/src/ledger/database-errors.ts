@@ -1,15 +1,21 @@
 /** What went wrong in a database or on a disk, whichever of them it was. */
 import { storageFull } from './blobs.ts';
 
-const POSTGRES_DISK_FULL = '53100';
-const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', POSTGRES_DISK_FULL]);
+/** The disk's and SQLite's words, and Postgres' `disk_full`. */
+const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', '53100']);
+/** SQLite's words, and Postgres' `unique_violation`. */
+const duplicateCodes = new Set(['SQLITE_CONSTRAINT_PRIMARYKEY', 'SQLITE_CONSTRAINT_UNIQUE', '23505']);
 
 /** A full disk, a database's included, as the refusal it is; any other error unchanged. */
 export function asStorageFull(error: unknown): unknown {
-  const code = codeOf(error);
-  return code !== undefined && fullCodes.has(code) ? storageFull() : error;
+  return hasCode(error, fullCodes) ? storageFull() : error;
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+/** True for a row that is there already. */
+export function isDuplicateKey(error: unknown): boolean {
+  return hasCode(error, duplicateCodes);
+}
+
+function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.has(error.code);
 }

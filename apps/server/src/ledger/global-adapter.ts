@@ -8,6 +8,8 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import { hashBytes } from './blobs.ts';
 import { moveHead, readHead, withdrawalRowHash } from './chain.ts';
+import { lockCampaign } from './dialect.ts';
+import type { FoldLease } from './fold-lease.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { VersionSums, type SumsStore } from './version-sums.ts';
 
@@ -24,12 +26,12 @@ interface NewVersion {
   add: VersionChange;
 }
 
-/** Where versions are kept, and in which epoch they are made. */
+/** Where versions are kept, and who makes them. */
 export interface AdapterStore extends SumsStore {
-  epoch: number;
+  foldLease: FoldLease;
 }
 
-/** One campaign's global adapter: a cache of its newest version's sum, rebuilt from the ledger at start. */
+/** One campaign's global adapter: a cache of its newest version's sum, rebuilt from the ledger at start and kept up. */
 export class GlobalAdapter {
   readonly #campaign: CampaignDefinition;
   readonly #store: AdapterStore;
@@ -51,22 +53,16 @@ export class GlobalAdapter {
   static async open(campaign: CampaignDefinition, store: AdapterStore, now: number): Promise<GlobalAdapter> {
     const form = await AdapterForm.read(campaign.manifest, (sha256) => store.blobs.read(sha256));
     const adapter = new GlobalAdapter(campaign, store, form);
-    const newest = await store.db
-      .selectFrom('versions')
-      .select(['version', 'label_tokens'])
-      .where('campaign_id', '=', campaign.manifest.id)
-      .orderBy('version', 'desc')
-      .executeTakeFirst();
-    if (newest) {
-      adapter.#fold = await adapter.#sums.at(newest.version);
-      adapter.#version = newest.version;
-      adapter.#labelTokens = newest.label_tokens;
-    } else await adapter.#commit(adapter.#fold, { labelTokens: 0, merges: 0, now, add: async () => undefined });
+    await adapter.#refresh();
+    if (adapter.#version < 0) {
+      await adapter.#commit(adapter.#fold, { labelTokens: 0, merges: 0, now, add: async () => undefined });
+    }
     return adapter;
   }
 
   /** @throws Refusal when this delta could not be folded exactly on top of what is there; nothing changes */
-  checkFoldable(delta: Float32Array, labelTokens: number): void {
+  async checkFoldable(delta: Float32Array, labelTokens: number): Promise<void> {
+    await this.#refresh();
     this.#copy().add(delta, this.#sums.weight(labelTokens));
   }
 
@@ -76,6 +72,7 @@ export class GlobalAdapter {
    * @throws Error when the ledger changed underneath (another process folds it); nothing is then committed
    */
   async foldPending(now: number): Promise<Version | null> {
+    await this.#refresh();
     const { id } = this.#campaign.manifest;
     const pending = await this.#store.db
       .selectFrom('contributions')
@@ -112,6 +109,7 @@ export class GlobalAdapter {
    * @throws Refusal `unknown_contribution`, `already_withdrawn`; Error when the ledger changed underneath
    */
   async withdraw(contributionId: string, now: number): Promise<Version | null> {
+    await this.#refresh();
     const { id } = this.#campaign.manifest;
     const contribution = await this.#store.db
       .selectFrom('contributions')
@@ -146,6 +144,7 @@ export class GlobalAdapter {
    * @throws Refusal `unknown_version`
    */
   async values(version: number, limit?: number): Promise<Float32Array> {
+    await this.#refresh();
     const { id } = this.#campaign.manifest;
     if (version > this.#version)
       throw new Refusal('unknown_version', `The campaign "${id}" has no version ${version}.`);
@@ -166,8 +165,24 @@ export class GlobalAdapter {
     return this.#form.fromStart(delta);
   }
 
-  get newestVersion(): number {
+  async newestVersion(): Promise<number> {
+    await this.#refresh();
     return this.#version;
+  }
+
+  /** Goes on from the newest version, whichever server made it. */
+  async #refresh(): Promise<void> {
+    const newest = await this.#store.db
+      .selectFrom('versions')
+      .select(['version', 'label_tokens'])
+      .where('campaign_id', '=', this.#campaign.manifest.id)
+      .orderBy('version', 'desc')
+      .executeTakeFirst();
+    if (!newest || newest.version === this.#version) return;
+    const known = this.#version < 0 ? undefined : { version: this.#version, fold: this.#fold };
+    this.#fold = await this.#sums.at(newest.version, known);
+    this.#version = newest.version;
+    this.#labelTokens = newest.label_tokens;
   }
 
   #copy(): ExactFold {
@@ -185,8 +200,9 @@ export class GlobalAdapter {
     version: number | null,
     now: number,
   ): Promise<void> {
-    await this.#checkEpoch(transaction);
+    await this.#store.foldLease.check(transaction);
     const campaignId = this.#campaign.manifest.id;
+    await lockCampaign(transaction, campaignId);
     const head = await readHead(transaction, campaignId);
     const row = {
       contribution_id: contributionId,
@@ -201,13 +217,6 @@ export class GlobalAdapter {
       .insertInto('withdrawals')
       .values({ ...row, previous_hash: head.hash, row_hash: hash })
       .execute();
-  }
-
-  /** @throws Error when another process has opened the ledger since: it folds now */
-  async #checkEpoch(transaction: LedgerDatabase): Promise<void> {
-    const lease = await transaction.selectFrom('fold_lease').select('epoch').where('id', '=', 1).executeTakeFirst();
-    if (lease?.epoch !== this.#store.epoch)
-      throw new Error('another server has taken over this ledger; this one must stop');
   }
 
   async #commit(fold: ExactFold, change: NewVersion): Promise<Version> {
@@ -226,8 +235,13 @@ export class GlobalAdapter {
     const isSnapshot = version > 0 && (await this.#sums.isDue(this.#version, merges, now));
     if (isSnapshot) await this.#store.blobs.put(sum);
     const contributionIds = await this.#store.db.transaction().execute(async (transaction) => {
-      await this.#checkEpoch(transaction);
-      await transaction.insertInto('versions').values(row).execute();
+      // What a campaign starts from, any server may say: they all say the same.
+      if (version > 0) await this.#store.foldLease.check(transaction);
+      await transaction
+        .insertInto('versions')
+        .values(row)
+        .$if(version === 0, (query) => query.onConflict((conflict) => conflict.doNothing()))
+        .execute();
       await add(transaction, version);
       if (isSnapshot) await this.#sums.record(transaction, { version, sha256: row.sum_sha256, createdAt: now });
       const held = await transaction

@@ -5,4 +5,4 @@
 export { lockDataDir, thisProcess } from './data-lock.ts';
 export { Ledger, type EvaluationSubject, type LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
-export { verifyDataDir, type VerifiedCampaign } from './verify.ts';
+export { verifyDatabase, verifyDataDir, type VerifiedCampaign } from './verify.ts';

@@ -7,10 +7,10 @@ import { decodeDelta, deltaNorm, Refusal, verifyContribution, type Receipt, type
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { hashBytes, type Blobs } from './blobs.ts';
 import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
-import { asStorageFull } from './database-errors.ts';
+import { asStorageFull, isDuplicateKey } from './database-errors.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
 import { standingContributions } from './campaign-view.ts';
-import { maxLabelTokens } from './lease-terms.ts';
+import { leaseSpent, maxLabelTokens } from './lease-terms.ts';
 import type { LeaseBook } from './leases.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
@@ -74,6 +74,8 @@ export class Intake {
         bytes: message.bytes,
         begin: JSON.stringify(message),
       })
+      // Another server may be asked the same at the same time; the next chunk or `begin` sees what became of it.
+      .onConflict((conflict) => conflict.doNothing())
       .execute();
     return 0;
   }
@@ -130,8 +132,8 @@ export class Intake {
       training_ms: begin.trainingMs,
       received_at: now(),
     };
-    const sequence = await this.#append(facts, definition.manifest.layout.hash);
-    return { contributionId, sequence, repeated: false, leaseId: upload.lease_id, campaignId: upload.campaign_id };
+    const appended = await this.#append(facts, definition.manifest.layout.hash);
+    return { contributionId, ...appended, leaseId: upload.lease_id, campaignId: upload.campaign_id };
   }
 
   async #checkBegin(message: UploadBegin, { manifest, shards }: CampaignDefinition): Promise<void> {
@@ -193,7 +195,7 @@ export class Intake {
           `The delta's norm is ${norm.toPrecision(4)}; this campaign accepts up to ${manifest.upload.maxNorm}.`,
         );
       }
-      adapter.checkFoldable(delta, begin.labelTokens);
+      await adapter.checkFoldable(delta, begin.labelTokens);
       return norm;
     } catch (error) {
       // A refused upload can only be replaced, so its bytes are of no use.
@@ -208,11 +210,16 @@ export class Intake {
     return (await blobs.has(upload.sha256)) ? upload.bytes : blobs.partBytes(upload.contribution_id);
   }
 
-  /** Makes the bytes durable, then adds the row at the end of its campaign's chain. @returns its sequence */
-  async #append(facts: NewContribution, layoutHash: string): Promise<number> {
+  /**
+   * Makes the bytes durable, then adds the row at the end of its campaign's chain. The same upload may be finished with
+   * another server at the same time.
+   */
+  async #append(facts: NewContribution, layoutHash: string): Promise<{ sequence: number; repeated: boolean }> {
     const { db, blobs } = this.#parts;
     for (;;) {
       const head = await readHead(db, facts.campaign_id);
+      const accepted = await this.#accepted(facts.contribution_id);
+      if (accepted) return { sequence: accepted.sequence, repeated: true };
       await this.#checkUnique(facts);
       if (await blobs.has(facts.sha256)) await blobs.dropPart(facts.contribution_id);
       else await blobs.adoptPart(facts.contribution_id, facts.sha256);
@@ -227,8 +234,9 @@ export class Intake {
             .execute();
           await transaction.deleteFrom('uploads').where('contribution_id', '=', facts.contribution_id).execute();
         });
-        return content.sequence;
+        return { sequence: content.sequence, repeated: false };
       } catch (error) {
+        if (isDuplicateKey(error)) throw leaseSpent();
         if (!(error instanceof ChainMoved)) throw asStorageFull(error);
       }
     }

@@ -7,6 +7,11 @@ import type { LedgerTables } from './schema.ts';
 
 export type LeaseRow = Selectable<LedgerTables['leases']>;
 
+/** The refusal of a second contribution under one lease. */
+export function leaseSpent(): Refusal {
+  return new Refusal('lease_spent', 'This lease already has its contribution; join again for another shard.');
+}
+
 /** True while its holder may contribute. */
 export function isLive(row: LeaseRow, now: number): boolean {
   return row.ended === null && row.expires_at > now;

@@ -17,7 +17,7 @@ import {
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { contributedShards } from './campaign-view.ts';
 import { lockCampaign, readClock } from './dialect.ts';
-import { entered, isLive, leaseOf, mayResume, newClient, nextShard, type LeaseRow } from './lease-terms.ts';
+import { entered, isLive, leaseOf, leaseSpent, mayResume, newClient, nextShard, type LeaseRow } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 /** A lease as its holder and as observers see it. */
@@ -217,9 +217,7 @@ export class LeaseBook {
   /** A lease that may still contribute. @throws Refusal `unknown_lease`, `lease_expired` or `lease_spent` */
   async live(leaseId: string): Promise<LeaseRow> {
     const row = await this.#row(leaseId);
-    if (row.ended === 'spent') {
-      throw new Refusal('lease_spent', 'This lease already has its contribution; join again for another shard.');
-    }
+    if (row.ended === 'spent') throw leaseSpent();
     if (!isLive(row, await readClock(this.#db, this.#now))) throw leaseExpired();
     return row;
   }

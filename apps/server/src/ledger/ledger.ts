@@ -29,13 +29,16 @@ import {
   type CampaignDefinition,
 } from '../campaign/index.ts';
 import type { Blobs } from './blobs.ts';
-import { countCampaign, readCampaign } from './campaign-view.ts';
+import { countCampaign, readCampaign, unfoldedCampaigns } from './campaign-view.ts';
+import { isPostgres } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
+import { FoldLease } from './fold-lease.ts';
 import { GlobalAdapter } from './global-adapter.ts';
 import { Intake, type OpenCampaign } from './intake.ts';
 import { LeaseBook } from './leases.ts';
-import { nextFoldEpoch, openDatabase, type LedgerDatabase } from './open-database.ts';
+import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, Outcome } from './outcome.ts';
+import { PostgresBlobs } from './postgres-blobs.ts';
 import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
 
 /** Something to evaluate on held-out data: a version, or one contribution alone. */
@@ -44,6 +47,10 @@ export type EvaluationSubject =
 
 export interface LedgerOptions {
   dataDir: string;
+  /** The Postgres that holds the ledger and its blobs; `dataDir` then holds copies of files, and nothing else. */
+  databaseUrl?: string | undefined;
+  /** How long the server that folds may be silent before another does, in milliseconds; 3000 unless told. */
+  foldLeaseMs?: number | undefined;
   blobs?: FileBlobsOptions;
   /** What of `defaultSnapshots` is otherwise. */
   snapshots?: Partial<SnapshotPolicy>;
@@ -58,7 +65,7 @@ interface LedgerParts {
   leases: LeaseBook;
   snapshots: SnapshotPolicy;
   now: () => number;
-  epoch: number;
+  foldLease: FoldLease;
 }
 
 export class Ledger {
@@ -68,35 +75,46 @@ export class Ledger {
   readonly #intake: Intake;
   readonly #snapshots: SnapshotPolicy;
   readonly #now: () => number;
-  readonly #epoch: number;
-  readonly #campaigns = new Map<string, OpenCampaign>();
+  readonly #foldLease: FoldLease;
+  /** Each with the `definition_hash` of its row. */
+  readonly #campaigns = new Map<string, OpenCampaign & { hash: string }>();
 
-  private constructor({ db, blobs, leases, snapshots, now, epoch }: LedgerParts) {
+  private constructor({ db, blobs, leases, snapshots, now, foldLease }: LedgerParts) {
     this.#db = db;
     this.#blobs = blobs;
     this.#leases = leases;
     this.#snapshots = snapshots;
     this.#now = now;
-    this.#epoch = epoch;
+    this.#foldLease = foldLease;
     this.#intake = new Intake({ db, blobs, leases, now, campaign: (id) => this.#campaign(id) });
   }
 
-  /** Opens the ledger of a data directory with every campaign it holds, and takes over the right to fold. */
+  /** Opens a ledger with every campaign it holds, and takes part in deciding who folds. */
   static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
-    const blobs = new FileBlobs(dataDir, options.blobs);
-    const db = await openDatabase(dataDir);
+    const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
+    const db = await openDatabase(dataDir, options.databaseUrl);
+    const blobs = isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files;
     const ledger = new Ledger({
       db,
       blobs,
       leases: new LeaseBook(db, now),
       snapshots: { ...defaultSnapshots, ...options.snapshots },
       now,
-      epoch: await nextFoldEpoch(db),
+      foldLease: await FoldLease.open(db, now, options.foldLeaseMs),
     });
-    for (const { definition } of await db.selectFrom('campaigns').select('definition').execute()) {
-      await ledger.#open(campaignDefinitionSchema.parse(JSON.parse(definition)));
-    }
+    await ledger.#openNew();
     return ledger;
+  }
+
+  /**
+   * Opens what other servers have added, campaigns that is. On SQLite there are none, and this server leads.
+   * @returns whether this server folds, evaluates and ends leases, and if so the campaigns with something to fold
+   */
+  async catchUp(): Promise<{ leads: boolean; unfolded: string[] }> {
+    const leads = this.#foldLease.isHeld;
+    if (!isPostgres(this.#db)) return { leads, unfolded: [] };
+    await this.#openNew();
+    return { leads, unfolded: leads ? await unfoldedCampaigns(this.#db) : [] };
   }
 
   /**
@@ -131,7 +149,7 @@ export class Ledger {
       const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
       await transaction.insertInto('files').values(files).execute();
     });
-    await this.#open(definition);
+    await this.#open(definition, hash);
     return dataSets;
   }
 
@@ -238,8 +256,9 @@ export class Ledger {
     return this.#outcome(campaignId, null, [{ type: 'client', client }, entry]);
   }
 
-  /** Folds what is in the ledger and in no version, into one new version; null when there is nothing. */
+  /** Folds what is in the ledger and in no version, into one new version; null when there is nothing, or another leads. */
   async fold(campaignId: string): Promise<Outcome<number> | null> {
+    if (!this.#foldLease.isHeld) return null;
     const version = await this.#campaign(campaignId).adapter.foldPending(this.#now());
     if (!version) return null;
     const count = version.contributionIds.length;
@@ -265,6 +284,7 @@ export class Ledger {
       .executeTakeFirst();
     if (!row) throw new Refusal('unknown_contribution', `This ledger has no contribution ${contributionId}.`);
     const { campaign_id: campaignId, sequence } = row;
+    if (!this.#foldLease.isHeld) await this.#foldLease.take();
     const version = await this.#campaign(campaignId).adapter.withdraw(contributionId, this.#now());
     const without = version ? `version ${version.version} is without it` : 'no version held it';
     const entry = await this.#log(campaignId, 'withdrawn', `contribution #${sequence} was withdrawn; ${without}`);
@@ -325,7 +345,7 @@ export class Ledger {
   /** The PEFT folder of a version; the newest unless told. @throws Refusal `unknown_version`, `version_archived` */
   async exportVersion(campaignId: string, version?: number): Promise<PeftFiles & { version: number }> {
     const { adapter } = this.#campaign(campaignId);
-    const wanted = version ?? adapter.newestVersion;
+    const wanted = version ?? (await adapter.newestVersion());
     return { version: wanted, ...(await adapter.exportVersion(wanted)) };
   }
 
@@ -348,7 +368,9 @@ export class Ledger {
     };
   }
 
+  /** Lets another server lead, and forgets the database; nothing works afterwards. */
   async close(): Promise<void> {
+    await this.#foldLease.close();
     await this.#db.destroy();
   }
 
@@ -358,10 +380,24 @@ export class Ledger {
     return campaign;
   }
 
-  async #open(definition: CampaignDefinition): Promise<void> {
-    const store = { db: this.#db, blobs: this.#blobs, epoch: this.#epoch, snapshots: this.#snapshots };
+  /** Opens the campaigns that are not open here, or were replaced since. */
+  async #openNew(): Promise<void> {
+    const rows = await this.#db.selectFrom('campaigns').select(['id', 'definition_hash as hash']).execute();
+    for (const { id, hash } of rows) {
+      if (this.#campaigns.get(id)?.hash === hash) continue;
+      const { definition } = await this.#db
+        .selectFrom('campaigns')
+        .select('definition')
+        .where('id', '=', id)
+        .executeTakeFirstOrThrow();
+      await this.#open(campaignDefinitionSchema.parse(JSON.parse(definition)), hash);
+    }
+  }
+
+  async #open(definition: CampaignDefinition, hash: string): Promise<void> {
+    const store = { db: this.#db, blobs: this.#blobs, foldLease: this.#foldLease, snapshots: this.#snapshots };
     const adapter = await GlobalAdapter.open(definition, store, this.#now());
-    this.#campaigns.set(definition.manifest.id, { definition, adapter });
+    this.#campaigns.set(definition.manifest.id, { definition, adapter, hash });
   }
 
   /** A campaign that nobody contributed to may change; its versions, uploads and leases meant another one. */

@@ -112,7 +112,7 @@ const first: Migration = {
       .addColumn('id', integer, (column) => column.primaryKey())
       .addColumn('epoch', integer, (column) => column.notNull())
       .execute();
-    await db.insertInto('fold_lease').values({ id: 1, epoch: 0 }).execute();
+    await sql`insert into fold_lease (id, epoch) values (1, 0)`.execute(db);
   },
 };
 

@@ -7,7 +7,7 @@ import { Kysely, Migrator, PostgresDialect, sql, SqliteDialect } from 'kysely';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ledgerMigrations } from './migrations.ts';
-import { openPool } from './postgres.ts';
+import { nameOfDatabase, openPool } from './postgres.ts';
 import type { LedgerTables } from './schema.ts';
 
 export type LedgerDatabase = Kysely<LedgerTables>;
@@ -50,24 +50,30 @@ export async function readDatabase(dataDir: string): Promise<LedgerDatabase> {
   if (!existsSync(path)) throw new Error(`${dataDir} is no data directory of oneround: there is no ${path}`);
   const sqlite = new SqliteDatabase(path, { readonly: true });
   const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
-  const applied = sqlite.prepare('select name from kysely_migration order by name').pluck().all();
-  const known = Object.keys(await ledgerMigrations.getMigrations());
-  if (applied.join() !== known.join()) {
-    await database.destroy();
-    throw new Error(
-      `The ledger in ${dataDir} was written by another release of oneround; start this release's server on it once, or use that release.`,
-    );
-  }
+  await requireThisRelease(database, dataDir);
   return database;
 }
 
-/** Takes over folding: every process that opens the ledger fences out those before it. Returns this one's epoch. */
-export async function nextFoldEpoch(database: LedgerDatabase): Promise<number> {
-  const { epoch } = await database
-    .updateTable('fold_lease')
-    .set({ epoch: sql<number>`epoch + 1` })
-    .where('id', '=', 1)
-    .returning('epoch')
-    .executeTakeFirstOrThrow();
-  return epoch;
+/** As `readDatabase`, of a ledger that lies in Postgres. */
+export async function readSharedDatabase(databaseUrl: string): Promise<LedgerDatabase> {
+  const pool = openPool(databaseUrl, { connections: 2, readOnly: true, onLost: () => undefined });
+  const database = new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
+  await requireThisRelease(database, nameOfDatabase(databaseUrl));
+  return database;
+}
+
+async function requireThisRelease(database: LedgerDatabase, place: string): Promise<void> {
+  const tables = await database.introspection.getTables({ withInternalKyselyTables: true });
+  const isLedger = tables.some(({ name }) => name === 'kysely_migration');
+  const applied = isLedger
+    ? (await sql<{ name: string }>`select name from kysely_migration order by name`.execute(database)).rows
+    : [];
+  const known = Object.keys(await ledgerMigrations.getMigrations());
+  if (applied.map(({ name }) => name).join() === known.join()) return;
+  await database.destroy();
+  throw new Error(
+    isLedger
+      ? `The ledger in ${place} was written by another release of oneround; start this release's server on it once, or use that release.`
+      : `There is no ledger of oneround in ${place}.`,
+  );
 }

@@ -10,7 +10,7 @@
  * gone, and the client that sends the next one hears from where to go on.
  */
 import { sql, type Transaction } from 'kysely';
-import { hashBytes, storageFull, type Blobs } from './blobs.ts';
+import { hashBytes, NoSuchBlob, storageFull, type Blobs } from './blobs.ts';
 import { asStorageFull } from './database-errors.ts';
 import type { FileBlobs } from './file-blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -142,10 +142,10 @@ export class PostgresBlobs implements Blobs {
   }
 }
 
-/** The bytes of a blob in the order and the pieces in which they came. @throws Error when there is no such blob */
+/** The bytes of a blob in the order and the pieces in which they came. @throws NoSuchBlob */
 export async function* blobPieces(db: LedgerDatabase, sha256: string): AsyncGenerator<Uint8Array> {
   const blob = await db.selectFrom('blobs').selectAll().where('sha256', '=', sha256).executeTakeFirst();
-  if (!blob) throw new Error(`there is no blob ${sha256}`);
+  if (!blob) throw new NoSuchBlob(sha256);
   for (let start = 0; start < blob.bytes;) {
     const { data } = await db
       .selectFrom('chunks')

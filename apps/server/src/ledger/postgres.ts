@@ -6,21 +6,29 @@ const INT8 = pg.types.builtins.INT8;
 const IDLE_IN_TRANSACTION_MS = 2000;
 const CONNECT_MS = 5000;
 
+export interface PoolOptions {
+  connections: number;
+  /** For somebody who reads one state of the database for as long as it takes, and changes nothing. */
+  readOnly?: boolean;
+  /**
+   * Told when a connection breaks; the next query takes another. Without a listener of its own every one of them would end
+   * the process, those that a library has checked out included.
+   */
+  onLost: (error: Error) => void;
+}
+
 /**
  * A pool of connections. Sizes, counts and times are JavaScript numbers, as in SQLite.
- * @param onLost is told when a connection breaks; the next query takes another. Without a listener of its own every one
- *   of them would end the process, those that a library has checked out included.
  * @throws Error that does not repeat the address: it may hold a password
  */
-export function openPool(
-  databaseUrl: string,
-  options: { connections: number; onLost: (error: Error) => void },
-): pg.Pool {
+export function openPool(databaseUrl: string, options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     connectionString: checkedUrl(databaseUrl),
     max: options.connections,
     connectionTimeoutMillis: CONNECT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    ...(options.readOnly
+      ? { options: '-c default_transaction_read_only=on' }
+      : { idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS }),
     keepAlive: true,
     application_name: 'oneround',
     types: {

@@ -149,6 +149,8 @@ interface LogTable {
 interface FoldLeaseTable {
   id: number;
   epoch: number;
+  /** Epoch milliseconds on the database's clock: from then on another server may take it. */
+  expires_at: number;
 }
 
 /** The chunks that together have a SHA-256. */

@@ -10,10 +10,13 @@ export const serversMigration: Migration = {
   async up(db: Kysely<LedgerTables>) {
     await db.schema
       .createIndex('leases_under_way')
-      .ifNotExists()
       .on('leases')
       .columns(['campaign_id', 'expires_at'])
       .where(sql.ref('ended'), 'is', null)
+      .execute();
+    await db.schema
+      .alterTable('fold_lease')
+      .addColumn('expires_at', 'bigint', (column) => column.notNull().defaultTo(0))
       .execute();
     if (!isPostgres(db)) return;
     const { text, integer } = columnTypes(db);

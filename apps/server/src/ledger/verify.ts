@@ -10,8 +10,9 @@ import { decodeDelta, ExactFold, Refusal } from '@oneround/fl-core';
 import { campaignDefinitionSchema, definitionHash, servedFiles, type CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import { hashBytes } from './blobs.ts';
-import { BlobReader } from './blob-reader.ts';
-import { readDatabase, type LedgerDatabase } from './open-database.ts';
+import { BlobReader, blobFiles, blobRows } from './blob-reader.ts';
+import { readDatabase, readSharedDatabase, type LedgerDatabase } from './open-database.ts';
+import { nameOfDatabase } from './postgres.ts';
 import type { ContributionTable, VersionTable } from './schema.ts';
 import { nameOf, readRows, verifyChain, type ChainRows } from './verify-chain.ts';
 import { expectEqual, VerifyError } from './verify-error.ts';
@@ -38,14 +39,31 @@ export interface VerifiedCampaign {
  */
 export async function* verifyDataDir(dataDir: string, only?: string): AsyncGenerator<VerifiedCampaign> {
   const database = await readDatabase(dataDir);
+  yield* verifyAll(database, () => new BlobReader(blobFiles(dataDir)), dataDir, only);
+}
+
+/** As `verifyDataDir`, on a ledger that lies in Postgres. Servers may be running on it. */
+export async function* verifyDatabase(databaseUrl: string, only?: string): AsyncGenerator<VerifiedCampaign> {
+  const database = await readSharedDatabase(databaseUrl);
+  yield* verifyAll(database, () => new BlobReader(blobRows(database)), nameOfDatabase(databaseUrl), only);
+}
+
+/** `place`: what a person calls the ledger. */
+async function* verifyAll(
+  database: LedgerDatabase,
+  openBlobs: () => BlobReader,
+  place: string,
+  only?: string,
+): AsyncGenerator<VerifiedCampaign> {
   try {
     const ids = (await database.selectFrom('campaigns').select('id').orderBy('id').execute()).map(({ id }) => id);
-    if (only !== undefined && !ids.includes(only)) throw new Error(`${dataDir} holds no campaign called "${only}"`);
+    if (only !== undefined && !ids.includes(only)) throw new Error(`${place} holds no campaign called "${only}"`);
     for (const id of only === undefined ? ids : [only]) {
       const started = performance.now();
-      const blobs = new BlobReader(dataDir);
+      const blobs = openBlobs();
       const { sums, ...report } = await database
         .transaction()
+        .setIsolationLevel('repeatable read')
         .execute((snapshot) => verifyCampaign(snapshot, id, blobs));
       await verifySnapshots(database, id, sums, blobs);
       const seconds = (performance.now() - started) / 1000;

@@ -1,0 +1,176 @@
+/** One ledger, two stores: what is joined, sent, resumed and folded is the same on SQLite and on Postgres, to the bit. */
+import { encodeDelta } from '@oneround/fl-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beginOf, contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
+import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { seededDelta } from '../testing/test-client.ts';
+import { Ledger } from './ledger.ts';
+import { verifyDatabase, verifyDataDir } from './verify.ts';
+
+/** Short, so that a test need not wait for it. */
+const FOLD_LEASE_MS = 600;
+const PATIENCE = { timeout: 20_000 };
+
+let postgres: TestPostgres;
+let campaign: TestCampaign;
+let databaseUrl: string;
+const open: Ledger[] = [];
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.remove());
+beforeEach(async () => {
+  campaign = makeTestCampaign({ lease: { ttlMs: 5000, heartbeatMs: 1000 } });
+  databaseUrl = await postgres.createDatabase();
+});
+afterEach(async () => {
+  for (const ledger of open.splice(0)) await ledger.close();
+  campaign.remove();
+});
+
+async function onSqlite(): Promise<Ledger> {
+  return opened({ dataDir: campaign.dataDir });
+}
+
+/** One of several servers on the same database, each with a folder of its own for copies. */
+async function onPostgres(): Promise<Ledger> {
+  return opened({ dataDir: `${campaign.dataDir}-${open.length}`, databaseUrl, foldLeaseMs: FOLD_LEASE_MS });
+}
+
+async function opened(options: Parameters<typeof Ledger.open>[0]): Promise<Ledger> {
+  const ledger = await Ledger.open(options);
+  open.push(ledger);
+  await ledger.addCampaign(campaign.file);
+  return ledger;
+}
+
+/** Waits until a ledger leads, as far as it knows. */
+async function leads(ledger: Ledger): Promise<void> {
+  await vi.waitUntil(async () => (await ledger.catchUp()).leads, PATIENCE);
+}
+
+const deltaFor = (ledger: Ledger, seed: number) => seededDelta(ledger.definition('test').manifest.layout.size, seed);
+
+/** Three contributions in two folds. @returns the hashes of every version */
+async function round(ledger: Ledger): Promise<string[]> {
+  await leads(ledger);
+  const volunteers = [await joinLedger(ledger), await joinLedger(ledger), await joinLedger(ledger)];
+  expect(volunteers.map(({ lease }) => lease.shard!.index)).toEqual([0, 1, 2]);
+  await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'no_shard_free' });
+  for (const [seed, volunteer] of volunteers.entries()) {
+    const receipt = await contributeTo(ledger, volunteer, deltaFor(ledger, seed));
+    expect([receipt.sequence, receipt.repeated]).toEqual([seed + 1, false]);
+    if (seed > 0) await ledger.fold('test');
+  }
+  const { versions, contributions, clients, shards, bytesUp } = await ledger.state('test');
+  expect(contributions.map(({ foldedVersion }) => foldedVersion)).toEqual([1, 1, 2]);
+  expect(clients.map(({ phase }) => phase)).toEqual(['contributed', 'contributed', 'contributed']);
+  expect(shards).toEqual({ total: 3, leased: 0, contributed: 3 });
+  expect(bytesUp).toBe(contributions.reduce((sum, row) => sum + row.bytesUp, 0));
+  return versions.map(({ sha256, exportSha256 }) => `${sha256} ${exportSha256}`);
+}
+
+it('gives the same versions on both, and both verify', async () => {
+  const versions = await round(await onSqlite());
+  expect(new Set(versions).size).toBe(3);
+  expect(await round(await onPostgres())).toEqual(versions);
+  const reports = [];
+  for await (const report of verifyDataDir(campaign.dataDir)) reports.push(report);
+  for await (const report of verifyDatabase(databaseUrl)) reports.push(report);
+  expect(reports).toHaveLength(2);
+  for (const report of reports) expect(report).toMatchObject({ contributions: 3, pending: 0, versions: 3 });
+  expect(reports[0]!.blobs).toBe(reports[1]!.blobs);
+});
+
+it('notices a changed byte in Postgres', async () => {
+  const ledger = await onPostgres();
+  await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1));
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query(`update chunks set data = set_byte(data, 100, 255 - get_byte(data, 100))
+    where upload in (select upload from blobs join contributions using (sha256))`);
+  await client.end();
+  await expect(verifyDatabase(databaseUrl).next()).rejects.toThrow(/contribution #1 .* the SHA-256 of the blob/);
+});
+
+describe('two servers on one Postgres', () => {
+  it('hand out each shard once, also when everybody comes at once', async () => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    const joins = await Promise.allSettled(
+      [first, second, first, second, first, second].map((ledger) => joinLedger(ledger)),
+    );
+    const shards = joins.flatMap((join) => (join.status === 'fulfilled' ? [join.value.lease.shard!.index] : []));
+    expect(shards.toSorted()).toEqual([0, 1, 2]);
+    for (const join of joins)
+      if (join.status === 'rejected') expect(join.reason).toMatchObject({ code: 'no_shard_free' });
+  });
+
+  it('go on with one another’s leases and uploads, and accept one that came to both once', async () => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    const volunteer = await joinLedger(first);
+    const bytes = encodeDelta(deltaFor(first, 1), 'f32');
+    const begin = await beginOf(first, volunteer, bytes);
+    expect(await first.beginUpload(begin)).toBe(0);
+    expect(await first.uploadChunk(begin.contributionId, 0, bytes.subarray(0, 5000))).toBe(5000);
+    const resumed = await joinLedger(second, { keys: volunteer.keys, resumeLeaseId: volunteer.lease.leaseId });
+    expect(resumed.lease).toMatchObject({ leaseId: volunteer.lease.leaseId, resumed: true });
+    expect(await second.beginUpload(begin)).toBe(5000);
+    await second.uploadChunk(begin.contributionId, 5000, bytes.subarray(5000));
+    const receipts = await Promise.all([first, second].map((ledger) => ledger.finishUpload(begin.contributionId)));
+    expect(receipts.map(({ value }) => value.sequence)).toEqual([1, 1]);
+    expect(receipts.filter(({ value }) => !value.repeated)).toHaveLength(1);
+    expect((await first.state('test')).contributions).toHaveLength(1);
+  });
+
+  it('chain what they accept at the same time, without a gap', async () => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    const volunteers = [await joinLedger(first), await joinLedger(second), await joinLedger(first)];
+    const receipts = await Promise.all(
+      volunteers.map((volunteer, seed) =>
+        contributeTo(seed % 2 === 0 ? first : second, volunteer, deltaFor(first, seed)),
+      ),
+    );
+    expect(receipts.map(({ sequence }) => sequence).toSorted()).toEqual([1, 2, 3]);
+    for await (const report of verifyDatabase(databaseUrl))
+      expect(report).toMatchObject({ contributions: 3, pending: 3 });
+  });
+
+  it('fold one at a time; when the one that does is silent, the other takes over and folds on', async () => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    await leads(first);
+    expect((await second.catchUp()).leads).toBe(false);
+    const [one, other] = [await joinLedger(first), await joinLedger(second)];
+    await contributeTo(second, one, deltaFor(first, 1));
+    expect(await second.fold('test')).toBeNull();
+    expect((await first.catchUp()).unfolded).toEqual(['test']);
+    expect((await first.fold('test'))!.value).toBe(1);
+    // It folded nothing, and has the version all the same.
+    expect((await second.exportVersion('test')).version).toBe(1);
+    await contributeTo(first, other, deltaFor(first, 2));
+    await first.close();
+    open.shift();
+    await leads(second);
+    expect((await second.fold('test'))!.value).toBe(2);
+  });
+
+  it('that both believe they lead commit no fold twice', async () => {
+    const ledgers: Ledger[] = [];
+    for (let server = 0; server < 3; server++) {
+      ledgers.push(await opened({ dataDir: `${campaign.dataDir}-${server}`, databaseUrl, foldLeaseMs: 0 }));
+    }
+    for (let seed = 0; seed < 3; seed++) {
+      await contributeTo(ledgers[seed]!, await joinLedger(ledgers[seed]!), deltaFor(ledgers[0]!, seed));
+      // Each takes the lease from the others again and again; whoever lost it in the middle rolls back.
+      await vi.waitUntil(async () => {
+        await Promise.allSettled(ledgers.map((ledger) => ledger.fold('test')));
+        return (await ledgers[0]!.state('test')).contributions.every(({ foldedVersion }) => foldedVersion !== null);
+      }, PATIENCE);
+    }
+    for await (const report of verifyDatabase(databaseUrl)) {
+      expect(report).toMatchObject({ contributions: 3, pending: 0, versions: 4 });
+    }
+  });
+});
