@@ -74,7 +74,7 @@ async function serve(folder: string) {
         const file = byName.get(sha256);
         return file ? { path: join(models, sha256), name: file.path, bytes: file.bytes } : null;
       },
-      ...{ manifests: async () => [], state: none, exportVersion: none },
+      ...{ campaigns: async () => [], manifests: async () => [], state: none, exportVersion: none },
     },
     { webRoot, logger: pino({ level: 'error' }, pino.destination(2)) },
   );

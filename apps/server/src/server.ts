@@ -157,6 +157,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   const activity = new Activity(logger, metrics);
   const http = await makeHttpServer(
     {
+      campaigns: () => ledger.campaigns(),
       manifests: () => ledger.manifests(),
       servedFile: (sha256) => ledger.servedFile(sha256),
       state: async (id) => ({ ...(await ledger.state(id)), online: rooms.online(id) }),
@@ -216,9 +217,9 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     folds.request(id);
     queue.wake();
   }
-  const sweep = setInterval(() => void sweepLeases(ledger, rooms, activity), SWEEP_MS);
+  const sweeping = setInterval(() => void sweep(ledger, rooms, activity), SWEEP_MS);
   closers.push(
-    () => clearInterval(sweep),
+    () => clearInterval(sweeping),
     () => folds.stop(),
   );
   readiness.serve();
@@ -267,11 +268,15 @@ function nameOf(subject: EvaluationSubject): string {
   return subject.kind === 'version' ? `version ${subject.version}` : `contribution ${subject.contributionId}`;
 }
 
-async function sweepLeases(ledger: Thread<Ledger>['call'], rooms: CampaignRooms, activity: Activity): Promise<void> {
+async function sweep(ledger: Thread<Ledger>['call'], rooms: CampaignRooms, activity: Activity): Promise<void> {
   try {
     for (const { campaignId, leaseId, outcome } of await ledger.sweep()) {
       rooms.publish(campaignId, outcome);
       activity.leaseEnded({ campaignId, leaseId, why: 'lapsed' });
+    }
+    for (const { campaignId, outcome } of await ledger.advance()) {
+      rooms.publish(campaignId, outcome);
+      activity.moved({ campaignId, status: outcome.value });
     }
   } catch (error) {
     activity.failed('sweep', error);

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { adapterLayoutSchema } from './adapter-layout.ts';
+import { campaignTargetsSchema } from './campaign-life.ts';
 
 /** The version of the wire protocol and of the manifest. A client of another version is refused, with a sentence. */
 export const PROTOCOL_VERSION = 1;
@@ -91,6 +92,21 @@ export type PartitionStrategy = z.infer<typeof partitionStrategySchema>;
 export const deltaCodecSchema = z.enum(['f32', 'int8']);
 export type DeltaCodec = z.infer<typeof deltaCodecSchema>;
 
+/** Who may take part, how often, and until when. Decides no bit of the adapter, so it may change in a campaign's life. */
+export const campaignTermsSchema = z.strictObject({
+  /** A new campaign waits for its organiser to open it. */
+  draft: z.boolean().default(false),
+  /** In no list, and joined with an invite's token alone. */
+  private: z.boolean().default(false),
+  /** Clients that each shard is trained by. */
+  clientsPerShard: z.int().min(1).max(8).default(1),
+  /** Contributions, leases under way included, of one key and of one network address. */
+  maxPerClient: z.int().positive().optional(),
+  maxPerAddress: z.int().positive().optional(),
+  closeAt: campaignTargetsSchema.default({}),
+});
+export type CampaignTerms = z.infer<typeof campaignTermsSchema>;
+
 /** `campaign.json`: what an organiser writes. Paths are relative to the file. */
 export const campaignConfigSchema = z.strictObject({
   id: campaignIdSchema,
@@ -117,6 +133,7 @@ export const campaignConfigSchema = z.strictObject({
   lease: z
     .strictObject({ ttlMs: z.int().min(1000), heartbeatMs: z.int().min(200) })
     .default({ ttlMs: 30_000, heartbeatMs: 5_000 }),
+  terms: campaignTermsSchema.prefault({}),
 });
 export type CampaignConfig = z.infer<typeof campaignConfigSchema>;
 

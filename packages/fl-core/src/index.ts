@@ -3,6 +3,7 @@
  * Runs anywhere; knows neither TFJS, Node nor the DOM.
  */
 export * from './adapter-layout.ts';
+export * from './campaign-life.ts';
 export * from './campaign.ts';
 export * from './delta-codec.ts';
 export * from './fold.ts';

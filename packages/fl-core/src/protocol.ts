@@ -16,6 +16,7 @@
  *   watch           ->  CampaignState, then the events `client`, `version`, `evaluation`, `log`
  */
 import * as z from 'zod';
+import { campaignStatusSchema } from './campaign-life.ts';
 import { campaignIdSchema, deltaCodecSchema, fileRefSchema, sha256Schema } from './campaign.ts';
 import { refusalSchema } from './refusal.ts';
 
@@ -43,6 +44,8 @@ export const joinSchema = z.strictObject({
   source: z.enum(['shard', 'own']),
   /** A lease this client held before a reload or a disconnect. */
   resumeLeaseId: idSchema.optional(),
+  /** The token of an invite link; a private campaign is joined with one. */
+  invite: z.string().max(100).optional(),
 });
 export type JoinRequest = z.infer<typeof joinSchema>;
 
@@ -227,6 +230,7 @@ export const logEntrySchema = z.strictObject({
     'merged',
     'withdrawn',
     'evaluated',
+    'status',
     'server',
   ]),
   message: z.string(),
@@ -237,7 +241,7 @@ export type LogEntry = z.infer<typeof logEntrySchema>;
 export const campaignStateSchema = z.strictObject({
   campaignId: campaignIdSchema,
   name: z.string(),
-  status: z.enum(['open', 'closed']),
+  status: campaignStatusSchema,
   shards: z.strictObject({ total: countSchema, leased: countSchema, contributed: countSchema }),
   online: countSchema,
   clients: z.array(clientRowSchema),

@@ -13,7 +13,12 @@ export const refusalCodes = [
   'unknown_contribution',
   'unknown_version',
   'version_archived', // an old version that would take too long to make again
+  'campaign_not_open', // it has not begun, or is paused; come back later
   'campaign_closed',
+  'wrong_status', // the campaign's status does not allow what an organiser asks for
+  'unknown_invite',
+  'invite_needed', // a private campaign, and no token that opens it
+  'quota_reached', // this client or address has contributed as often as the campaign allows
   'no_shard_free', // every shard is contributed or leased; come back later
   'lease_expired',
   'lease_spent', // the lease already has its one contribution

@@ -16,6 +16,7 @@ import {
   sayMissing,
   weightScaleFor,
   type CampaignConfig,
+  type CampaignTerms,
   type DataRecord,
   type FileRef,
 } from '@oneround/fl-core';
@@ -55,13 +56,13 @@ export type CampaignDefinition = z.infer<typeof campaignDefinitionSchema>;
 
 /**
  * Reads and checks a campaign file with its model and data, and stores their blobs.
- * @returns the campaign, and how its training and held-out data were read
+ * @returns the campaign, who may take part, and how its training and held-out data were read
  * @throws CampaignFileError naming the file at fault
  */
 export async function loadCampaign(
   path: string,
   blobs: Blobs,
-): Promise<{ definition: CampaignDefinition; dataSets: DataSetReport[] }> {
+): Promise<{ definition: CampaignDefinition; terms: CampaignTerms; dataSets: DataSetReport[] }> {
   const config = checked(path, () => parseConfig(readFileSync(path, 'utf8')));
   const model = await loadModelFiles(namedPath(path, 'model', config.model), blobs);
   const adapter = await checkedLater(path, () =>
@@ -123,7 +124,7 @@ export async function loadCampaign(
     reportOf(config.data.train, trainSet, encodedShards),
     reportOf(config.data.heldOut, heldOutSet, [encodedHeldOut]),
   ];
-  return { definition, dataSets };
+  return { definition, terms: config.terms, dataSets };
 }
 
 /** SHA-256 of all that decides a campaign's arithmetic; its name and description may be reworded. */

@@ -6,12 +6,15 @@ import fastifyStatic from '@fastify/static';
 import { Refusal, sha256HexOfText, sha256Schema, type CampaignState, type Manifest } from '@oneround/fl-core';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import * as z from 'zod';
+import type { CampaignEntry } from '../ledger/index.ts';
 import { securityHeaders } from './security-headers.ts';
 
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
 /** What the routes read. */
 export interface RouteSources {
+  /** All of them; the list shows those that are public and no draft. */
+  campaigns: () => Promise<CampaignEntry[]>;
   manifests: () => Promise<Manifest[]>;
   servedFile: (sha256: string) => Promise<{ path: string; name: string; bytes: number } | null>;
   state: (campaignId: string) => Promise<CampaignState>;
@@ -41,8 +44,14 @@ export async function makeHttpServer(
   app.setErrorHandler((error, _request, reply) => answerError(error, reply, options.logger));
 
   app.get('/v1/campaigns', async () => {
-    const manifests = await sources.manifests();
-    return { campaigns: manifests.map(({ id, name, description }) => ({ id, name, description, status: 'open' })) };
+    const listed = (await sources.campaigns()).filter((campaign) => !campaign.private && campaign.status !== 'draft');
+    return { campaigns: listed.map(({ id, name, description, status }) => ({ id, name, description, status })) };
+  });
+  app.get<{ Params: { id: string } }>('/v1/campaigns/:id/status', async ({ params }, reply) => {
+    const campaign = (await sources.campaigns()).find(({ id }) => id === params.id);
+    if (!campaign) throw unknownCampaign(params.id);
+    reply.header('cache-control', 'no-store');
+    return { status: campaign.status };
   });
   app.get<{ Params: { id: string } }>('/v1/campaigns/:id', async ({ params, headers }, reply) => {
     const manifest = (await sources.manifests()).find(({ id }) => id === params.id);

@@ -8,8 +8,11 @@ import {
   type Version,
 } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
+import { readLife } from './campaign-life.ts';
+import { takenShards } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { LedgerCounts } from './outcome.ts';
+import { standingContributions } from './standing-contributions.ts';
 
 const LOG_ENTRIES = 200;
 
@@ -100,20 +103,15 @@ async function readWithdrawals(db: LedgerDatabase, campaignId: string) {
   return new Map(rows.map(({ contribution_id, ...withdrawn }) => [contribution_id, withdrawn]));
 }
 
-/** A campaign's contributions that were not withdrawn, as a query. */
-export function standingContributions(db: LedgerDatabase, campaignId: string) {
-  const withdrawn = db.selectFrom('withdrawals').select('contribution_id').where('campaign_id', '=', campaignId);
-  return db
-    .selectFrom('contributions')
-    .select(['contribution_id', 'shard_index', 'client_id'])
-    .where('campaign_id', '=', campaignId)
-    .where('contribution_id', 'not in', withdrawn);
-}
-
-/** Shards with a contribution. */
-export async function contributedShards(db: LedgerDatabase, campaignId: string): Promise<Set<number>> {
+/** How many shards have as many contributions as the campaign wants of each. */
+async function countContributedShards(
+  db: LedgerDatabase,
+  campaignId: string,
+  clientsPerShard: number,
+): Promise<number> {
   const rows = await standingContributions(db, campaignId).execute();
-  return new Set(rows.flatMap(({ shard_index }) => (shard_index === null ? [] : [shard_index])));
+  const held = rows.map((row) => ({ shardIndex: row.shard_index, isOwn: false }));
+  return takenShards(held, clientsPerShard).size;
 }
 
 /** Campaigns with a contribution that is in no version, and not withdrawn. */
@@ -139,8 +137,10 @@ export async function countCampaign(
     .select((row) => [row.fn.countAll<number>().as('uploads'), row.fn.sum<number | null>('bytes').as('bytes')])
     .where('campaign_id', '=', manifest.id)
     .executeTakeFirstOrThrow();
-  const contributed = (await contributedShards(db, manifest.id)).size;
+  const { status, terms } = await readLife(db, manifest.id);
+  const contributed = await countContributedShards(db, manifest.id, terms.clientsPerShard);
   return {
+    status,
     shards: { total: shards.length, leased, contributed },
     bytesUp: Number(bytes ?? 0),
     bytesUpAllWeights: Number(uploads) * weightsBytes,

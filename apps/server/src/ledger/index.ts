@@ -3,6 +3,7 @@
  * here knows about sockets or HTTP.
  */
 export { lockDataDir, thisProcess } from './data-lock.ts';
-export { Ledger, type EvaluationSubject, type LedgerOptions } from './ledger.ts';
+export type { Invite, InviteLimits } from './invites.ts';
+export { Ledger, type CampaignEntry, type EvaluationSubject, type LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
 export { verifyDatabase, verifyDataDir, type VerifiedCampaign } from './verify.ts';

@@ -1,18 +1,27 @@
 /**
- * Intake: from the first byte of an upload to a durable ledger row. The checks, in order: lease, campaign's codec and
- * size, layout, weight, signature (at `begin`); offset (at every chunk); size, hash, decoding, finite values, norm,
+ * Intake: from the first byte of an upload to a durable ledger row. The checks, in order: lease, campaign's status,
+ * codec and size, layout, weight, signature (at `begin`); offset (at every chunk); size, hash, decoding, finite values, norm,
  * duplicate, shard (at `finish`). Then the blob is made durable, the row committed, and only then does `finish` return.
  */
-import { decodeDelta, deltaNorm, Refusal, verifyContribution, type Receipt, type UploadBegin } from '@oneround/fl-core';
+import {
+  checkMaySend,
+  decodeDelta,
+  deltaNorm,
+  Refusal,
+  verifyContribution,
+  type Receipt,
+  type UploadBegin,
+} from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { hashBytes, type Blobs } from './blobs.ts';
+import { readLife } from './campaign-life.ts';
 import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
 import { asStorageFull, isDuplicateKey } from './database-errors.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
-import { standingContributions } from './campaign-view.ts';
 import { leaseSpent, maxLabelTokens } from './lease-terms.ts';
 import type { LeaseBook } from './leases.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { standingContributions } from './standing-contributions.ts';
 
 /** What intake needs of a campaign. */
 export interface OpenCampaign {
@@ -49,6 +58,7 @@ export class Intake {
     }
     const { campaignId } = await leases.holder(message.leaseId);
     await leases.live(message.leaseId);
+    checkMaySend((await readLife(db, campaignId)).status);
     await this.#checkBegin(message, this.#parts.campaign(campaignId).definition);
     const earlier = await db
       .selectFrom('uploads')
@@ -105,6 +115,7 @@ export class Intake {
     }
     const upload = await this.#upload(contributionId);
     const lease = await leases.live(upload.lease_id);
+    checkMaySend((await readLife(this.#parts.db, upload.campaign_id)).status);
     const begin = JSON.parse(upload.begin) as UploadBegin;
     const { definition, adapter } = this.#parts.campaign(upload.campaign_id);
     const stored = await this.#storedBytes(upload);
@@ -243,19 +254,24 @@ export class Intake {
   }
 
   /**
-   * What was withdrawn does not count: an honest volunteer who trains its shard again may well come to the same bytes.
+   * What was withdrawn does not count; nor do the same bytes of another client on the same shard, since training on the CPU
+   * is deterministic.
    * @throws Refusal `duplicate`, `no_shard_free`
    */
   async #checkUnique(facts: NewContribution): Promise<void> {
-    const standing = standingContributions(this.#parts.db, facts.campaign_id);
-    const twin = await standing.where('sha256', '=', facts.sha256).executeTakeFirst();
-    const first =
-      facts.shard_index === null
-        ? undefined
-        : await standing.where('shard_index', '=', facts.shard_index).executeTakeFirst();
-    if (!twin && !first) return;
+    const { campaign_id, shard_index, client_id, sha256 } = facts;
+    const standing = standingContributions(this.#parts.db, campaign_id);
+    const twins = await standing.where('sha256', '=', sha256).execute();
+    const isCopy = (twin: { shard_index: number | null; client_id: string }) =>
+      shard_index === null || twin.shard_index !== shard_index || twin.client_id === client_id;
+    const onShard = shard_index === null ? [] : await standing.where('shard_index', '=', shard_index).execute();
+    const { terms } = await readLife(this.#parts.db, campaign_id);
+    if (twins.some(isCopy)) {
+      await this.#drop(facts.contribution_id);
+      throw new Refusal('duplicate', 'These very bytes were contributed before; nothing was added.');
+    }
+    if (onShard.length < terms.clientsPerShard) return;
     await this.#drop(facts.contribution_id);
-    if (twin) throw new Refusal('duplicate', 'These very bytes were contributed before; nothing was added.');
     throw new Refusal('no_shard_free', 'Somebody else contributed this shard meanwhile; join again for another one.');
   }
 

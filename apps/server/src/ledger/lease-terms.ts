@@ -17,7 +17,22 @@ export function isLive(row: LeaseRow, now: number): boolean {
   return row.ended === null && row.expires_at > now;
 }
 
-/** `taken`: shards that are contributed or under a live lease. */
+/**
+ * Shards that the asker cannot have: as many clients as the campaign wants have contributed or are training them, or the
+ * asker is one of those.
+ */
+export function takenShards(
+  held: readonly { shardIndex: number | null; isOwn: boolean }[],
+  clientsPerShard: number,
+): Set<number> {
+  const counts = new Map<number, number>();
+  for (const { shardIndex, isOwn } of held) {
+    if (shardIndex !== null) counts.set(shardIndex, (counts.get(shardIndex) ?? 0) + (isOwn ? clientsPerShard : 1));
+  }
+  return new Set([...counts].filter(([, count]) => count >= clientsPerShard).map(([index]) => index));
+}
+
+/** `taken`: shards that are contributed or under live leases. */
 export function mayResume(row: LeaseRow, request: JoinRequest, taken: ReadonlySet<number>, now: number): boolean {
   const { campaign_id, public_key, source, shard_index, ended } = row;
   if (campaign_id !== request.campaignId || public_key !== request.publicKey || source !== request.source) return false;

@@ -15,10 +15,21 @@ import {
   type RefusalMessage,
 } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
-import { contributedShards } from './campaign-view.ts';
+import { readLife } from './campaign-life.ts';
 import { lockCampaign, readClock } from './dialect.ts';
-import { entered, isLive, leaseOf, leaseSpent, mayResume, newClient, nextShard, type LeaseRow } from './lease-terms.ts';
+import {
+  entered,
+  isLive,
+  leaseOf,
+  leaseSpent,
+  mayResume,
+  newClient,
+  nextShard,
+  takenShards,
+  type LeaseRow,
+} from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { standingContributions } from './standing-contributions.ts';
 
 /** A lease as its holder and as observers see it. */
 export interface HeldLease {
@@ -80,9 +91,14 @@ export class LeaseBook {
     return this.#db.transaction().execute(async (transaction) => {
       await lockCampaign(transaction, request.campaignId);
       const now = await readClock(transaction, this.#now);
-      const contributed = await contributedShards(transaction, request.campaignId);
+      const contributed = await standingContributions(transaction, request.campaignId).execute();
       const live = await liveShards(transaction, request.campaignId, now);
-      const taken = new Set([...contributed, ...live.map(({ shard_index }) => shard_index)]);
+      const held = [
+        ...contributed.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId })),
+        ...live.map((row) => ({ shardIndex: row.shard_index, isOwn: row.public_key === request.publicKey })),
+      ];
+      const { terms } = await readLife(transaction, request.campaignId);
+      const taken = takenShards(held, terms.clientsPerShard);
       const previous = request.resumeLeaseId ? await find(transaction, request.resumeLeaseId) : undefined;
       if (previous && mayResume(previous, request, taken, now)) {
         return this.#resume(transaction, previous, campaign, now);
@@ -299,7 +315,7 @@ async function find(db: LedgerDatabase, leaseId: string): Promise<LeaseRow | und
 function liveShards(db: LedgerDatabase, campaignId: string, now: number) {
   return db
     .selectFrom('leases')
-    .select(['shard_index', 'expires_at'])
+    .select(['shard_index', 'public_key', 'expires_at'])
     .where('campaign_id', '=', campaignId)
     .where('ended', 'is', null)
     .where('expires_at', '>', now)

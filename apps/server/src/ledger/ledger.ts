@@ -8,6 +8,7 @@ import {
   PROTOCOL_VERSION,
   Refusal,
   type CampaignState,
+  type CampaignStatus,
   type ClientRow,
   type EvaluationResult,
   type JoinRequest,
@@ -29,11 +30,15 @@ import {
   type CampaignDefinition,
 } from '../campaign/index.ts';
 import type { Blobs } from './blobs.ts';
+import { admit } from './admission.ts';
+import { advanceCampaigns, moveCampaign, readLife, unknownCampaign, type StatusChange } from './campaign-life.ts';
 import { countCampaign, readCampaign, unfoldedCampaigns } from './campaign-view.ts';
+import { deleteCampaign } from './delete-campaign.ts';
 import { isPostgres } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import { FoldLease } from './fold-lease.ts';
 import { GlobalAdapter } from './global-adapter.ts';
+import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
 import { Intake, type OpenCampaign } from './intake.ts';
 import { LeaseBook } from './leases.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
@@ -44,6 +49,15 @@ import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
 /** Something to evaluate on held-out data: a version, or one contribution alone. */
 export type EvaluationSubject =
   { kind: 'version'; version: number } | { kind: 'contribution'; contributionId: string; sequence: number };
+
+/** A campaign in a list. */
+export interface CampaignEntry {
+  id: string;
+  name: string;
+  description: string;
+  status: CampaignStatus;
+  private: boolean;
+}
 
 export interface LedgerOptions {
   dataDir: string;
@@ -123,7 +137,7 @@ export class Ledger {
    * @throws CampaignFileError for a bad file; Error when the file no longer fits what was contributed under its id
    */
   async addCampaign(path: string): Promise<DataSetReport[]> {
-    const { definition, dataSets } = await loadCampaign(path, this.#blobs);
+    const { definition, terms, dataSets } = await loadCampaign(path, this.#blobs);
     const { id } = definition.manifest;
     const hash = definitionHash(definition);
     const stored = await this.#db
@@ -142,8 +156,12 @@ export class Ledger {
           opened_at: this.#now(),
           head_sequence: 0,
           head_hash: hash,
+          status: terms.draft ? 'draft' : 'open',
+          terms: JSON.stringify(terms),
         })
-        .onConflict((conflict) => conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition) }))
+        .onConflict((conflict) =>
+          conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition), terms: JSON.stringify(terms) }),
+        )
         .execute();
       await transaction.deleteFrom('files').where('campaign_id', '=', id).execute();
       const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
@@ -153,9 +171,66 @@ export class Ledger {
     return dataSets;
   }
 
+  /** Opens, pauses or closes a campaign. @throws Refusal `unknown_campaign`, `wrong_status` */
+  async move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<Outcome<CampaignStatus>> {
+    this.#campaign(campaignId);
+    const status = await moveCampaign(this.#db, campaignId, action);
+    return this.#moved({ campaignId, status, why: 'so its organiser decided' });
+  }
+
+  /** Moves every campaign on that has reached a target or is done closing. */
+  async advance(): Promise<{ campaignId: string; outcome: Outcome<CampaignStatus> }[]> {
+    const outcomes: { campaignId: string; outcome: Outcome<CampaignStatus> }[] = [];
+    for (const change of await advanceCampaigns(this.#db, this.#now())) {
+      const { campaignId } = change;
+      if (this.#campaigns.has(campaignId)) outcomes.push({ campaignId, outcome: await this.#moved(change) });
+    }
+    return outcomes;
+  }
+
+  async #moved({ campaignId, status, why }: StatusChange): Promise<Outcome<CampaignStatus>> {
+    const entry = await this.#log(campaignId, 'status', `the campaign is ${status}: ${why}`);
+    return this.#outcome(campaignId, status, [entry]);
+  }
+
   /** The manifests of all campaigns served. */
   manifests(): Manifest[] {
     return [...this.#campaigns.values()].map(({ definition }) => definition.manifest);
+  }
+
+  /** All campaigns, also those that are in no public list. */
+  async campaigns(): Promise<CampaignEntry[]> {
+    const entries = [...this.#campaigns.values()].map(async ({ definition: { manifest } }) => {
+      const { id, name, description } = manifest;
+      const { status, terms } = await readLife(this.#db, id);
+      return { id, name, description, status, private: terms.private };
+    });
+    return Promise.all(entries);
+  }
+
+  /** Deletes a campaign with everything that belongs to it alone. @throws Refusal `unknown_campaign` */
+  async deleteCampaign(campaignId: string): Promise<void> {
+    await deleteCampaign(this.#db, this.#blobs, this.#campaign(campaignId).definition);
+    this.#campaigns.delete(campaignId);
+    this.#leases.forget(campaignId);
+  }
+
+  /** @throws Refusal `unknown_campaign` */
+  async createInvite(campaignId: string, limits: InviteLimits): Promise<{ id: string; token: string }> {
+    this.#campaign(campaignId);
+    return createInvite(this.#db, campaignId, limits, this.#now());
+  }
+
+  /** @throws Refusal `unknown_campaign` */
+  async listInvites(campaignId: string): Promise<Invite[]> {
+    this.#campaign(campaignId);
+    return listInvites(this.#db, campaignId);
+  }
+
+  /** @throws Refusal `unknown_campaign`, `unknown_invite` */
+  async revokeInvite(campaignId: string, id: string): Promise<void> {
+    this.#campaign(campaignId);
+    await revokeInvite(this.#db, campaignId, id);
   }
 
   /** The whole definition, for the evaluation thread. @throws Refusal `unknown_campaign` */
@@ -169,8 +244,11 @@ export class Ledger {
     return file ? { path: await this.#blobs.file(sha256), name: file.path, bytes: file.bytes } : null;
   }
 
-  /** @throws Refusal `unknown_campaign`, `protocol_version` or `no_shard_free` */
-  async join(request: JoinRequest): Promise<Outcome<Lease>> {
+  /**
+   * @param address the network address the request comes from
+   * @throws Refusal `protocol_version`, `no_shard_free`, and those of `admit`
+   */
+  async join(request: JoinRequest, address?: string): Promise<Outcome<Lease>> {
     const { definition } = this.#campaign(request.campaignId);
     if (request.protocol !== PROTOCOL_VERSION) {
       throw new Refusal(
@@ -178,8 +256,10 @@ export class Ledger {
         `This server speaks protocol ${PROTOCOL_VERSION}, the page ${request.protocol}; reload the page.`,
       );
     }
+    const { note } = await admit(this.#db, request, address, this.#now());
     const clientId = await clientIdOf(request.publicKey);
     const { lease, client } = await this.#leases.join(request, clientId, definition);
+    if (!lease.resumed) await note(lease.leaseId);
     const entry = await this.#log(
       request.campaignId,
       lease.resumed ? 'resumed' : 'joined',
@@ -360,7 +440,6 @@ export class Ledger {
     return {
       campaignId,
       name: manifest.name,
-      status: 'open',
       ...(await this.#counts(campaignId)),
       clients: await this.#leases.clients(campaignId),
       ...(await readCampaign(this.#db, campaignId)),
@@ -376,7 +455,7 @@ export class Ledger {
 
   #campaign(campaignId: string): OpenCampaign {
     const campaign = this.#campaigns.get(campaignId);
-    if (!campaign) throw new Refusal('unknown_campaign', `This server has no campaign called "${campaignId}".`);
+    if (!campaign) throw unknownCampaign(campaignId);
     return campaign;
   }
 

@@ -2,6 +2,7 @@
 import { sql, type Kysely, type Migration, type MigrationProvider } from 'kysely';
 import { chainMigration } from './chain-migration.ts';
 import { changed, columnTypes, createGuard, isPostgres } from './dialect.ts';
+import { lifeMigration } from './life-migration.ts';
 import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
 import { snapshotMigration } from './snapshot-migration.ts';
@@ -124,6 +125,7 @@ export const ledgerMigrations: MigrationProvider = {
       '002-chain': chainMigration,
       '003-withdrawals': withdrawalMigration,
       '004-snapshots': snapshotMigration,
+      '005-life': lifeMigration,
       '010-servers': serversMigration,
     }),
 };

@@ -1,10 +1,12 @@
 /** The ledger's tables. Times are epoch milliseconds, ids text, structured values JSON text checked by fl-core's schemas. */
+import type { CampaignStatus } from '@oneround/fl-core';
 import type { Generated } from 'kysely';
 
 export interface LedgerTables {
   campaigns: CampaignTable;
   files: FileTable;
   leases: LeaseTable;
+  addresses: AddressTable;
   uploads: UploadTable;
   contributions: ContributionTable;
   withdrawals: WithdrawalTable;
@@ -12,6 +14,8 @@ export interface LedgerTables {
   snapshots: SnapshotTable;
   evaluations: EvaluationTable;
   log: LogTable;
+  invites: InviteTable;
+  settings: SettingTable;
   fold_lease: FoldLeaseTable;
   /** Postgres alone, like `chunks`: SQLite's blobs are files. */
   blobs: BlobTable;
@@ -28,6 +32,9 @@ export interface CampaignTable {
   /** The end of the chain: its last row's `sequence` and `row_hash`; 0 and `definition_hash` while there is none. */
   head_sequence: number;
   head_hash: string;
+  status: CampaignStatus;
+  /** `CampaignTerms`. */
+  terms: string;
 }
 
 /** Files that `/v1/files/<sha256>` may serve. */
@@ -48,6 +55,13 @@ interface LeaseTable {
   ended: 'left' | 'lapsed' | 'spent' | null;
   /** `ClientRow`. */
   client: string;
+}
+
+/** What stands for the network addresses that leases were granted to, in campaigns that count by address. */
+interface AddressTable {
+  lease_id: string;
+  campaign_id: string;
+  tag: string;
 }
 
 /** Uploads under way; their bytes are in `parts/<contribution_id>`, whose length is the offset. */
@@ -143,6 +157,22 @@ interface LogTable {
   at: number;
   kind: string;
   message: string;
+}
+
+/** Tokens that open private campaigns. */
+interface InviteTable {
+  token_sha256: string;
+  campaign_id: string;
+  created_at: number;
+  expires_at: number | null;
+  max_uses: number | null;
+  /** Leases that were granted on it. */
+  uses: number;
+}
+
+interface SettingTable {
+  name: string;
+  value: string;
 }
 
 /** One row: who may fold. Each process that opens the ledger raises `epoch`; a fold of an older epoch rolls back. */

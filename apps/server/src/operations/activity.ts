@@ -1,5 +1,5 @@
 /** What happens in a server, told to the log and the figures at once. Ids, counts and durations; nothing about a person. */
-import type { Refusal } from '@oneround/fl-core';
+import type { CampaignStatus, Refusal } from '@oneround/fl-core';
 import type { Logger } from 'pino';
 import type { ServerMetrics } from './metrics.ts';
 
@@ -55,6 +55,10 @@ export class Activity {
   evaluated(evaluation: { campaignId: string; subject: string; loss: number; accuracy: number; ms: number }): void {
     this.#metrics.evaluationSeconds.observe(evaluation.ms / 1000);
     this.#log.info(evaluation, 'evaluated');
+  }
+
+  moved(campaign: { campaignId: string; status: CampaignStatus }): void {
+    this.#log.info(campaign, 'campaign moved on');
   }
 
   failed(what: 'fold' | 'evaluation' | 'request' | 'sweep', error: unknown, about: Record<string, string> = {}): void {

@@ -64,7 +64,7 @@ export class CampaignRooms {
   #emit(campaignId: string, change: Change, counts: LedgerCounts): void {
     const event: CampaignEvent = {
       ...change,
-      counts: { status: 'open', online: this.online(campaignId), ...counts },
+      counts: { online: this.online(campaignId), ...counts },
     };
     this.#io.to(this.roomOf(campaignId)).emit(CAMPAIGN_EVENT, event);
   }

@@ -87,7 +87,7 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
         );
       }
       await parts.addresses.join(address);
-      const outcome = await ledger.join(request);
+      const outcome = await ledger.join(request, address);
       const { leaseId, shard, resumed } = outcome.value;
       leases.set(leaseId, request.campaignId);
       open.add(leaseId);

@@ -22,17 +22,18 @@ export interface LedgerVolunteer {
 /** Joins the campaign "test" with a fresh key, or the one given. */
 export async function joinLedger(
   ledger: Ledger,
-  { keys, ...changes }: Partial<JoinRequest> & { keys?: CryptoKeyPair } = {},
+  { keys, address, ...changes }: Partial<JoinRequest> & { keys?: CryptoKeyPair; address?: string } = {},
 ): Promise<LedgerVolunteer> {
   const own = keys ?? (await generateClientKeys());
-  const { value: lease } = await ledger.join({
+  const request: JoinRequest = {
     protocol: 1,
     campaignId: 'test',
     publicKey: await publicKeyHex(own),
     device: { backend: 'wasm', description: 'test' },
     source: 'shard',
     ...changes,
-  });
+  };
+  const { value: lease } = await ledger.join(request, address);
   return { keys: own, lease };
 }
 

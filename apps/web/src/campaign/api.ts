@@ -1,14 +1,21 @@
 /** The server's HTTP side, parsed at the edge. */
 import {
   campaignStateSchema,
+  campaignStatusSchema,
   manifestSchema,
   refusalSchema,
   type CampaignState,
+  type CampaignStatus,
   type Manifest,
 } from '@oneround/fl-core';
 import * as z from 'zod';
 
-const summarySchema = z.object({ id: z.string(), name: z.string(), description: z.string() });
+const summarySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  description: z.string(),
+  status: campaignStatusSchema,
+});
 const campaignListSchema = z.union([
   z.array(summarySchema),
   z.object({ campaigns: z.array(summarySchema) }).transform(({ campaigns }) => campaigns),
@@ -41,6 +48,12 @@ export async function fetchCampaigns(signal?: AbortSignal): Promise<CampaignSumm
 /** `GET /v1/campaigns/:id`. @throws UnknownCampaign, ServerUnavailable */
 export async function fetchManifest(id: string, signal?: AbortSignal): Promise<Manifest> {
   return manifestSchema.parse(await getJson(`/v1/campaigns/${encodeURIComponent(id)}`, signal));
+}
+
+/** `GET /v1/campaigns/:id/status`. @throws UnknownCampaign, ServerUnavailable */
+export async function fetchStatus(id: string, signal?: AbortSignal): Promise<CampaignStatus> {
+  const answer = await getJson(`/v1/campaigns/${encodeURIComponent(id)}/status`, signal);
+  return z.object({ status: campaignStatusSchema }).parse(answer).status;
 }
 
 /** `GET /v1/campaigns/:id/state`. @throws UnknownCampaign, ServerUnavailable */

@@ -62,7 +62,7 @@ function DashboardHeading({ state, summary }: { state: CampaignState; summary: S
         <h1 className="text-xl">{t('live.title', { name })}</h1>
         <ul className="numbers mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-muted">
           <li className={`font-semibold ${open ? 'text-success' : 'text-warning'}`}>
-            <span aria-hidden="true">{open ? '●' : '○'}</span> {open ? t('live.open') : t('live.closed')}
+            <span aria-hidden="true">{open ? '●' : '○'}</span> {t(`status.${status}`)}
           </li>
           <li data-testid="online">{t('live.online', { count: formatCount(online) })}</li>
           <li>{t('live.training', { count: formatCount(summary.training) })}</li>
@@ -79,10 +79,12 @@ function DashboardHeading({ state, summary }: { state: CampaignState; summary: S
           <PenLine className="size-4" aria-hidden="true" />
           {t('live.try')}
         </Link>
-        <Link to={`/c/${campaignId}`} className="button">
-          <Cpu className="size-4" aria-hidden="true" />
-          {t('live.join')}
-        </Link>
+        {status === 'closing' || status === 'closed' ? null : (
+          <Link to={`/c/${campaignId}`} className="button">
+            <Cpu className="size-4" aria-hidden="true" />
+            {t('live.join')}
+          </Link>
+        )}
       </div>
     </header>
   );

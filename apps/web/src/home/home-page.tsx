@@ -51,10 +51,11 @@ function CampaignCards({ campaigns }: { campaigns: CampaignSummary[] | undefined
   if (campaigns.length === 0) return <p className="text-muted">{t('home.none')}</p>;
   return (
     <ul className="flex flex-col gap-4">
-      {campaigns.map(({ id, name, description }) => (
+      {campaigns.map(({ id, name, description, status }) => (
         <li key={id} className="card flex flex-col gap-4 p-5">
           <div>
             <h3 className="text-base">{name}</h3>
+            {status === 'open' ? null : <p className="text-sm font-semibold text-warning">{t(`status.${status}`)}</p>}
             <p className="mt-1 whitespace-pre-line text-sm text-muted">{description}</p>
           </div>
           <div className="flex flex-wrap gap-3">

@@ -39,6 +39,12 @@ export const en = {
   'campaign.model': '{name} · {parameters} parameters',
   'campaign.dashboard': 'Live dashboard',
 
+  'notice.draft': 'This campaign has not begun. You may press the button already; training starts when it does.',
+  'notice.paused':
+    'This campaign is paused. Who is training may finish; you may press the button already, and it starts when the campaign goes on.',
+  'notice.closing': 'This campaign takes no more contributions: what was sent is being merged and scored.',
+  'notice.closed': 'This campaign is over. Thank you to everybody who took part; its result is on the dashboard.',
+
   'cost.title': 'What it takes',
   'cost.download': 'Download',
   'cost.download.once': '{size} once',
@@ -124,7 +130,7 @@ export const en = {
 
   'phase.idle': 'Ready when you are',
   'phase.starting': 'Starting the trainer',
-  'phase.waiting': 'Waiting for a free shard',
+  'phase.waiting': 'Waiting for a turn',
   'phase.downloading': 'Downloading the model',
   'phase.preparing': 'Preparing the data and the model',
   'phase.training': 'Training',
@@ -224,8 +230,11 @@ export const en = {
     'The trainer stopped unexpectedly ({problem}). It goes on from its last checkpoint when you try again.',
 
   'live.title': 'Live: {name}',
-  'live.open': 'open',
-  'live.closed': 'closed',
+  'status.draft': 'draft',
+  'status.open': 'open',
+  'status.paused': 'paused',
+  'status.closing': 'closing',
+  'status.closed': 'closed',
   'live.online': '{count} online',
   'live.training': '{count} training',
   'live.merged': '{count} merged',

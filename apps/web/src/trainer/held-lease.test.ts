@@ -103,17 +103,20 @@ describe('a held lease', () => {
   });
 });
 
-it('joining waits for a free shard and says why, until it is stopped', async () => {
-  const socket = new FakeSocket();
-  socket.answer = () => {
-    throw new Refusal('no_shard_free', 'come back later');
-  };
-  const stop = new AbortController();
-  const reasons: string[] = [];
-  const joining = joinCampaign(socket, request, stop.signal, (reason) => {
-    reasons.push(reason);
-    setTimeout(() => stop.abort(new Error('stopped')), 5);
-  });
-  await expect(joining).rejects.toThrow('stopped');
-  expect(reasons).toEqual(['come back later']);
-});
+it.each(['no_shard_free', 'campaign_not_open'] as const)(
+  'joining waits after %s, says why, until it is stopped',
+  async (code) => {
+    const socket = new FakeSocket();
+    socket.answer = () => {
+      throw new Refusal(code, 'come back later');
+    };
+    const stop = new AbortController();
+    const reasons: string[] = [];
+    const joining = joinCampaign(socket, request, stop.signal, (reason) => {
+      reasons.push(reason);
+      setTimeout(() => stop.abort(new Error('stopped')), 5);
+    });
+    await expect(joining).rejects.toThrow('stopped');
+    expect(reasons).toEqual(['come back later']);
+  },
+);

@@ -17,11 +17,12 @@ export class LeaseMoved extends Error {
 }
 
 const joinAgainAfter: ReadonlySet<RefusalCode> = new Set(['unknown_lease', 'lease_expired']);
-/** A shard may come free when somebody leaves; asked this often. */
-const WAIT_FOR_SHARD_MS = 5_000;
+/** A shard may come free when somebody leaves, and a paused campaign go on; asked this often. */
+const waitAfter: ReadonlySet<RefusalCode> = new Set(['no_shard_free', 'campaign_not_open']);
+const WAIT_MS = 5_000;
 const RETRY_JOIN_MS = 500;
 
-/** Joins, waiting for a connection and for a free shard as long as `signal` allows. */
+/** Joins, waiting for a connection, for the campaign to be open and for a free shard as long as `signal` allows. */
 export async function joinCampaign(
   socket: CampaignSocket,
   request: Omit<JoinRequest, 'protocol'>,
@@ -33,9 +34,9 @@ export async function joinCampaign(
     try {
       return await socket.request('join', { ...request, protocol: PROTOCOL_VERSION });
     } catch (error) {
-      if (error instanceof Refusal && error.code === 'no_shard_free') {
+      if (error instanceof Refusal && waitAfter.has(error.code)) {
         onWaiting(error.message);
-        await sleep(WAIT_FOR_SHARD_MS, signal);
+        await sleep(WAIT_MS, signal);
       } else if (error instanceof NoAnswer) await sleep(RETRY_JOIN_MS, signal);
       else throw error;
     }

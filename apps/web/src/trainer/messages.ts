@@ -20,7 +20,15 @@ export type Inspection =
 /** Page to worker. */
 export type TrainerCommand =
   | { type: 'inspect'; request: number; file: File }
-  | { type: 'start'; campaignId: string; source: DataSource; backend: BackendPreference; duty: number }
+  | {
+      type: 'start';
+      campaignId: string;
+      source: DataSource;
+      backend: BackendPreference;
+      duty: number;
+      /** The token of an invite link, for a private campaign. */
+      invite?: string | undefined;
+    }
   | { type: 'duty'; duty: number }
   | { type: 'pause'; when: 'now' | 'epoch' }
   | { type: 'resume' }

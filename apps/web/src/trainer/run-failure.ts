@@ -10,6 +10,8 @@ import { FileGone } from './own-file.ts';
 const finalRefusals: ReadonlySet<RefusalCode> = new Set([
   'unknown_campaign',
   'campaign_closed',
+  'invite_needed',
+  'quota_reached',
   'norm_too_large',
   'bad_weight',
   'duplicate',

@@ -23,6 +23,8 @@ export interface SessionRequest {
   /** Ignored when a stored run goes on: that brings its own. */
   source: DataSource;
   backend: BackendPreference;
+  /** The token of an invite link, for a private campaign. */
+  invite?: string | undefined;
 }
 
 /** Tells the page. */
@@ -51,6 +53,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
     publicKey: identity.publicKey,
     device: describe(device),
     source: source.kind,
+    ...(request.invite !== undefined && { invite: request.invite }),
   };
   try {
     let lease = await joinCampaign(

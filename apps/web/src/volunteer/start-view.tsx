@@ -22,7 +22,14 @@ import { BackendLine } from './backend-line.tsx';
 /** A run that was interrupted this recently goes on by itself; an older one is offered. */
 const RESUME_UNASKED_MS = 5 * 60_000;
 
-export function StartView({ manifest, options }: { manifest: Manifest; options: RunOptions }) {
+interface StartProps {
+  manifest: Manifest;
+  options: RunOptions;
+  /** The campaign takes nothing any more. */
+  isOver: boolean;
+}
+
+export function StartView({ manifest, options, isOver }: StartProps) {
   const [source, setSource] = useState<DataSource | null>({ kind: 'shard' });
   const checkpoint = useQuery({
     queryKey: ['checkpoint', manifest.id],
@@ -68,7 +75,7 @@ export function StartView({ manifest, options }: { manifest: Manifest; options: 
               type="button"
               className="button button-primary min-h-12 w-full px-8 sm:w-auto"
               data-testid="donate"
-              disabled={!source || checkpoint.data === undefined}
+              disabled={!source || isOver || checkpoint.data === undefined}
               onClick={() => source && begin(source)}
             >
               <Play className="size-5" aria-hidden="true" />

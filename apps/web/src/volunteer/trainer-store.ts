@@ -6,6 +6,7 @@ import { create } from 'zustand';
 import { t } from '../text/t.ts';
 import { powerLevels, type PowerLevel } from '../trainer/duty-cycle.ts';
 import type { BackendPreference, DataSource, Inspection, TrainerCommand, TrainerEvent } from '../trainer/messages.ts';
+import { inviteFor } from './invite.ts';
 import { rememberPace } from './remembered-pace.ts';
 import { idleRun, isRunning, reduceRun, type RunState } from './run-state.ts';
 
@@ -90,7 +91,8 @@ function begin(request: RunRequest): void {
   endWorker();
   setState({ request, run: { ...idleRun, phase: 'starting' } });
   worker = openWorker();
-  send({ type: 'start', ...request, duty: powerLevels[getState().power] });
+  const invite = inviteFor(request.campaignId);
+  send({ type: 'start', ...request, invite, duty: powerLevels[getState().power] });
 }
 
 function receive(event: TrainerEvent): void {

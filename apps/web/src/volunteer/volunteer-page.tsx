@@ -4,17 +4,22 @@ import type { Manifest } from '@oneround/fl-core';
 import { Activity } from 'lucide-react';
 import { useEffect } from 'react';
 import { Link, useParams, useSearchParams } from 'react-router';
-import { fetchManifest } from '../campaign/api.ts';
+import { fetchManifest, fetchStatus } from '../campaign/api.ts';
 import { formatCount } from '../format/quantity.ts';
 import { QueryFailure } from '../shell/query-failure.tsx';
 import { t } from '../text/t.ts';
+import { inviteFor } from './invite.ts';
 import { useRunSafety, useRunTitle } from './page-life.ts';
 import { runOptions } from './run-options.ts';
 import { RunView } from './run-view.tsx';
 import { idleRun } from './run-state.ts';
 import { StartView } from './start-view.tsx';
+import { StatusNotice } from './status-notice.tsx';
 import { mirrorStatus } from './status-mirror.ts';
 import { useTrainer } from './trainer-store.ts';
+
+/** A paused campaign may go on, an open one may close. */
+const ASK_STATUS_MS = 10_000;
 
 mirrorStatus();
 
@@ -37,13 +42,25 @@ function Volunteer({ manifest }: { manifest: Manifest }) {
   const tabRun = useTrainer((store) => store.run);
   // This tab may be busy for another campaign; its run is shown there.
   const run = request === null || request.campaignId === manifest.id ? tabRun : idleRun;
+  const { data: status } = useQuery({
+    queryKey: ['status', manifest.id],
+    queryFn: ({ signal }) => fetchStatus(manifest.id, signal),
+    refetchInterval: ASK_STATUS_MS,
+  });
+  useEffect(() => void inviteFor(manifest.id), [manifest.id]);
   useRunSafety(tabRun);
   useRunTitle(run, manifest.name);
   return (
     <div className="mx-auto flex max-w-4xl flex-col gap-6">
       <CampaignHeading manifest={manifest} />
+      {run.phase === 'merged' ? null : <StatusNotice status={status} />}
       {run.phase === 'idle' ? (
-        <StartView key={manifest.id} manifest={manifest} options={options} />
+        <StartView
+          key={manifest.id}
+          manifest={manifest}
+          options={options}
+          isOver={status === 'closing' || status === 'closed'}
+        />
       ) : (
         <RunView manifest={manifest} run={run} />
       )}

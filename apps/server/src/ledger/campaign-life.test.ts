@@ -1,0 +1,208 @@
+/** A campaign from draft to closed, who may join it, and its deletion, on a ledger without a server. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { generateClientKeys, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
+import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { seededDelta } from '../testing/test-client.ts';
+import { networkOf } from './admission.ts';
+import { Ledger } from './ledger.ts';
+import { verifyDataDir } from './verify.ts';
+
+const START = Date.parse('2026-06-01T12:00:00Z');
+let campaign: TestCampaign;
+let ledger: Ledger;
+let now: number;
+
+beforeEach(() => {
+  now = START;
+});
+
+afterEach(async () => {
+  await ledger.close();
+  campaign.remove();
+});
+
+async function open(terms: Partial<CampaignConfig['terms']> = {}): Promise<void> {
+  const { terms: usual } = { terms: { draft: false, private: false, clientsPerShard: 1, closeAt: {} } };
+  campaign = makeTestCampaign({ terms: { ...usual, ...terms } }, { records: 24, shards: 4 });
+  ledger = await Ledger.open({ dataDir: campaign.dataDir, now: () => now });
+  await ledger.addCampaign(campaign.file);
+}
+
+const status = async () => (await ledger.state('test')).status;
+const delta = (seed: number) => seededDelta(ledger.definition('test').manifest.layout.size, seed);
+const contribute = async (volunteer: LedgerVolunteer, seed: number) => contributeTo(ledger, volunteer, delta(seed));
+
+/** Scores every version, the newest with `loss`. */
+async function score(loss: number): Promise<void> {
+  const result: EvaluationResult = { loss, accuracy: 0.5, examples: 8, domains: {} };
+  for (const subject of await ledger.unevaluated('test')) await ledger.recordEvaluation('test', subject, result);
+}
+
+describe('a campaign', () => {
+  it('waits as a draft, opens, pauses for newcomers alone, and ends once all is folded and scored', async () => {
+    await open({ draft: true });
+    expect(await status()).toBe('draft');
+    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'campaign_not_open' });
+    await ledger.move('test', 'open');
+    const [first, second, third] = [await joinLedger(ledger), await joinLedger(ledger), await joinLedger(ledger)];
+    const paused = await ledger.move('test', 'pause');
+    expect(paused.counts.status).toBe('paused');
+    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'campaign_not_open' });
+    const { leaseId } = first.lease;
+    expect((await joinLedger(ledger, { keys: first.keys, resumeLeaseId: leaseId })).lease.resumed).toBe(true);
+    await contribute(first, 1);
+    await ledger.move('test', 'open');
+    await contribute(second, 2);
+    expect((await ledger.move('test', 'close')).value).toBe('closing');
+    await expect(contribute(third, 3)).rejects.toMatchObject({ code: 'campaign_closed' });
+    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'campaign_closed' });
+    expect(await ledger.advance()).toEqual([]);
+    await ledger.fold('test');
+    expect(await ledger.advance()).toEqual([]);
+    await score(2);
+    expect(await ledger.advance()).toMatchObject([{ campaignId: 'test', outcome: { value: 'closed' } }]);
+    await expect(ledger.move('test', 'open')).rejects.toMatchObject({ code: 'wrong_status' });
+    const { versions, log } = await ledger.state('test');
+    expect(versions.at(-1)!.contributionIds).toHaveLength(2);
+    expect(log[0]).toMatchObject({ kind: 'status', message: 'the campaign is closed: version 1 is its last' });
+  });
+
+  it('keeps its status over a restart, and takes changed terms from its file', async () => {
+    await open();
+    await ledger.move('test', 'pause');
+    await ledger.close();
+    ledger = await Ledger.open({ dataDir: campaign.dataDir, now: () => now });
+    await ledger.addCampaign(campaign.file);
+    expect(await status()).toBe('paused');
+  });
+
+  it('closes by itself at its number of contributions', async () => {
+    await open({ closeAt: { contributions: 2 } });
+    await contribute(await joinLedger(ledger), 1);
+    expect(await ledger.advance()).toEqual([]);
+    await contribute(await joinLedger(ledger), 2);
+    expect(await ledger.advance()).toMatchObject([{ outcome: { value: 'closing' } }]);
+    expect((await ledger.state('test')).log[0]!.message).toBe('the campaign is closing: it has its 2 contributions');
+  });
+
+  it('closes by itself at its deadline, and when the held-out loss stays where it is', async () => {
+    await open({ closeAt: { deadline: '2026-06-01T12:00:05Z', plateau: { versions: 1, minGain: 0.1 } } });
+    await score(3);
+    await contribute(await joinLedger(ledger), 1);
+    await ledger.fold('test');
+    await score(2.5);
+    expect(await ledger.advance()).toEqual([]);
+    await contribute(await joinLedger(ledger), 2);
+    await ledger.fold('test');
+    await score(2.45);
+    expect(await ledger.advance()).toMatchObject([{ outcome: { value: 'closing' } }]);
+    expect(await ledger.advance()).toMatchObject([{ outcome: { value: 'closed' } }]);
+    now += 5000;
+    expect(await ledger.advance()).toEqual([]);
+  });
+});
+
+describe('a private campaign', () => {
+  it('lets in whoever has a token, as often and as long as it is good', async () => {
+    await open({ private: true });
+    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'invite_needed' });
+    await expect(joinLedger(ledger, { invite: 'guess' })).rejects.toMatchObject({ code: 'invite_needed' });
+    const once = await ledger.createInvite('test', { maxUses: 1, expiresAt: null });
+    const holder = await joinLedger(ledger, { invite: once.token });
+    await expect(joinLedger(ledger, { invite: once.token })).rejects.toThrow('was used as often as it may be');
+    // Coming back takes no invite.
+    const { leaseId } = holder.lease;
+    expect((await joinLedger(ledger, { keys: holder.keys, resumeLeaseId: leaseId })).lease.leaseId).toBe(leaseId);
+    const brief = await ledger.createInvite('test', { maxUses: null, expiresAt: START + 1000 });
+    await joinLedger(ledger, { invite: brief.token });
+    now += 1000;
+    await expect(joinLedger(ledger, { invite: brief.token })).rejects.toThrow('has expired');
+    expect(await ledger.listInvites('test')).toMatchObject([
+      { id: once.id, uses: 1 },
+      { id: brief.id, uses: 1 },
+    ]);
+    const revoked = await ledger.createInvite('test', { maxUses: null, expiresAt: null });
+    await ledger.revokeInvite('test', revoked.id);
+    await expect(joinLedger(ledger, { invite: revoked.token })).rejects.toMatchObject({ code: 'invite_needed' });
+    await expect(ledger.revokeInvite('test', revoked.id)).rejects.toMatchObject({ code: 'unknown_invite' });
+  });
+});
+
+describe('quotas', () => {
+  it('count the contributions of a key, those under way included', async () => {
+    await open({ maxPerClient: 2 });
+    const keys = await generateClientKeys();
+    await contribute(await joinLedger(ledger, { keys }), 1);
+    const second = await joinLedger(ledger, { keys });
+    await expect(joinLedger(ledger, { keys })).rejects.toMatchObject({ code: 'quota_reached' });
+    await ledger.leave(second.lease.leaseId);
+    await contribute(await joinLedger(ledger, { keys }), 2);
+    await expect(joinLedger(ledger, { keys })).rejects.toThrow('takes 2 contributions of one browser');
+    await joinLedger(ledger);
+  });
+
+  it('count the contributions of a network address, whose tag alone is kept', async () => {
+    await open({ maxPerAddress: 1 });
+    const volunteer = await joinLedger(ledger, { address: '203.0.113.7' });
+    await contribute(volunteer, 1);
+    await expect(joinLedger(ledger, { address: '::ffff:203.0.113.7' })).rejects.toMatchObject({
+      code: 'quota_reached',
+    });
+    await joinLedger(ledger, { address: '203.0.113.8' });
+    await joinLedger(ledger, { address: '2001:db8:1:2::1' });
+    await expect(joinLedger(ledger, { address: '2001:DB8:1:2:ffff::2' })).rejects.toThrow('one network address');
+  });
+
+  it('take the first half of an IPv6 address for a network', () => {
+    expect(networkOf('2001:db8::1')).toBe('2001:db8:0:0');
+    expect(networkOf('::1')).toBe('0:0:0:0');
+    expect(networkOf('fe80::1%eth0')).toBe('fe80:0:0:0');
+    expect(networkOf('1:2:3:4:5:6:7:8')).toBe('1:2:3:4');
+  });
+});
+
+describe('a campaign that wants several clients on each shard', () => {
+  it('gives each shard to different clients, whose bytes may agree', async () => {
+    await open({ clientsPerShard: 2 });
+    const keys = await generateClientKeys();
+    const [first, second] = [await joinLedger(ledger, { keys }), await joinLedger(ledger)];
+    expect([first.lease.shard!.index, second.lease.shard!.index]).toEqual([0, 0]);
+    const third = await joinLedger(ledger, { keys });
+    expect(third.lease.shard!.index).toBe(1);
+    await contribute(first, 1);
+    expect((await ledger.state('test')).shards.contributed).toBe(0);
+    await expect(contribute(third, 1)).rejects.toMatchObject({ code: 'duplicate' });
+    await contribute(second, 1);
+    expect((await ledger.state('test')).shards.contributed).toBe(1);
+    expect((await joinLedger(ledger)).lease.shard!.index).toBe(1);
+    await ledger.fold('test');
+    for await (const report of verifyDataDir(campaign.dataDir)) expect(report.contributions).toBe(2);
+  });
+});
+
+describe('deleting a campaign', () => {
+  it('leaves nothing of it, and another campaign whole', async () => {
+    await open();
+    const blobs = () => readdirSync(join(campaign.dataDir, 'blobs')).toSorted();
+    const other = makeTestCampaign({ id: 'other' }, { records: 12, shards: 2 });
+    await ledger.deleteCampaign('test');
+    expect(blobs()).toEqual([]);
+    await ledger.addCampaign(other.file);
+    const before = blobs();
+    await ledger.addCampaign(campaign.file);
+    await contribute(await joinLedger(ledger), 1);
+    await ledger.fold('test');
+    await contribute(await joinLedger(ledger), 2);
+    await ledger.deleteCampaign('test');
+    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'unknown_campaign' });
+    await expect(ledger.deleteCampaign('test')).rejects.toMatchObject({ code: 'unknown_campaign' });
+    expect(blobs()).toEqual(before);
+    for await (const report of verifyDataDir(campaign.dataDir)) expect(report.campaignId).toBe('other');
+    await ledger.addCampaign(campaign.file);
+    expect((await ledger.state('test')).contributions).toEqual([]);
+    other.remove();
+  });
+});

@@ -1,0 +1,124 @@
+/** The status of each campaign in the ledger: read from its row each time, since another server may have changed it. */
+import {
+  campaignTermsSchema,
+  evaluationSchema,
+  nextStatus,
+  reachedTarget,
+  Refusal,
+  type CampaignAction,
+  type CampaignStatus,
+  type CampaignTerms,
+} from '@oneround/fl-core';
+import type { LedgerDatabase } from './open-database.ts';
+import { standingContributions } from './standing-contributions.ts';
+
+export interface CampaignLife {
+  status: CampaignStatus;
+  terms: CampaignTerms;
+}
+
+/** A campaign that went on to another status, and why. */
+export interface StatusChange {
+  campaignId: string;
+  status: CampaignStatus;
+  why: string;
+}
+
+/** @throws Refusal `unknown_campaign`, also for one that was deleted */
+export async function readLife(db: LedgerDatabase, campaignId: string): Promise<CampaignLife> {
+  const row = await db
+    .selectFrom('campaigns')
+    .select(['status', 'terms'])
+    .where('id', '=', campaignId)
+    .executeTakeFirst();
+  if (!row) throw unknownCampaign(campaignId);
+  return { status: row.status, terms: campaignTermsSchema.parse(JSON.parse(row.terms)) };
+}
+
+export function unknownCampaign(campaignId: string): Refusal {
+  return new Refusal('unknown_campaign', `This server has no campaign called "${campaignId.slice(0, 64)}".`);
+}
+
+/**
+ * Moves a campaign on and returns its new status.
+ * @throws Refusal `unknown_campaign`, `wrong_status`, also when another server moved it in the same moment
+ */
+export async function moveCampaign(
+  db: LedgerDatabase,
+  campaignId: string,
+  action: CampaignAction,
+): Promise<CampaignStatus> {
+  const { status } = await readLife(db, campaignId);
+  const next = nextStatus(status, action);
+  const { numUpdatedRows } = await db
+    .updateTable('campaigns')
+    .set({ status: next })
+    .where('id', '=', campaignId)
+    .where('status', '=', status)
+    .executeTakeFirst();
+  if (numUpdatedRows === 1n) return next;
+  throw new Refusal('wrong_status', 'The campaign has just been changed by somebody else; look again.');
+}
+
+/** Closes what has reached a target, and ends what has closed: everything in the ledger folded, the last version scored. */
+export async function advanceCampaigns(db: LedgerDatabase, now: number): Promise<StatusChange[]> {
+  const changes: StatusChange[] = [];
+  for (const { id, status, terms } of await db
+    .selectFrom('campaigns')
+    .select(['id', 'status', 'terms'])
+    .where('status', 'in', ['open', 'paused', 'closing'])
+    .execute()) {
+    const why = status === 'closing' ? await whyFinished(db, id) : await whyClosing(db, id, terms, now);
+    if (why === null) continue;
+    try {
+      changes.push({
+        campaignId: id,
+        status: await moveCampaign(db, id, status === 'closing' ? 'finish' : 'close'),
+        why,
+      });
+    } catch (error) {
+      // Another server was first, and tells of it.
+      if (!(error instanceof Refusal)) throw error;
+    }
+  }
+  return changes;
+}
+
+async function whyClosing(db: LedgerDatabase, id: string, terms: string, now: number): Promise<string | null> {
+  const { closeAt } = campaignTermsSchema.parse(JSON.parse(terms));
+  if (Object.keys(closeAt).length === 0) return null;
+  const contributions =
+    closeAt.contributions === undefined ? 0 : (await standingContributions(db, id).execute()).length;
+  const losses = closeAt.plateau ? await heldOutLosses(db, id) : [];
+  return reachedTarget(closeAt, { contributions, now, losses });
+}
+
+async function whyFinished(db: LedgerDatabase, id: string): Promise<string | null> {
+  const pending = await standingContributions(db, id).where('folded_version', 'is', null).executeTakeFirst();
+  if (pending) return null;
+  const { version } = await db
+    .selectFrom('versions')
+    .select((row) => row.fn.max('version').as('version'))
+    .where('campaign_id', '=', id)
+    .executeTakeFirstOrThrow();
+  const scored = await db
+    .selectFrom('evaluations')
+    .select('subject')
+    .where('campaign_id', '=', id)
+    .where('kind', '=', 'version')
+    .where('subject', '=', String(version))
+    .executeTakeFirst();
+  return scored ? `version ${version} is its last` : null;
+}
+
+async function heldOutLosses(db: LedgerDatabase, id: string): Promise<number[]> {
+  const rows = await db
+    .selectFrom('evaluations')
+    .select(['subject', 'result'])
+    .where('campaign_id', '=', id)
+    .where('kind', '=', 'version')
+    .execute();
+  return rows
+    .toSorted((a, b) => Number(a.subject) - Number(b.subject))
+    .map(({ result }) => evaluationSchema.parse(JSON.parse(result)).loss);
+}
