@@ -82,7 +82,14 @@ function installDependencies() {
 
 /** `vite build`, unless the built page came from these very sources. */
 function buildPage() {
-  const sources = ['apps/web', 'packages/fl-core/src', 'packages/lora/src', 'vite.config.ts', 'package-lock.json'];
+  const sources = [
+    'apps/web',
+    'packages/fl-core/src',
+    'packages/lora/src',
+    'packages/client/src',
+    'vite.config.ts',
+    'package-lock.json',
+  ];
   const print = fingerprint(sources.flatMap((path) => filesBelow(join(root, path))));
   const stamp = join(root, 'apps/web/dist/.sources');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === print) return;

@@ -2,12 +2,13 @@
 import wasmSimdUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import wasmThreadedUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url';
 import wasmUrl from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url';
+import { httpFetchFile, VerifiedFiles } from '@oneround/client/model-files';
 import type { FileRef } from '@oneround/fl-core';
 import { loadWeight } from '@oneround/lora/loading';
 import { readShards, readWeightFile } from '@oneround/lora/packing';
 import { type BackendName, selectBackend } from '@oneround/lora/evaluation';
 import * as z from 'zod';
-import { httpFetchFile, openFileStore, VerifiedFiles } from '../../apps/web/src/model-files/index.ts';
+import { openFileStore } from '../../apps/web/src/model-files/index.ts';
 
 export type BenchJob = { job: 'download' } | { job: 'read' } | { job: 'load'; backend: BackendName };
 
@@ -30,7 +31,7 @@ async function run(job: BenchJob): Promise<BenchAnswer> {
   const files = (await (await fetch('/files.json')).json()) as FileRef[];
   const store = await openFileStore();
   const { signal } = new AbortController();
-  const verified = new VerifiedFiles({ store, fetchFile: httpFetchFile(signal), signal });
+  const verified = new VerifiedFiles({ store, fetchFile: httpFetchFile(location.origin, signal), signal });
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;

@@ -61,11 +61,6 @@ export async function fetchState(id: string, signal?: AbortSignal): Promise<Camp
   return campaignStateSchema.parse(await getJson(`/v1/campaigns/${encodeURIComponent(id)}/state`, signal));
 }
 
-/** Where a stored file is served: immutable, so any cache may keep it. */
-export function fileUrl(sha256: string): string {
-  return `/v1/files/${sha256}`;
-}
-
 /** One of the two files of a version's PEFT folder. */
 export type VersionFile = 'adapter_config.json' | 'adapter_model.safetensors';
 

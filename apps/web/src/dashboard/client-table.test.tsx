@@ -1,5 +1,5 @@
+import { clientRow, contribution, stateOf } from '@oneround/client/testing';
 import { afterEach, expect, it } from 'vitest';
-import { clientRow, contribution, stateOf } from '../testing/campaign-states.ts';
 import { press, render } from '../testing/render.tsx';
 import { ClientTable } from './client-table.tsx';
 

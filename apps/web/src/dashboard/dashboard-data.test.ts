@@ -1,5 +1,5 @@
+import { clientRow, contribution, stateOf, version } from '@oneround/client/testing';
 import { describe, expect, it } from 'vitest';
-import { clientRow, contribution, stateOf, version } from '../testing/campaign-states.ts';
 import { participationRows, sortedRows } from './client-table-rows.ts';
 import { summarise } from './summary.ts';
 import { timelineOf } from './timeline.ts';

@@ -1,10 +1,9 @@
 /** The state of a campaign for a page that watches: first over HTTP, then live over the socket. */
 import { useQuery } from '@tanstack/react-query';
+import { followCampaign, openCampaignSocket } from '@oneround/client/connection';
 import type { CampaignState } from '@oneround/fl-core';
 import { useEffect, useState } from 'react';
 import { fetchState } from '../campaign/api.ts';
-import { followCampaign } from '../campaign/follow.ts';
-import { openCampaignSocket } from '../socket/campaign-socket.ts';
 
 /** Many volunteers make many events; the page is drawn at most this often. */
 const DRAW_EVERY_MS = 100;

@@ -1,6 +1,5 @@
 /** Files in the Cache API, for browsers that have no private file system or keep it shut. */
-import { fileUrl } from '../campaign/api.ts';
-import type { FileStore } from './file-store.ts';
+import { type FileStore, fileUrl } from '@oneround/client/model-files';
 
 const CACHE = 'oneround-model-files';
 
@@ -44,5 +43,5 @@ function cacheStore(cache: Cache): FileStore {
 
 /** The Cache API knows requests, so a file is kept under the address that it came from. */
 function cacheKey(sha256: string): string {
-  return new URL(fileUrl(sha256), location.origin).href;
+  return fileUrl(location.origin, sha256);
 }

@@ -1,5 +1,5 @@
 /** Files in the origin private file system: a folder with one file per model file, named by its SHA-256. */
-import type { FileStore } from './file-store.ts';
+import type { FileStore } from '@oneround/client/model-files';
 
 const FOLDER = 'model-files';
 const fileName = /^[0-9a-f]{64}$/;

@@ -1,9 +1,9 @@
 /** The heavy part of the worker, fetched at the first text: TFJS, the tokeniser and generation. */
+import { openModel, type ReadFile } from '@oneround/client/run';
 import type { Manifest } from '@oneround/fl-core';
 import type { CausalLm } from '@oneround/lora/evaluation';
 import { loadCausalLm } from '@oneround/lora/loading';
 import type { TextTokenizer } from '@oneround/lora/tokenizer';
-import { openModel, type ReadFile } from '../trainer/open-model.ts';
 
 export { modelFiles } from '@oneround/fl-core';
 export { selectBackend } from '@oneround/lora/evaluation';

@@ -1,8 +1,8 @@
 /** Everything that passes between the playground and its worker: one union each way, told apart by `type`. */
+import type { MeasuredDownload } from '@oneround/client/model-files';
+import type { BackendPreference } from '@oneround/client/run';
 import type { Manifest } from '@oneround/fl-core';
 import type { Prompt, SamplingSettings, TextEnd } from '@oneround/lora/generation';
-import type { MeasuredDownload } from '../model-files/index.ts';
-import type { BackendPreference } from '../trainer/messages.ts';
 
 /** A version of the global adapter, or none. */
 export type ModelVersion = 'base' | number;

@@ -1,6 +1,6 @@
+import { version } from '@oneround/client/testing';
 import type { Manifest } from '@oneround/fl-core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { version } from '../testing/campaign-states.ts';
 import { render } from '../testing/render.tsx';
 import { PromptForm } from './prompt-form.tsx';
 

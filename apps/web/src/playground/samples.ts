@@ -1,6 +1,6 @@
 /** The texts of this visit, as the page sees them: a pure function of requests and the worker's events. */
+import type { MeasuredDownload } from '@oneround/client/model-files';
 import type { TextEnd } from '@oneround/lora/generation';
-import type { MeasuredDownload } from '../model-files/index.ts';
 import type { GenerationRequest, GeneratorEvent, GeneratorPhase, ModelVersion, WritingFigures } from './messages.ts';
 
 /** One text, finished or not. */

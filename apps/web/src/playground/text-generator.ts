@@ -1,9 +1,10 @@
 /** The model of one campaign in this worker: fetched and loaded at the first text, then kept, with the last adapter. */
+import { DownloadMeter, httpFetchFile, VerifiedFiles } from '@oneround/client/model-files';
+import type { BackendPreference } from '@oneround/client/run';
 import type { Manifest } from '@oneround/fl-core';
 import type { AdapterValues } from '@oneround/lora/evaluation';
 import { fetchVersionFile } from '../campaign/api.ts';
-import { DownloadMeter, httpFetchFile, openFileStore, VerifiedFiles } from '../model-files/index.ts';
-import type { BackendPreference } from '../trainer/messages.ts';
+import { openFileStore } from '../model-files/index.ts';
 import type { GenerationRequest, GeneratorEvent, ModelVersion } from './messages.ts';
 
 /** Text goes to the page this often at most; so do stops come in. */
@@ -55,7 +56,11 @@ export class TextGenerator {
     const runtime = await import('./generation-runtime.ts');
     await runtime.selectBackend(this.#backend, { wasmPaths: runtime.wasmPaths });
     this.#emit({ type: 'phase', phase: 'downloading' });
-    const files = new VerifiedFiles({ store: await openFileStore(), fetchFile: httpFetchFile(signal), signal });
+    const files = new VerifiedFiles({
+      store: await openFileStore(),
+      fetchFile: httpFetchFile(location.origin, signal),
+      signal,
+    });
     const meter = new DownloadMeter((download) => this.#emit({ type: 'download', download }));
     await files.download(runtime.modelFiles(this.#manifest), (progress) => meter.report(progress));
     this.#emit({ type: 'phase', phase: 'preparing' });

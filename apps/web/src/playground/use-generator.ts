@@ -1,8 +1,8 @@
 /** The playground's worker and what came of it. The worker is made at the first text and ends with the page. */
+import type { BackendPreference } from '@oneround/client/run';
 import type { Manifest } from '@oneround/fl-core';
 import { type RefObject, useEffect, useReducer, useRef } from 'react';
 import { t } from '../text/t.ts';
-import type { BackendPreference } from '../trainer/messages.ts';
 import type { GenerationRequest, GeneratorCommand, GeneratorEvent } from './messages.ts';
 import { emptyPlayground, reducePlayground } from './samples.ts';
 

@@ -1,10 +1,10 @@
 /** Turns whatever ended a run into a sentence and a remedy. */
+import { FileGone } from '@oneround/client/run';
 import { Refusal, RecordsError, type RefusalCode } from '@oneround/fl-core';
 import { DataSetError } from '@oneround/lora/data-set';
 import { ServerUnavailable, UnknownCampaign } from '../campaign/api.ts';
 import { t } from '../text/t.ts';
 import type { RunFailure } from './messages.ts';
-import { FileGone } from './own-file.ts';
 
 /** Refusals that would come again however often one tries. */
 const finalRefusals: ReadonlySet<RefusalCode> = new Set([

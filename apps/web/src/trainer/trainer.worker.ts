@@ -2,12 +2,12 @@
  * The worker's entry: hears commands, runs one session at a time, says what happens. All training of the page is here.
  * A Web Lock per campaign keeps a second tab from training the same lease; it is freed when this worker ends.
  */
+import { RunControl, runSession } from '@oneround/client/run';
 import * as z from 'zod';
+import { browserHost } from './browser-host.ts';
+import { inspectOwnFile } from './inspect-own-file.ts';
 import type { TrainerCommand, TrainerEvent } from './messages.ts';
-import { inspectOwnFile } from './own-file.ts';
-import { RunControl } from './run-control.ts';
 import { runFailure, TrainingElsewhere } from './run-failure.ts';
-import { runSession } from './session.ts';
 
 /** What this file uses of a dedicated worker's scope (the DOM library describes a window's). */
 interface WorkerScope {
@@ -53,7 +53,7 @@ async function start(command: Extract<TrainerCommand, { type: 'start' }>): Promi
     emit(event);
   };
   try {
-    await exclusively(command.campaignId, () => runSession(command, run, tell));
+    await exclusively(command.campaignId, () => runSession(browserHost, { ...command, followsMerge: true }, run, tell));
     emit({ type: 'phase', phase: 'merged' });
   } catch (error) {
     if (run.stopped.aborted) emit({ type: 'phase', phase: 'stopped' });

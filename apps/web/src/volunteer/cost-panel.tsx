@@ -4,7 +4,7 @@ import { Clock, Cpu, Download, Upload } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { formatBytes, formatCount, formatDuration } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
-import { powerLevels } from '../trainer/duty-cycle.ts';
+import { powerLevels } from '../trainer/power-levels.ts';
 import type { DetectedBackend } from './detect-backend.ts';
 import { rememberedStepMs } from './remembered-pace.ts';
 import type { StoredModel } from './stored-model.ts';

@@ -1,10 +1,11 @@
 /** A shard of the campaign, or a file of the volunteer's own that is checked here and never sent. */
+import type { DataSource } from '@oneround/client/run';
 import type { Manifest } from '@oneround/fl-core';
 import type { DATA_SET_ENDINGS } from '@oneround/lora/data-set';
 import { useRef, useState } from 'react';
 import { formatBytes, formatCount } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
-import type { DataSource, Inspection } from '../trainer/messages.ts';
+import type { Inspection } from '../trainer/messages.ts';
 import { inspectFile } from './trainer-store.ts';
 
 /** Named again, not imported: the reader of data sets is the worker's, and need not be in the page. */

@@ -1,7 +1,7 @@
 /** What this device would train on, asked without loading the training code. */
+import type { BackendPreference } from '@oneround/client/run';
 import type { BackendName } from '@oneround/lora/evaluation';
 import { t } from '../text/t.ts';
-import type { BackendPreference } from '../trainer/messages.ts';
 
 export interface DetectedBackend {
   name: BackendName;

@@ -1,7 +1,7 @@
 /** How hard the device works, and whether its screen stays on. Both can be changed while training. */
 import { useId, useState } from 'react';
 import { t } from '../text/t.ts';
-import { powerLevels, type PowerLevel } from '../trainer/duty-cycle.ts';
+import { powerLevels, type PowerLevel } from '../trainer/power-levels.ts';
 import { useWakeLock } from './page-life.ts';
 import { isRunning } from './run-state.ts';
 import { setPower, useTrainer } from './trainer-store.ts';

@@ -7,8 +7,8 @@
  *
  * A headless demo has nobody whose laptop would get warm, so `auto` starts at full power.
  */
-import { powerLevels, type PowerLevel } from '../trainer/duty-cycle.ts';
-import type { BackendPreference } from '../trainer/messages.ts';
+import type { BackendPreference } from '@oneround/client/run';
+import { powerLevels, type PowerLevel } from '../trainer/power-levels.ts';
 
 export interface RunOptions {
   backend: BackendPreference;

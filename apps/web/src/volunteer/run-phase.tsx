@@ -1,8 +1,8 @@
 /** One word for what happens now, always with the reason. */
+import type { MeasuredDownload } from '@oneround/client/model-files';
 import { formatByteRate, formatBytes, formatTimeLeft } from '../format/quantity.ts';
-import type { MeasuredDownload } from '../model-files/index.ts';
 import { t } from '../text/t.ts';
-import { powerLevels } from '../trainer/duty-cycle.ts';
+import { powerLevels } from '../trainer/power-levels.ts';
 import { currentStep, stepShare } from './run-steps.tsx';
 import { stepsDone, type RunState } from './run-state.ts';
 import { useTrainer } from './trainer-store.ts';
@@ -39,7 +39,7 @@ function phaseReason(run: RunState, power: keyof typeof powerLevels): string | n
     case 'downloading':
       return run.download ? downloadText(run.download) : null;
     case 'preparing':
-      return run.reason;
+      return run.tokenised ? t('reason.preparing', run.tokenised) : null;
     case 'training': {
       if (run.pauseAtEpoch) return t('reason.pauseAtEpoch');
       if (!run.figures) {

@@ -1,5 +1,6 @@
+import type { StepFigures } from '@oneround/client/run';
 import { describe, expect, it } from 'vitest';
-import type { StepFigures, TrainerEvent } from '../trainer/messages.ts';
+import type { TrainerEvent } from '../trainer/messages.ts';
 import { idleRun, isRunning, reduceRun, stepsDone } from './run-state.ts';
 import { currentStep, stepShare } from './run-steps.tsx';
 import { statusOf } from './status-mirror.ts';

@@ -1,7 +1,8 @@
 /** A run as the page sees it: a pure function of the trainer's events. */
+import type { MeasuredDownload } from '@oneround/client/model-files';
+import type { StepFigures } from '@oneround/client/run';
 import type { BackendName } from '@oneround/lora/evaluation';
-import type { MeasuredDownload } from '../model-files/index.ts';
-import type { RunFailure, StepFigures, TrainerEvent, TrainerPhase } from '../trainer/messages.ts';
+import type { RunFailure, TrainerEvent, TrainerPhase } from '../trainer/messages.ts';
 
 export interface RunState {
   phase: TrainerPhase | 'idle';
@@ -10,6 +11,8 @@ export interface RunState {
   backend: { name: BackendName; device: string; fallbackReason?: string } | null;
   lease: { shardIndex: number | null; examples: number | null; resumedAtStep: number } | null;
   download: MeasuredDownload | null;
+  /** Examples that are tokens by now. */
+  tokenised: { done: number; total: number } | null;
   /** Examples that are too long: left out, or without their last turns. */
   dropped: number;
   shortened: number;
@@ -34,6 +37,7 @@ export const idleRun: RunState = {
   backend: null,
   lease: null,
   download: null,
+  tokenised: null,
   dropped: 0,
   shortened: 0,
   figures: null,
@@ -66,13 +70,22 @@ export function reduceRun(state: RunState, event: TrainerEvent): RunState {
     case 'lease': {
       const { type: _, ...lease } = event;
       // Whatever was on the chart belongs to the run before; a resumed run sends its points again.
-      const fresh = { figures: null, points: { steps: [], losses: [] }, dropped: 0, shortened: 0, upload: null };
+      const fresh = {
+        figures: null,
+        points: { steps: [], losses: [] },
+        tokenised: null,
+        dropped: 0,
+        shortened: 0,
+        upload: null,
+      };
       return { ...state, lease, ...fresh };
     }
     case 'download': {
       const { type: _, ...download } = event;
       return { ...state, download };
     }
+    case 'tokenised':
+      return { ...state, tokenised: { done: event.done, total: event.total } };
     case 'dropped':
       return { ...state, dropped: event.records, shortened: event.shortened };
     case 'steps':

@@ -1,6 +1,6 @@
+import type { MeasuredDownload } from '@oneround/client/model-files';
 import type { ReactNode } from 'react';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { MeasuredDownload } from '../model-files/index.ts';
 import { render } from '../testing/render.tsx';
 import { FailureCard } from './failure-card.tsx';
 import { ResultCard } from './result-card.tsx';

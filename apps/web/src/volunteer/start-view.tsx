@@ -1,12 +1,12 @@
 /** Before the button: cost, consent, choices - and the button. */
 import { useQuery } from '@tanstack/react-query';
+import type { DataSource } from '@oneround/client/run';
 import type { Manifest } from '@oneround/fl-core';
 import { Play } from 'lucide-react';
 import { useEffect, useEffectEvent, useState } from 'react';
 import { formatDuration } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
-import { deleteCheckpoint, loadCheckpointSummary, type CheckpointSummary } from '../trainer/checkpoint-store.ts';
-import type { DataSource } from '../trainer/messages.ts';
+import { checkpoints, loadCheckpointSummary, type CheckpointSummary } from '../trainer/checkpoint-store.ts';
 import { CostPanel } from './cost-panel.tsx';
 import { DataChoice } from './data-choice.tsx';
 import { detectBackend } from './detect-backend.ts';
@@ -52,7 +52,7 @@ export function StartView({ manifest, options, isOver }: StartProps) {
 
   const unfinished = checkpoint.data ?? null;
   const startOver = async () => {
-    await deleteCheckpoint(manifest.id);
+    await checkpoints.delete(manifest.id);
     await checkpoint.refetch();
   };
   return (

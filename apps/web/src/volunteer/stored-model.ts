@@ -1,7 +1,8 @@
 /** How much of this device model files take, and how to have it back. */
 import { useQuery, useQueryClient } from '@tanstack/react-query';
+import type { StorageKind } from '@oneround/client/model-files';
 import { type FileRef, modelFiles, type Manifest } from '@oneround/fl-core';
-import { openFileStore, type StorageKind } from '../model-files/index.ts';
+import { openFileStore } from '../model-files/index.ts';
 
 export interface StoredModel {
   kind: StorageKind;

@@ -2,10 +2,11 @@
  * The one trainer of this tab. It lives outside the pages, so training goes on while the volunteer looks at the
  * dashboard. The worker is created at the press of the button (or to check a file) and ends with the run.
  */
+import type { BackendPreference, DataSource } from '@oneround/client/run';
 import { create } from 'zustand';
 import { t } from '../text/t.ts';
-import { powerLevels, type PowerLevel } from '../trainer/duty-cycle.ts';
-import type { BackendPreference, DataSource, Inspection, TrainerCommand, TrainerEvent } from '../trainer/messages.ts';
+import { powerLevels, type PowerLevel } from '../trainer/power-levels.ts';
+import type { Inspection, TrainerCommand, TrainerEvent } from '../trainer/messages.ts';
 import { inviteFor } from './invite.ts';
 import { rememberPace } from './remembered-pace.ts';
 import { idleRun, isRunning, reduceRun, type RunState } from './run-state.ts';

@@ -1,4 +1,3 @@
-// @vitest-environment node
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FileRef } from '@oneround/fl-core';
@@ -27,11 +26,11 @@ async function fetchFrom(answers: readonly ((request: IncomingMessage, response:
     server.closeAllConnections();
     server.close();
   };
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/file`;
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const received: number[] = [];
   let breaks = 0;
   const listener = { received: (bytes: number) => void received.push(bytes), broke: () => void breaks++ };
-  const result = httpFetchFile(abort.signal, patience, () => url)(file, listener);
+  const result = httpFetchFile(origin, abort.signal, patience)(file, listener);
   return { result, requests, received, breaks: () => breaks, abort };
 }
 

@@ -1,6 +1,6 @@
 /** The current state of a campaign, kept current: one snapshot per connection, then the events that follow it. */
 import type { CampaignEvent, CampaignState } from '@oneround/fl-core';
-import type { CampaignSocket } from '../socket/campaign-socket.ts';
+import type { CampaignSocket } from './campaign-socket.ts';
 import { applyCampaignEvent } from './apply-event.ts';
 
 /**

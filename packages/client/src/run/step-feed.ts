@@ -1,8 +1,7 @@
-/** Finished steps on their way to the page: figures and loss points, batched to a few messages a second. */
+/** Finished steps on their way to whoever shows them: figures and loss points, batched to a few messages a second. */
 import type { StepReport } from '@oneround/lora/training';
-import type { StepFigures } from './messages.ts';
+import type { Emit, StepFigures } from './events.ts';
 import { Pace } from './pace.ts';
-import type { Emit } from './session.ts';
 
 const INTERVAL_MS = 250;
 

@@ -4,18 +4,15 @@
  */
 import type { JoinRequest, Manifest } from '@oneround/fl-core';
 import type { TrainingDevice } from '@oneround/lora/training';
-import { fetchManifest } from '../campaign/api.ts';
-import { followCampaign } from '../campaign/follow.ts';
-import { mergeOutcome } from '../campaign/merge-outcome.ts';
-import { openCampaignSocket, type CampaignSocket } from '../socket/campaign-socket.ts';
-import { deleteCheckpoint, loadCheckpoint, type RunCheckpoint } from './checkpoint-store.ts';
+import { type CampaignSocket, followCampaign, mergeOutcome, openCampaignSocket } from '../connection/index.ts';
+import type { CheckpointStore, DataSource, RunCheckpoint } from './checkpoint.ts';
 import { contribute } from './contribute.ts';
+import type { Emit } from './events.ts';
 import { HeldLease, joinCampaign, LeaseMoved } from './held-lease.ts';
-import { loadIdentity } from './identity.ts';
-import type { BackendPreference, DataSource, TrainerEvent } from './messages.ts';
+import type { VolunteerHost } from './host.ts';
 import type { RunControl } from './run-control.ts';
 import { startHash } from './start-hash.ts';
-import { TrainingDevices } from './training-devices.ts';
+import { type BackendPreference, TrainingDevices } from './training-devices.ts';
 
 /** What a run is asked to do. */
 export interface SessionRequest {
@@ -25,28 +22,32 @@ export interface SessionRequest {
   backend: BackendPreference;
   /** The token of an invite link, for a private campaign. */
   invite?: string | undefined;
+  /** Whether to stay until the version that first holds the contribution is scored. */
+  followsMerge: boolean;
 }
 
-/** Tells the page. */
-export type Emit = (event: TrainerEvent) => void;
-
 /**
- * Runs until the contribution is merged and scored, or the volunteer stops.
- * @throws whatever ends the run early; `runFailure` puts it into words
+ * Runs until the contribution is durable - and, when asked, merged and scored - or the volunteer stops.
+ * @throws whatever ends the run early, in words for the volunteer where it is foreseen
  */
-export async function runSession(request: SessionRequest, control: RunControl, emit: Emit): Promise<void> {
+export async function runSession(
+  host: VolunteerHost,
+  request: SessionRequest,
+  control: RunControl,
+  emit: Emit,
+): Promise<void> {
   emit({ type: 'phase', phase: 'starting' });
   const loadingRuntime = import('./training-runtime.ts');
   const [manifest, identity, runtime] = await Promise.all([
-    fetchManifest(request.campaignId, control.stopped),
-    loadIdentity(),
+    host.fetchManifest(request.campaignId, control.stopped),
+    host.loadIdentity(),
     loadingRuntime,
   ]);
-  const devices = new TrainingDevices(runtime, request.backend, emit);
+  const devices = new TrainingDevices(runtime, host.training, request.backend, emit);
   let device = await devices.open();
-  let stored = await usableCheckpoint(manifest);
+  let stored = await usableCheckpoint(host.checkpoints, manifest);
   const source = stored?.source ?? request.source;
-  const socket = openCampaignSocket(location.origin);
+  const socket = openCampaignSocket(host.origin);
   const stopConnection = socket.onConnection((connected) => emit({ type: 'connection', connected }));
   const joining: Omit<JoinRequest, 'protocol'> = {
     campaignId: manifest.id,
@@ -64,7 +65,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
     );
     for (;;) {
       if (stored && stored.shardSha256 !== (lease.shard?.sha256 ?? null)) {
-        await deleteCheckpoint(manifest.id);
+        await host.checkpoints.delete(manifest.id);
         stored = null;
       }
       const held = new HeldLease(socket, joining, lease, {
@@ -73,14 +74,14 @@ export async function runSession(request: SessionRequest, control: RunControl, e
       });
       try {
         const contributionId = await contribute(
-          { manifest, identity, runtime, device, socket, held, source, stored, control },
+          { host, manifest, identity, runtime, device, socket, held, source, stored, control },
           emit,
         );
-        await outcomeOf(socket, manifest.id, contributionId, control.stopped, emit);
+        if (request.followsMerge) await outcomeOf(socket, manifest.id, contributionId, control.stopped, emit);
         return;
       } catch (error) {
         if (control.stopped.aborted) {
-          await giveBack(held, manifest.id);
+          await giveBack(held, host.checkpoints, manifest.id);
           throw error;
         }
         if (error instanceof LeaseMoved) {
@@ -89,7 +90,7 @@ export async function runSession(request: SessionRequest, control: RunControl, e
           device = await devices.openAfter(error);
           joining.device = describe(device);
           lease = held.current;
-          stored = await usableCheckpoint(manifest);
+          stored = await usableCheckpoint(host.checkpoints, manifest);
         }
       } finally {
         held.release();
@@ -106,18 +107,18 @@ function describe({ name, device }: TrainingDevice): JoinRequest['device'] {
   return { backend: name, description: device.slice(0, 200) };
 }
 
-async function usableCheckpoint(manifest: Manifest): Promise<RunCheckpoint | null> {
-  const stored = await loadCheckpoint(manifest.id);
+async function usableCheckpoint(checkpoints: CheckpointStore, manifest: Manifest): Promise<RunCheckpoint | null> {
+  const stored = await checkpoints.load(manifest.id);
   if (stored && stored.startHash !== (await startHash(manifest))) {
-    await deleteCheckpoint(manifest.id);
+    await checkpoints.delete(manifest.id);
     return null;
   }
   return stored;
 }
 
 /** The volunteer stopped: somebody else may have the shard at once. */
-async function giveBack(held: HeldLease, campaignId: string): Promise<void> {
-  await Promise.all([held.leave(), deleteCheckpoint(campaignId)]);
+async function giveBack(held: HeldLease, checkpoints: CheckpointStore, campaignId: string): Promise<void> {
+  await Promise.all([held.leave(), checkpoints.delete(campaignId)]);
 }
 
 /** Follows the campaign until the version that first holds the contribution is scored. */

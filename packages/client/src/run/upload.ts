@@ -3,7 +3,7 @@
  * a lost connection the upload begins again under the same contribution id and goes on from the acknowledged offset.
  */
 import { Refusal, type Receipt, type RefusalCode, type UploadBegin } from '@oneround/fl-core';
-import { NoAnswer, type Requester } from '../socket/campaign-socket.ts';
+import { NoAnswer, type Requester } from '../connection/index.ts';
 
 /** Refusals after which the same upload may still succeed, and how often to try. */
 const passing: ReadonlySet<RefusalCode> = new Set([

@@ -17,39 +17,25 @@ import type {
   TrainingDevice,
   WeightSource,
 } from '@oneround/lora/training';
-import {
-  DownloadMeter,
-  fetchVerified,
-  httpFetchFile,
-  openFileStore,
-  VerifiedFiles,
-  type FetchFile,
-} from '../model-files/index.ts';
-import type { CampaignSocket } from '../socket/campaign-socket.ts';
-import {
-  deleteCheckpoint,
-  saveCheckpoint,
-  saveOwnFile,
-  type RunCheckpoint,
-  type TrainedDelta,
-} from './checkpoint-store.ts';
+import type { CampaignSocket } from '../connection/index.ts';
+import { DownloadMeter, fetchVerified, httpFetchFile, VerifiedFiles, type FetchFile } from '../model-files/index.ts';
+import type { CheckpointStore, DataSource, RunCheckpoint, TrainedDelta } from './checkpoint.ts';
+import type { Emit } from './events.ts';
 import type { HeldLease } from './held-lease.ts';
-import type { Identity } from './identity.ts';
-import type { DataSource } from './messages.ts';
+import type { Identity, VolunteerHost } from './host.ts';
 import { readOwnFile } from './own-file.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import type { RunControl } from './run-control.ts';
-import type { Emit } from './session.ts';
 import { startHash } from './start-hash.ts';
 import { StepFeed } from './step-feed.ts';
 import { trainToEnd } from './training-loop.ts';
-import { t } from '../text/t.ts';
 import { uploadDelta } from './upload.ts';
 
 type Runtime = typeof import('./training-runtime.ts');
 
 /** What a contribution is made with. */
 export interface ContributionParts {
+  host: VolunteerHost;
   manifest: Manifest;
   identity: Identity;
   runtime: Runtime;
@@ -64,7 +50,8 @@ export interface ContributionParts {
 
 /** Resolves with the contribution's id once the server has it for good. */
 export async function contribute(parts: ContributionParts, emit: Emit): Promise<string> {
-  const { manifest, held, source, stored, control, socket } = parts;
+  const { host, manifest, held, source, stored, control, socket } = parts;
+  const { checkpoints } = host;
   const { shard } = held.current;
   const resumedAtStep = stored?.trained ? stored.steps : (stored?.trainer?.step ?? 0);
   emit({ type: 'lease', shardIndex: shard?.index ?? null, examples: shard?.examples ?? null, resumedAtStep });
@@ -90,12 +77,12 @@ export async function contribute(parts: ContributionParts, emit: Emit): Promise<
     savedAt: Date.now(),
   };
   try {
-    if (!stored && source.kind === 'own') await unlessFull(() => saveOwnFile(manifest.id, source.file));
+    if (!stored && source.kind === 'own') await unlessFull(() => checkpoints.saveOwnFile(manifest.id, source.file));
     run.trained ??= await train(parts, run, signal, progress, emit);
-    await keep(run, held, emit);
+    await keep(run, held, checkpoints, emit);
     progress.report({ phase: 'uploading', step: run.steps, steps: run.steps });
     await upload(parts, run, run.trained, emit);
-    await deleteCheckpoint(manifest.id);
+    await checkpoints.delete(manifest.id);
     return run.contributionId;
   } finally {
     progress.stop();
@@ -110,7 +97,7 @@ async function train(
   progress: ProgressReporter,
   emit: Emit,
 ): Promise<TrainedDelta> {
-  const { manifest, runtime, control, held } = parts;
+  const { host, manifest, runtime, control, held } = parts;
   const { config, weights, tokenizer, start, records } = await download(parts, run, signal, progress, emit);
   const { data, training } = manifest;
   const { examples, dropped, shortened, labelTokens } = await runtime.encodeExamplesInSlices(
@@ -120,7 +107,7 @@ async function train(
     training.maxTokens,
     // A large file takes minutes: the lease needs its heartbeat and the volunteer an answer meanwhile.
     async (done) => {
-      emit({ type: 'phase', phase: 'preparing', reason: t('reason.preparing', { done, total: records.length }) });
+      emit({ type: 'tokenised', done, total: records.length });
       await control.rest(1);
       signal.throwIfAborted();
     },
@@ -148,7 +135,7 @@ async function train(
         run.trainer = await trainer.checkpoint();
         run.points = feed.points;
         run.paused = paused;
-        await keep(run, held, emit);
+        await keep(run, held, host.checkpoints, emit);
       },
       onPause() {
         feed.pause();
@@ -167,18 +154,18 @@ async function train(
 }
 
 async function download(
-  { manifest, runtime, held, source }: ContributionParts,
+  { host, manifest, runtime, held, source }: ContributionParts,
   run: RunCheckpoint,
   signal: AbortSignal,
   progress: ProgressReporter,
   emit: Emit,
 ) {
   emit({ type: 'phase', phase: 'downloading' });
-  const fetchFile = httpFetchFile(signal);
+  const fetchFile = httpFetchFile(host.origin, signal);
   const loadingRecords = recordsOf(held.current.shard, source, fetchFile, (bytes) => (run.bytesDown += bytes));
   // Whichever of the two fails first ends the run; the other's failure must not go unhandled.
   loadingRecords.catch(() => undefined);
-  const files = new VerifiedFiles({ store: await openFileStore(), fetchFile, signal });
+  const files = new VerifiedFiles({ store: await host.openFileStore(), fetchFile, signal });
   const meter = new DownloadMeter((state) => {
     emit({ type: 'download', ...state, fetched: run.bytesDown });
     progress.report({ phase: 'downloading', bytesDown: run.bytesDown });
@@ -305,11 +292,11 @@ async function upload(
 }
 
 /** Keeps the run. */
-async function keep(run: RunCheckpoint, held: HeldLease, emit: Emit): Promise<void> {
+async function keep(run: RunCheckpoint, held: HeldLease, checkpoints: CheckpointStore, emit: Emit): Promise<void> {
   run.leaseId = held.current.leaseId;
   run.savedAt = Date.now();
   await unlessFull(async () => {
-    await saveCheckpoint(run);
+    await checkpoints.save(run);
     emit({ type: 'saved', at: run.savedAt });
   });
 }

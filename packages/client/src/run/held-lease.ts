@@ -3,7 +3,7 @@
  * only to a connection that joined with it).
  */
 import { PROTOCOL_VERSION, Refusal, type JoinRequest, type Lease, type RefusalCode } from '@oneround/fl-core';
-import { NoAnswer, type CampaignSocket } from '../socket/campaign-socket.ts';
+import { NoAnswer, type CampaignSocket } from '../connection/index.ts';
 
 /** The shard went to somebody else while this run was away; `lease` is what the server gave instead. */
 export class LeaseMoved extends Error {

@@ -1,6 +1,6 @@
 import { Refusal, type Lease, type ReplyOf, type RequestName, type RequestOf } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
-import type { CampaignSocket } from '../socket/campaign-socket.ts';
+import type { CampaignSocket } from '../connection/index.ts';
 import { HeldLease, joinCampaign, LeaseMoved } from './held-lease.ts';
 
 const lease = (index: number): Lease => ({

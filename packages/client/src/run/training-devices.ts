@@ -1,8 +1,11 @@
 /** What a run trains on, one after the other: a GPU that failed is opened again, and given up for the CPU after that. */
-import type { TrainingDevice } from '@oneround/lora/training';
-import type { BackendPreference, TrainerEvent } from './messages.ts';
+import type { TrainingDevice, TrainingDeviceOptions } from '@oneround/lora/training';
+import type { Emit } from './events.ts';
 
-type Runtime = Pick<typeof import('./training-runtime.ts'), 'openTrainingDevice' | 'loadKernels' | 'tuningStore'>;
+/** `auto` takes WebGPU when it is there and is not a program, else WASM. */
+export type BackendPreference = 'auto' | TrainingDevice['name'];
+
+type Runtime = Pick<typeof import('./training-runtime.ts'), 'openTrainingDevice'>;
 
 /** How often a GPU may fail within FORGIVEN_MS; each time the run goes on from its last checkpoint. */
 const MOST_FAILURES = 2;
@@ -11,22 +14,23 @@ const FORGIVEN_MS = 10 * 60_000;
 
 export class TrainingDevices {
   readonly #runtime: Runtime;
+  readonly #options: TrainingDeviceOptions;
   readonly #preference: BackendPreference;
-  readonly #emit: (event: TrainerEvent) => void;
+  readonly #emit: Emit;
   #current: TrainingDevice | undefined;
   /** When the GPU failed, as `performance.now()`. */
   #failures: number[] = [];
 
-  constructor(runtime: Runtime, preference: BackendPreference, emit: (event: TrainerEvent) => void) {
+  constructor(runtime: Runtime, options: TrainingDeviceOptions, preference: BackendPreference, emit: Emit) {
     this.#runtime = runtime;
+    this.#options = options;
     this.#preference = preference;
     this.#emit = emit;
   }
 
   /** The device that the volunteer's preference gives. @throws BackendError as `openTrainingDevice` */
   async open(preference = this.#preference, reason?: string): Promise<TrainingDevice> {
-    const { loadKernels, openTrainingDevice, tuningStore: tuning } = this.#runtime;
-    this.#current = await openTrainingDevice(preference, { loadKernels, tuning });
+    this.#current = await this.#runtime.openTrainingDevice(preference, this.#options);
     const { name, device, fallbackReason = reason } = this.#current;
     this.#emit({ type: 'backend', name, device, ...(fallbackReason !== undefined && { fallbackReason }) });
     return this.#current;

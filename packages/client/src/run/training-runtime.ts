@@ -1,5 +1,5 @@
 /**
- * The heavy part of the worker, fetched while the model downloads: the tokeniser and the trainer.
+ * The heavy part of a run, fetched while the connection is made: the tokeniser and the trainer.
  * Named re-exports through one local file keep tree-shaking alive across the dynamic import.
  */
 import type { Manifest } from '@oneround/fl-core';
@@ -11,8 +11,6 @@ export { modelFiles } from '@oneround/fl-core';
 export { encodeExamplesInSlices } from '@oneround/lora/tokenizer';
 export { LoraTrainer, openTrainingDevice, openWeights, TrainingError } from '@oneround/lora/training';
 export { openModel } from './open-model.ts';
-export { tuningStore } from './tuning-store.ts';
-export { loadKernels } from './wasm-kernels.ts';
 
 /** The adapter that the campaign starts from; null when it starts from the base model. */
 export async function loadStart(

@@ -1,6 +1,6 @@
 import { Refusal, type ReplyOf, type RequestName, type RequestOf, type UploadBegin } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
-import { NoAnswer } from '../socket/campaign-socket.ts';
+import { NoAnswer } from '../connection/index.ts';
 import { uploadDelta, type UploadLink } from './upload.ts';
 
 const contributionId = '6f7d3c2e-8a41-4a57-9d5f-0e9a3b1c2d4e';

@@ -3,7 +3,6 @@
  * (`Range`, RFC 9110 section 14). A connection that is open but silent counts as broken.
  */
 import type { FileRef } from '@oneround/fl-core';
-import { fileUrl } from '../campaign/api.ts';
 import { DownloadError } from './download-error.ts';
 
 /** Hears how a file comes along. */
@@ -32,14 +31,19 @@ interface PartialFile {
   received: number;
 }
 
-/** Fetches from the campaign's server (or `urlOf`) until `signal` aborts. */
-export function httpFetchFile(signal: AbortSignal, { pausesMs, silenceMs } = patience, urlOf = fileUrl): FetchFile {
+/** Where the server at `origin` has a file: immutable, so any cache may keep it. */
+export function fileUrl(origin: string, sha256: string): string {
+  return new URL(`/v1/files/${sha256}`, origin).href;
+}
+
+/** Fetches from the server at `origin` (scheme, host and port) until `signal` aborts. */
+export function httpFetchFile(origin: string, signal: AbortSignal, { pausesMs, silenceMs } = patience): FetchFile {
   return async (file, listener) => {
     const part: PartialFile = { bytes: new Uint8Array(file.bytes), received: 0 };
     for (let fruitless = 0; ;) {
       const before = part.received;
       try {
-        await receive(urlOf(file.sha256), file, part, signal, silenceMs, listener);
+        await receive(fileUrl(origin, file.sha256), file, part, signal, silenceMs, listener);
         return part.bytes;
       } catch (error) {
         signal.throwIfAborted();

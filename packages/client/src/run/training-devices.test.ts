@@ -1,7 +1,7 @@
 import type { TrainingDevice } from '@oneround/lora/training';
 import { describe, expect, it } from 'vitest';
-import type { BackendPreference, TrainerEvent } from './messages.ts';
-import { TrainingDevices } from './training-devices.ts';
+import type { RunEvent } from './events.ts';
+import { type BackendPreference, TrainingDevices } from './training-devices.ts';
 
 /** What went wrong on a GPU, as the trainer throws it. */
 function gpuFailure(message: string, code = 'device_failed'): Error {
@@ -11,16 +11,15 @@ function gpuFailure(message: string, code = 'device_failed'): Error {
 /** Devices as asked for; `auto` is the GPU. */
 function devicesFor(preference: BackendPreference) {
   const asked: BackendPreference[] = [];
-  const told: TrainerEvent[] = [];
+  const told: RunEvent[] = [];
   const runtime = {
-    loadKernels: () => Promise.reject(new Error('not needed')),
-    tuningStore: { get: () => Promise.resolve(undefined), set: () => Promise.resolve() },
     openTrainingDevice: async (wanted: BackendPreference): Promise<TrainingDevice> => {
       asked.push(wanted);
       return { name: wanted === 'wasm' ? 'wasm' : 'webgpu', device: 'some', engineOf: () => () => Promise.reject() };
     },
   };
-  return { devices: new TrainingDevices(runtime, preference, (event) => told.push(event)), asked, told };
+  const options = { loadKernels: () => Promise.reject(new Error('not needed')) };
+  return { devices: new TrainingDevices(runtime, options, preference, (event) => told.push(event)), asked, told };
 }
 
 describe('TrainingDevices', () => {
