@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeDelta, deltaNorm, encodedDeltaBytes, encodeDelta } from './delta-codec.ts';
+import { decodeDelta, deltaNorm, encodeClipped, encodedDeltaBytes, encodeDelta } from './delta-codec.ts';
 
 const floats = fc.float32Array({ minLength: 1, maxLength: 300, noNaN: true, noDefaultInfinity: true });
 
@@ -71,6 +71,28 @@ describe('delta codec', () => {
         } catch (error) {
           expect(error).toMatchObject({ name: 'Refusal' });
         }
+      }),
+    );
+  });
+});
+
+describe('a delta that is clipped as it is encoded', () => {
+  const large = fc.float32Array({ minLength: 1, maxLength: 300, noNaN: true, min: -1e6, max: 1e6 });
+
+  it.each(['f32', 'int8'] as const)('has no longer norm than allowed, and keeps its direction: %s', (codec) => {
+    fc.assert(
+      fc.property(large, fc.double({ min: 1e-3, max: 1e3, noNaN: true }), (delta, maxNorm) => {
+        const bytes = encodeClipped(delta, codec, maxNorm);
+        const whole = decodeDelta(encodeDelta(delta, codec), { size: delta.length, codec });
+        const clipped = decodeDelta(bytes, { size: delta.length, codec });
+        expect(deltaNorm(clipped)).toBeLessThanOrEqual(maxNorm);
+        if (deltaNorm(whole) <= maxNorm) {
+          expect(clipped).toEqual(whole);
+          return;
+        }
+        expect(deltaNorm(clipped)).toBeGreaterThan(maxNorm * (1 - 1e-4));
+        const dot = clipped.reduce((sum, value, i) => sum + value * whole[i]!, 0);
+        expect(dot / (deltaNorm(clipped) * deltaNorm(whole))).toBeGreaterThan(1 - 1e-4);
       }),
     );
   });

@@ -108,6 +108,27 @@ function checkFinite(delta: Float32Array): void {
   if (bad >= 0) throw new Refusal('not_finite', `Value ${bad} of the delta is ${delta[bad]}; nothing was contributed.`);
 }
 
+/** More than f32 rounding adds to a norm. */
+const ROUNDING = 1e-6;
+
+/**
+ * As `encodeDelta`, shortened so that what the frame decodes to has an L2 norm of at most `maxNorm` (DP-FedAvg's clipping,
+ * arXiv 1710.06963, algorithm 1).
+ * @throws Refusal `not_finite` when a value is NaN or infinite
+ */
+export function encodeClipped(delta: Float32Array, codec: DeltaCodec, maxNorm: number): Uint8Array<ArrayBuffer> {
+  const bytes = encodeDelta(delta, codec);
+  const decoded = decodeDelta(bytes, { size: delta.length, codec });
+  const norm = deltaNorm(decoded);
+  if (norm <= maxNorm) return bytes;
+  const factor = (maxNorm / norm) * (1 - ROUNDING);
+  // The rounded values: they meet int8's levels again, whatever their length.
+  return encodeDelta(
+    decoded.map((value) => value * factor),
+    codec,
+  );
+}
+
 /** The L2 norm of a delta, summed in Float64. */
 export function deltaNorm(delta: Float32Array): number {
   let sum = 0;

@@ -1,6 +1,6 @@
 /** From a lease to a durable contribution: download, train (or go on), encode, upload. */
 import {
-  encodeDelta,
+  encodeClipped,
   parseRecords,
   sha256Hex,
   signContribution,
@@ -225,7 +225,7 @@ async function encode(
   manifest: Manifest,
   facts: { labelTokens: number; examples: number; last: StepReport | null; feed: StepFeed },
 ): Promise<TrainedDelta> {
-  const bytes = encodeDelta(await trainer.delta(), manifest.upload.codec);
+  const bytes = encodeClipped(await trainer.delta(), manifest.upload.codec, manifest.upload.maxNorm);
   return {
     bytes,
     sha256: await sha256Hex(bytes),
