@@ -40,15 +40,16 @@ async function connect(extraHeaders: Record<string, string>): Promise<{ disconne
   return Promise.race([once(socket, 'connect').then(() => socket), once(socket, 'connect_error').then(() => null)]);
 }
 
+async function outcomeFrom(origin: string): Promise<'connected' | 'refused'> {
+  const socket = await connect({ origin });
+  socket?.disconnect();
+  return socket ? 'connected' : 'refused';
+}
+
 it('a page of another origin opens no socket', async () => {
-  const outcome = async (origin: string) => {
-    const socket = await connect({ origin });
-    socket?.disconnect();
-    return socket ? 'connected' : 'refused';
-  };
-  expect(await outcome(server.url)).toBe('connected');
+  expect(await outcomeFrom(server.url)).toBe('connected');
   for (const origin of ['https://elsewhere.example', 'null', 'http://127.0.0.1:1'])
-    expect([origin, await outcome(origin)]).toEqual([origin, 'refused']);
+    expect([origin, await outcomeFrom(origin)]).toEqual([origin, 'refused']);
 });
 
 it('a frame larger than a chunk ends its connection', async () => {
