@@ -9,10 +9,12 @@ import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-
 const VOLUNTEERS = 8;
 const KILLS = 15;
 const SEED = 20261121;
+/** Longer than any restart of a busy machine takes. */
+const lease = { ttlMs: 120_000, heartbeatMs: 5000 };
 const oneround = fileURLToPath(new URL('../apps/server/bin/oneround.mjs', import.meta.url));
 
 export async function benchChaos(): Promise<void> {
-  const campaign = makeTestCampaign({ adapter: smallAdapter }, { records: 832, shards: 832 });
+  const campaign = makeTestCampaign({ adapter: smallAdapter, lease }, { records: 832, shards: 832 });
   const server = await ServerProcess.prepare({ campaignFile: campaign.file, dataDir: campaign.dataDir });
   try {
     server.start();

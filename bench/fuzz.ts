@@ -1,6 +1,6 @@
 /** 20,000 pieces of nonsense for one server process: does it stay, does it serve on, and what does it keep of them. */
 import { runFuzz } from '../apps/server/src/testing/fuzz/index.ts';
-import { residentBytes } from '../apps/server/src/testing/resident-memory.ts';
+import { megabytes, growth, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
@@ -31,7 +31,7 @@ export async function benchFuzz(): Promise<void> {
       `  a good client waited ${slowestAnswerMs.toFixed(0)} ms at most; contributed as #${receipt.sequence} afterwards`,
     );
     console.log(
-      `  resident ${mb(before)} after ${WARM_UP} to warm up, then ${mb(after)}: ${percent(after / before - 1)} (target < 5 %)`,
+      `  resident ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
     );
     console.log(
       `  exit code ${await server.end('SIGTERM')}; warnings, failures and rejections: ${server.output || 'none'}`,
@@ -40,12 +40,4 @@ export async function benchFuzz(): Promise<void> {
     await server.end();
     campaign.remove();
   }
-}
-
-function mb(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-function percent(share: number): string {
-  return `${share < 0 ? '' : '+'}${(100 * share).toFixed(1)} %`;
 }

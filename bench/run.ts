@@ -8,8 +8,10 @@ import { benchChaos } from './chaos.ts';
 import { benchFold } from './fold.ts';
 import { benchFuzz } from './fuzz.ts';
 import { benchGeneration } from './generation.ts';
+import { benchLoad } from './load.ts';
 import { benchMemory } from './memory.ts';
 import { benchMergeLatency } from './merge-latency.ts';
+import { benchMerges } from './merges.ts';
 import { benchModelDownload } from './model-download.ts';
 import { benchStep } from './step/index.ts';
 import { benchText } from './text.ts';
@@ -31,6 +33,8 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   chaos: benchChaos,
   attacks: benchAttacks,
   fuzz: benchFuzz,
+  merges: benchMerges,
+  load: benchLoad,
 };
 
 const given = process.argv.slice(2);

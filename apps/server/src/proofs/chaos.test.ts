@@ -8,6 +8,8 @@ import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/te
 
 const SEED = 5;
 const KILLS = 3;
+/** Longer than any restart of a busy machine takes. */
+const lease = { ttlMs: 120_000, heartbeatMs: 5000 };
 let campaign: TestCampaign;
 let server: ServerProcess;
 
@@ -17,7 +19,7 @@ afterEach(async () => {
 });
 
 it('keeps every acknowledged contribution, once, through kills at random moments', async () => {
-  campaign = makeTestCampaign({ adapter: smallAdapter }, { records: 240, shards: 120 });
+  campaign = makeTestCampaign({ adapter: smallAdapter, lease }, { records: 240, shards: 120 });
   server = await ServerProcess.prepare({ campaignFile: campaign.file, dataDir: campaign.dataDir });
   server.start();
   await server.untilServing();
@@ -36,4 +38,4 @@ it('keeps every acknowledged contribution, once, through kills at random moments
   const verified = [];
   for await (const each of verifyDataDir(campaign.dataDir)) verified.push(each);
   expect(verified).toMatchObject([{ contributions: report.acknowledged, pending: 0, versions: report.versions }]);
-}, 120_000);
+}, 300_000);

@@ -34,4 +34,4 @@ it('survives nonsense without a word in its log, and takes a contribution afterw
   volunteer.close();
   expect(server.output).toBe('');
   expect(await server.end('SIGTERM')).toBe(0);
-}, 120_000);
+}, 300_000);

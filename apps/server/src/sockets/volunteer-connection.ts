@@ -62,9 +62,9 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
         error instanceof Refusal &&
         leaseId !== undefined &&
         campaignId !== undefined &&
-        noted.get(leaseId) !== error.message
+        noted.get(leaseId) !== error.code
       ) {
-        noted.set(leaseId, error.message);
+        noted.set(leaseId, error.code);
         // Nor can a full disk hold the note; the volunteer hears the refusal all the same.
         await ledger
           .refused(leaseId, error.toMessage())

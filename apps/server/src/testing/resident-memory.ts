@@ -31,3 +31,14 @@ export async function residentBytes(server: ServerProcess): Promise<number> {
   }
   return samples.toSorted((a, b) => a - b)[SAMPLES >> 1]!;
 }
+
+/** `12.3 MB`. */
+export function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** `+4.5 %`. */
+export function growth(before: number, after: number): string {
+  const percent = 100 * (after / before - 1);
+  return `${percent < 0 ? '' : '+'}${percent.toFixed(1)} %`;
+}

@@ -3,6 +3,7 @@ import { startServer, type ServerOptions } from '../server.ts';
 
 const [campaignFile, dataDir, port, options = '{}'] = process.argv.slice(2);
 if (!campaignFile || !dataDir || !port) throw new Error('usage: serve.ts <campaign.json> <data directory> <port>');
+process.send?.(process.pid);
 const server = await startServer({
   host: '127.0.0.1',
   port: Number(port),

@@ -26,6 +26,8 @@ export class ServerProcess {
   readonly url: string;
   readonly #options: ServerProcessOptions;
   #child: ChildProcess | null = null;
+  /** The server's own, also behind a wrapper; it tells it when it runs. */
+  #pid = 0;
   #output = '';
 
   private constructor(port: number, options: ServerProcessOptions) {
@@ -48,11 +50,6 @@ export class ServerProcess {
     return this.#output;
   }
 
-  get pid(): number {
-    if (this.#child?.pid === undefined) throw new Error('the server process was not started');
-    return this.#child.pid;
-  }
-
   get isRunning(): boolean {
     return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
   }
@@ -64,6 +61,8 @@ export class ServerProcess {
     const args = [program, campaignFile, dataDir, String(this.port), JSON.stringify(server)];
     const [command, ...rest] = [...wrapper, process.execPath, ...nodeFlags, '--import', 'tsx', ...args] as [string];
     this.#child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    this.#pid = this.#child.pid ?? 0;
+    this.#child.on('message', (pid) => (this.#pid = Number(pid)));
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
   }
 
@@ -82,7 +81,7 @@ export class ServerProcess {
 
   /** SIGSTOP, SIGCONT, SIGUSR2 and the like. */
   signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    if (this.isRunning) process.kill(this.#pid, signal);
   }
 
   /** Ends it (SIGKILL unless told) and waits until it is gone; returns its exit code, null after a signal. */
@@ -90,7 +89,7 @@ export class ServerProcess {
     if (!this.#child) return null;
     const child = this.#child;
     if (this.isRunning) {
-      child.kill(signal);
+      this.signal(signal);
       await once(child, 'exit');
     }
     return child.exitCode;

@@ -141,9 +141,9 @@ export class TestClient {
   }
 
   /** Begin, chunks, finish. */
-  async contribute(lease: Lease, delta: Float32Array): Promise<Receipt> {
+  async contribute(lease: Lease, delta: Float32Array, changes: Partial<UploadBegin> = {}): Promise<Receipt> {
     const bytes = encodeDelta(delta, this.manifest.upload.codec);
-    const begin = await this.beginMessage(lease, bytes);
+    const begin = await this.beginMessage(lease, bytes, changes);
     const { offset } = await this.value<{ offset: number }>('upload.begin', begin);
     await this.sendChunks(begin.contributionId, bytes, offset);
     return this.value('upload.finish', { contributionId: begin.contributionId });

@@ -1,0 +1,55 @@
+/** A thousand merges (`--merges 100` for fewer), one version each: what the server keeps resident of them. */
+import { CAMPAIGN_EVENT, type CampaignEvent } from '@oneround/fl-core';
+import { growth, megabytes, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
+import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
+import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
+import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
+
+const WARM_UP = 200;
+const MERGES = 1000;
+
+export async function benchMerges(flags: string[]): Promise<void> {
+  const given = flags.indexOf('--merges');
+  const merges = given < 0 ? MERGES : Number(flags[given + 1]);
+  const campaign = makeTestCampaign({ adapter: smallAdapter });
+  const { file: campaignFile, dataDir } = campaign;
+  const server = await ServerProcess.prepare({ campaignFile, dataDir, nodeFlags: ['--expose-gc'] });
+  try {
+    server.start();
+    await server.untilServing('/readyz');
+    const client = await TestClient.connect(server.url);
+    await mergeMany(client, 0, WARM_UP);
+    const before = await residentBytes(server);
+    const began = performance.now();
+    await mergeMany(client, WARM_UP, WARM_UP + merges);
+    const each = (performance.now() - began) / merges;
+    const after = await residentBytes(server);
+    client.close();
+    console.log(`  ${merges} merges, one version each, ${each.toFixed(0)} ms from join to version`);
+    console.log(
+      `  resident ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
+    );
+    console.log(`  exit code ${await server.end('SIGTERM')}; the server wrote: ${server.output || 'nothing'}`);
+  } finally {
+    await server.end();
+    campaign.remove();
+  }
+}
+
+/** Contributes with the seeds `[from, to)`, each once the one before is in a version. */
+async function mergeMany(client: TestClient, from: number, to: number): Promise<void> {
+  for (let seed = from; seed < to; seed++) {
+    const merged = new Promise<void>((resolve) => {
+      const look = (event: CampaignEvent) => {
+        if (event.type !== 'version' || event.version.evaluation !== null) return;
+        client.socket.off(CAMPAIGN_EVENT, look);
+        resolve();
+      };
+      client.socket.on(CAMPAIGN_EVENT, look);
+    });
+    const lease = await client.join({ source: 'own' });
+    await client.contribute(lease, seededDelta(client.manifest.layout.size, seed), { labelTokens: 1 });
+    await merged;
+    client.events.length = 0;
+  }
+}
