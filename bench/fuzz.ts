@@ -16,6 +16,7 @@ export async function benchFuzz(): Promise<void> {
   try {
     server.start();
     await server.untilServing('/readyz');
+    const fresh = await residentBytes(server);
     await runFuzz(server, WARM_UP, SEED + 1);
     const before = await residentBytes(server);
     const began = performance.now();
@@ -31,7 +32,7 @@ export async function benchFuzz(): Promise<void> {
       `  a good client waited ${slowestAnswerMs.toFixed(0)} ms at most; contributed as #${receipt.sequence} afterwards`,
     );
     console.log(
-      `  resident ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
+      `  resident ${megabytes(fresh)} at first, ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
     );
     console.log(
       `  exit code ${await server.end('SIGTERM')}; warnings, failures and rejections: ${server.output || 'none'}`,
