@@ -64,4 +64,4 @@ it('killed in the middle of an upload and right after an acknowledgement', async
   for await (const verified of verifyDataDir(campaign.dataDir)) {
     expect(verified).toMatchObject({ campaignId: 'test', contributions: 1, pending: 0, versions: 2 });
   }
-});
+}, 180_000);
