@@ -14,7 +14,7 @@ export interface Folding {
   stop(): Promise<void>;
 }
 
-/** `onVersion` is called after each fold. */
+/** `onVersion` is called after each fold that made one. */
 export function startFolding(
   ledger: Thread<Ledger>['call'],
   rooms: CampaignRooms,
@@ -32,12 +32,11 @@ export function startFolding(
       if (outcome) {
         rooms.publish(campaignId, outcome);
         activity.folded({ campaignId, version: outcome.value, ms: Math.round(performance.now() - began) });
+        onVersion(campaignId);
       }
-      onVersion(campaignId);
     } catch (error) {
       activity.failed('fold', error, { campaignId });
-      clearTimeout(retries.get(campaignId));
-      if (!stopped) retries.set(campaignId, setTimeout(request, RETRY_MS, campaignId));
+      if (!stopped) retries.set(campaignId, setTimeout(retry, RETRY_MS, campaignId));
     }
   };
   const foldAll = async () => {
@@ -47,8 +46,14 @@ export function startFolding(
     }
   };
   const request = (campaignId: string) => {
+    // What failed is not asked for again until its pause is over.
+    if (retries.has(campaignId)) return;
     waiting.add(campaignId);
     running = running.then(foldAll);
+  };
+  const retry = (campaignId: string) => {
+    retries.delete(campaignId);
+    request(campaignId);
   };
   return {
     request,

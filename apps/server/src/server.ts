@@ -10,15 +10,11 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { Server } from 'socket.io';
 import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
-import {
-  startEvaluationQueue,
-  type EvaluationQueue,
-  type Evaluator,
-  type EvaluatorOptions,
-} from './evaluation/index.ts';
+import { startDuty, type Duty } from './duty.ts';
+import { startEvaluating, type Evaluating } from './evaluating.ts';
 import { startFolding } from './folding.ts';
 import { addOperationsRoutes, makeHttpServer, trackConnections, type OpenConnections } from './http/index.ts';
-import { lockDataDir, thisProcess, type EvaluationSubject, type Ledger, type LedgerOptions } from './ledger/index.ts';
+import { lockDataDir, nameOfDatabase, openPool, thisProcess, type Ledger, type LedgerOptions } from './ledger/index.ts';
 import {
   Activity,
   DiskGuard,
@@ -35,12 +31,12 @@ import {
   answerRequests,
   ByteBudget,
   CampaignRooms,
+  OtherServers,
   socketLimits,
   volunteerHandlers,
 } from './sockets/index.ts';
 import { startThread, type Thread } from './threads/thread.ts';
 
-const SWEEP_MS = 500;
 /** A socket.io frame holds one chunk and its envelope. */
 const ENVELOPE_BYTES = 64 * 1024;
 /** A connection that has not entered the namespace by then is ended. */
@@ -49,12 +45,18 @@ const CONNECT_LIMIT_MS = 10_000;
 const CLOSE_GRACE_MS = 1000;
 /** Room for the ledger, its write-ahead log and the snapshots of a campaign's last folds. */
 const MIN_FREE_BYTES = 1024 ** 3;
+/** One listens, the others send. */
+const CONNECTIONS_BETWEEN_SERVERS = 3;
 
 export interface ServerOptions {
   host: string;
   /** 0 takes any free port. */
   port: number;
   dataDir: string;
+  /** A Postgres that holds the ledger, shared with other servers; `dataDir` then holds copies of files, and nothing else. */
+  databaseUrl?: string;
+  /** How long the server that folds may be silent before another does, in milliseconds; 3000 unless told. */
+  foldLeaseMs?: number;
   /** `campaign.json` files to serve besides the campaigns that the data directory already holds. */
   campaignFiles: string[];
   /** The built page; without it only the API answers. */
@@ -94,10 +96,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const unlock = lockDataDir(dataDir, thisProcess());
   const ledgerThread = startThread<Ledger>(new URL('./ledger/ledger-thread.ts', import.meta.url), {
     dataDir,
+    databaseUrl: options.databaseUrl,
+    foldLeaseMs: options.foldLeaseMs,
     blobs: options.maxDataBytes === undefined ? {} : { maxBytes: options.maxDataBytes },
   } satisfies LedgerOptions);
   const closers: (() => Promise<void> | void)[] = [unlock, () => ledgerThread.stop()];
-  const queues = new Map<string, EvaluationQueue>();
+  let evaluating: Evaluating | null = null;
   const disk = new DiskGuard({
     dataDir,
     minFreeBytes: options.minFreeBytes ?? MIN_FREE_BYTES,
@@ -110,7 +114,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   const readiness = new Readiness({
     ledger: () => ledgerThread.call.figures(),
-    evaluates: () => queues.size === 0 || [...queues.values()].some((queue) => queue.isUp()),
+    evaluates: () => evaluating?.isUp() ?? true,
     disk,
   });
   const close = async () => {
@@ -118,7 +122,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     for (const closer of closers.splice(0).toReversed()) await closer();
   };
   try {
-    return await run(options, { dataDir, logger, ledgerThread, disk, readiness, queues, closers, close });
+    const onEvaluating = (started: Evaluating) => (evaluating = started);
+    return await run(options, { dataDir, logger, ledgerThread, disk, readiness, onEvaluating, closers, close });
   } catch (error) {
     await close();
     throw error;
@@ -139,7 +144,7 @@ interface Running {
   ledgerThread: Thread<Ledger>;
   disk: DiskGuard;
   readiness: Readiness;
-  queues: Map<string, EvaluationQueue>;
+  onEvaluating: (evaluating: Evaluating) => void;
   /** Undone in reverse order. */
   closers: (() => Promise<void> | void)[];
   close: () => Promise<void>;
@@ -148,13 +153,16 @@ interface Running {
 async function run(options: ServerOptions, running: Running): Promise<RunningServer> {
   const { logger, ledgerThread, disk, readiness, closers, close } = running;
   const ledger = ledgerThread.call;
+  let duty: Duty | null = null;
   const metrics = new ServerMetrics({
     sockets: () => io.engine.clientsCount,
     traffic: () => connections.traffic(),
     ledger: () => ledger.figures(),
+    leads: () => duty?.isOurs() ?? false,
     disk: async () => ({ freeBytes: await disk.freeBytes(), hasRoom: await disk.hasRoom() }),
   });
   const activity = new Activity(logger, metrics);
+  closers.push(() => ledger.close().catch((err: unknown) => logger.warn({ err }, 'the ledger did not close')));
   const http = await makeHttpServer(
     {
       campaigns: () => ledger.campaigns(),
@@ -189,11 +197,23 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       connection.on('close', () => addresses.disconnected(address));
     },
   );
-  const rooms = new CampaignRooms(io);
-  const folds = startFolding(ledger, rooms, activity, (id) => running.queues.get(id)?.wake());
+  const others = options.databaseUrl === undefined ? null : joinOthers(io, options.databaseUrl, logger, closers);
+  const rooms = new CampaignRooms(io, others);
+  const evaluating = startEvaluating(ledger, rooms, activity, () => duty?.isOurs() ?? true);
+  running.onEvaluating(evaluating);
+  const folds = startFolding(ledger, rooms, activity, evaluating.wake);
+  const accepted = (campaignId: string) => {
+    folds.request(campaignId);
+    others?.tellAccepted(campaignId);
+  };
+  others?.onAccepted(folds.request);
+  others?.onVersion((id, version) => {
+    const failed = (error: unknown) => activity.failed('request', error, { campaignId: id });
+    ledger.versionOutcome(id, version).then((outcome) => rooms.publishHere(id, outcome), failed);
+  });
   io.on('connection', (socket) => {
     const handlers = volunteerHandlers(socket, {
-      ...{ ledger, rooms, disk, activity, onAccepted: folds.request },
+      ...{ ledger, rooms, disk, activity, onAccepted: accepted },
       ...{ address: peerOf(socket.request), limits, addresses, bytesInFlight },
     });
     answerRequests(socket, handlers, {
@@ -208,24 +228,30 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     for (const dataSet of await ledger.addCampaign(resolve(file))) tellDataSet(logger, dataSet);
   }
   const campaigns = await ledger.manifests();
-  for (const { id, upload } of campaigns) {
-    disk.expectUploads(upload.bytes);
-    const queue = await evaluationQueue(id, running, rooms, activity);
-    running.queues.set(id, queue);
-    closers.push(() => queue.stop());
-    // Contributions that were acknowledged before a crash and are in no version yet.
-    folds.request(id);
-    queue.wake();
-  }
-  const sweeping = setInterval(() => void sweep(ledger, rooms, activity), SWEEP_MS);
+  for (const { upload } of campaigns) disk.expectUploads(upload.bytes);
   closers.push(
-    () => clearInterval(sweeping),
+    () => evaluating.stop(),
     () => folds.stop(),
   );
+  duty = await startDuty({
+    catchUp: () => ledger.catchUp(),
+    onLead: async () => {
+      for (const { id } of await ledger.manifests()) {
+        // Contributions that were acknowledged before a crash and are in no version yet.
+        folds.request(id);
+        evaluating.wake(id);
+      }
+    },
+    fold: folds.request,
+    sweep: () => sweep(ledger, rooms, activity),
+    onError: (error) => activity.failed('sweep', error),
+  });
+  closers.push(duty.stop);
   readiness.serve();
   const { port } = http.server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-  logger.info({ port, dataDir: running.dataDir, campaigns: campaigns.map(({ id }) => id) }, 'listening');
+  const database = options.databaseUrl === undefined ? undefined : nameOfDatabase(options.databaseUrl);
+  logger.info({ port, dataDir: running.dataDir, database, campaigns: campaigns.map(({ id }) => id) }, 'listening');
   return { url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${port}`, port, campaigns, close };
 }
 
@@ -242,30 +268,21 @@ async function closeHttp(
   clearTimeout(cut);
 }
 
-async function evaluationQueue(
-  campaignId: string,
-  { dataDir, ledgerThread }: Running,
-  rooms: CampaignRooms,
-  activity: Activity,
-): Promise<EvaluationQueue> {
-  const ledger = ledgerThread.call;
-  const definition = await ledger.definition(campaignId);
-  const data: EvaluatorOptions = { definition, blobFolder: resolve(dataDir, 'blobs') };
-  return startEvaluationQueue({
-    unevaluated: () => ledger.unevaluated(campaignId),
-    values: (subject) => ledger.subjectValues(campaignId, subject),
-    record: async (subject, result, ms) => {
-      rooms.publish(campaignId, await ledger.recordEvaluation(campaignId, subject, result));
-      const { loss, accuracy } = result;
-      activity.evaluated({ campaignId, subject: nameOf(subject), loss, accuracy, ms: Math.round(ms) });
-    },
-    startThread: () => startThread<Evaluator>(new URL('./evaluation/evaluator-thread.ts', import.meta.url), data),
-    onError: (error) => activity.failed('evaluation', error, { campaignId }),
-  });
-}
-
-function nameOf(subject: EvaluationSubject): string {
-  return subject.kind === 'version' ? `version ${subject.version}` : `contribution ${subject.contributionId}`;
+/** Clients of other servers hear of what happens here, and the other way round, through the database. */
+function joinOthers(
+  io: Server,
+  databaseUrl: string,
+  logger: Logger,
+  closers: (() => Promise<void> | void)[],
+): OtherServers {
+  const onLost = (error: Error) => logger.warn({ err: error }, 'the connection between servers broke');
+  const pool = openPool(databaseUrl, { connections: CONNECTIONS_BETWEEN_SERVERS, onLost });
+  const others = new OtherServers(io, pool, onLost);
+  closers.push(
+    () => pool.end(),
+    () => others.close(),
+  );
+  return others;
 }
 
 async function sweep(ledger: Thread<Ledger>['call'], rooms: CampaignRooms, activity: Activity): Promise<void> {

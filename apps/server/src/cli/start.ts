@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import { logFormats, logLevels, type LogFormat, type LogLevel } from '../operations/index.ts';
 import { startServer, type RunningServer } from '../server.ts';
+import { databaseUrlOption } from './database-url.ts';
 import { defaultCampaign, defaultDataDir, parsePort, webRoot } from './defaults.ts';
 import { parseBytes, parseCount, parseToken } from './limits.ts';
 
@@ -11,6 +12,7 @@ interface StartFlags {
   host: string;
   port: number;
   data: string;
+  databaseUrl?: string;
   campaign?: string[];
   maxDataBytes?: number;
   minFreeBytes?: number;
@@ -28,6 +30,9 @@ export function addStartCommand(program: Command): void {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 takes any', parsePort, 8787)
     .option('--data <directory>', 'where the ledger and the blobs are kept', defaultDataDir)
+    .addOption(
+      databaseUrlOption('keep the ledger in this Postgres, shared with other servers; --data then holds copies'),
+    )
     .option('--campaign <file...>', 'campaign.json files to serve (default: the campaign that comes with oneround)')
     .option('--max-data-bytes <size>', 'stop intake before uploads and blobs take more, as 50GiB', parseBytes)
     .option('--min-free-bytes <size>', 'stop intake while the disk has less free (default: 1GiB)', parseBytes)

@@ -14,6 +14,14 @@ export const FOLD_LEASE_MS = 3000;
 /** Between two looks at the lease. */
 const LEAST_PAUSE_MS = 250;
 
+/** Another server leads; the transaction that noticed is rolled back. */
+export class LeaseTaken extends Error {
+  constructor() {
+    super('another server folds this ledger now; what was folded here is rolled back');
+    this.name = 'LeaseTaken';
+  }
+}
+
 export class FoldLease {
   readonly #db: LedgerDatabase;
   readonly #now: () => number;
@@ -63,14 +71,14 @@ export class FoldLease {
 
   /**
    * Called in a transaction that only the leader may commit; nobody takes the lease over until it has ended.
-   * @throws Error when another server has taken it over
+   * @throws LeaseTaken when another server has taken it over
    */
   async check(transaction: LedgerDatabase): Promise<void> {
     const query = transaction.selectFrom('fold_lease').select('epoch').where('id', '=', 1);
     const row = await (isPostgres(transaction) ? query.forShare() : query).executeTakeFirst();
     if (row?.epoch === this.#epoch) return;
     this.#epoch = null;
-    throw new Error('another server folds this ledger now; what was folded here is rolled back');
+    throw new LeaseTaken();
   }
 
   /** Lets another server lead at once. */

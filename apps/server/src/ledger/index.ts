@@ -6,4 +6,5 @@ export { lockDataDir, thisProcess } from './data-lock.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type EvaluationSubject, type LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
+export { nameOfDatabase, openPool } from './postgres.ts';
 export { verifyDatabase, verifyDataDir, type VerifiedCampaign } from './verify.ts';

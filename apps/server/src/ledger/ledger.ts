@@ -2,9 +2,11 @@
  * The ledger: everything durable behind one object that lives in one thread, so its calls never interleave. The main
  * process reaches it through `threads/thread.ts`.
  */
+import { dirname } from 'node:path';
 import {
   clientIdOf,
   decodeDelta,
+  modelFiles,
   PROTOCOL_VERSION,
   Refusal,
   type CampaignState,
@@ -36,7 +38,7 @@ import { countCampaign, readCampaign, unfoldedCampaigns } from './campaign-view.
 import { deleteCampaign } from './delete-campaign.ts';
 import { isPostgres } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
-import { FoldLease } from './fold-lease.ts';
+import { FoldLease, LeaseTaken } from './fold-lease.ts';
 import { GlobalAdapter } from './global-adapter.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
 import { Intake, type OpenCampaign } from './intake.ts';
@@ -238,6 +240,15 @@ export class Ledger {
     return this.#campaign(campaignId).definition;
   }
 
+  /** The folder with the files that evaluation reads, all of them on this machine. @throws Refusal `unknown_campaign` */
+  async evaluationFolder(campaignId: string): Promise<string> {
+    const { manifest, heldOutSha256 } = this.#campaign(campaignId).definition;
+    const hashes = [...modelFiles(manifest).map(({ sha256 }) => sha256), heldOutSha256];
+    const paths: string[] = [];
+    for (const sha256 of hashes) paths.push(await this.#blobs.file(sha256));
+    return dirname(paths[0]!);
+  }
+
   /** Where a file that may be served lies, or null. */
   async servedFile(sha256: string): Promise<{ path: string; name: string; bytes: number } | null> {
     const file = await this.#db.selectFrom('files').selectAll().where('sha256', '=', sha256).executeTakeFirst();
@@ -339,7 +350,11 @@ export class Ledger {
   /** Folds what is in the ledger and in no version, into one new version; null when there is nothing, or another leads. */
   async fold(campaignId: string): Promise<Outcome<number> | null> {
     if (!this.#foldLease.isHeld) return null;
-    const version = await this.#campaign(campaignId).adapter.foldPending(this.#now());
+    const { adapter } = this.#campaign(campaignId);
+    const version = await adapter.foldPending(this.#now()).catch((error: unknown) => {
+      if (error instanceof LeaseTaken) return null;
+      throw error;
+    });
     if (!version) return null;
     const count = version.contributionIds.length;
     const what = `version ${version.version} holds ${count} contribution${count === 1 ? '' : 's'}`;
@@ -373,6 +388,12 @@ export class Ledger {
     const changes: Change[] = [{ type: 'contribution', contribution }, entry];
     if (version) changes.unshift({ type: 'version', version });
     return this.#outcome(campaignId, { campaignId, version: version?.version ?? null }, changes);
+  }
+
+  /** A version as observers hear of it, from a server that did not make it. */
+  async versionOutcome(campaignId: string, version: number): Promise<Outcome<null>> {
+    const found = (await readCampaign(this.#db, campaignId)).versions.find((row) => row.version === version);
+    return this.#outcome(campaignId, null, found ? [{ type: 'version', version: found }] : []);
   }
 
   /** What has no evaluation yet: newest version first, then older ones, then contributions alone but for withdrawn ones. */
@@ -459,9 +480,14 @@ export class Ledger {
     return campaign;
   }
 
-  /** Opens the campaigns that are not open here, or were replaced since. */
+  /** Opens the campaigns that are not open here, or were replaced since; forgets those that are gone. */
   async #openNew(): Promise<void> {
     const rows = await this.#db.selectFrom('campaigns').select(['id', 'definition_hash as hash']).execute();
+    for (const id of this.#campaigns.keys()) {
+      if (rows.some((row) => row.id === id)) continue;
+      this.#campaigns.delete(id);
+      this.#leases.forget(id);
+    }
     for (const { id, hash } of rows) {
       if (this.#campaigns.get(id)?.hash === hash) continue;
       const { definition } = await this.#db

@@ -8,6 +8,8 @@ export interface LiveFigures {
   /** Bytes of all connections so far, closed ones included. */
   traffic: () => { in: number; out: number };
   ledger: () => Promise<{ leases: number; uploads: number }>;
+  /** Whether this server folds, evaluates and ends leases, for all that share its ledger. */
+  leads: () => boolean;
   disk: () => Promise<{ freeBytes: number; hasRoom: boolean }>;
 }
 
@@ -63,6 +65,9 @@ export class ServerMetrics {
     this.#gauge('sockets', 'Sockets connected', async () => live.sockets());
     this.#gauge('leases', 'Leases whose deadline has not passed', async () => (await live.ledger()).leases);
     this.#gauge('uploads', 'Uploads begun by leases that are alive', async () => (await live.ledger()).uploads);
+    this.#gauge('leads', '1 while this server folds for all that share its ledger, else 0', async () =>
+      live.leads() ? 1 : 0,
+    );
     this.#gauge('disk_free_bytes', 'Free bytes of the data directory', async () => (await live.disk()).freeBytes);
     this.#gauge('intake_open', '1 while the disk has room for contributions, else 0', async () =>
       (await live.disk()).hasRoom ? 1 : 0,

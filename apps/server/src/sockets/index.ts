@@ -3,4 +3,5 @@ export { addressOf } from './client-address.ts';
 export { answerRequests } from './answer-requests.ts';
 export { CampaignRooms } from './campaign-rooms.ts';
 export { AddressLimits, ByteBudget, socketLimits } from './limits.ts';
+export { OtherServers } from './other-servers.ts';
 export { volunteerHandlers } from './volunteer-connection.ts';

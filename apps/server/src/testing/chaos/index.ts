@@ -5,3 +5,4 @@
  */
 export { harmDone, runChaos, type ChaosOptions, type ChaosReport } from './run-chaos.ts';
 export { killAtRandom, type KillOptions } from './kill-at-random.ts';
+export { stopLeader } from './stop-leader.ts';

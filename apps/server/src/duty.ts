@@ -1,0 +1,61 @@
+/**
+ * What one server does for all that share a ledger: it folds, evaluates and ends leases. A server that is alone always
+ * does; of several, whoever holds the fold lease, and another one when it falls silent.
+ */
+import type { Ledger } from './ledger/index.ts';
+import type { Remote } from './threads/thread.ts';
+
+const ROUND_MS = 500;
+
+export interface DutyParts {
+  catchUp: Remote<Ledger>['catchUp'];
+  /** This server did not lead, and does now. */
+  onLead: () => Promise<void>;
+  fold: (campaignId: string) => void;
+  /** Ends what has run out. */
+  sweep: () => Promise<void>;
+  /** Told once when a round fails, and again only after one that did not. */
+  onError: (error: unknown) => void;
+}
+
+export interface Duty {
+  /** True while this server does it, as far as it knows. */
+  isOurs(): boolean;
+  stop(): Promise<void>;
+}
+
+/** Starts with one round at once. @throws the error of that round */
+export async function startDuty({ catchUp, onLead, fold, sweep, onError }: DutyParts): Promise<Duty> {
+  let isOurs = false;
+  let isFailing = false;
+  let running: Promise<void> | null = null;
+  const round = async () => {
+    const { leads, unfolded } = await catchUp();
+    const isNew = leads && !isOurs;
+    isOurs = leads;
+    if (isNew) await onLead();
+    for (const campaignId of unfolded) fold(campaignId);
+    if (leads) await sweep();
+  };
+  const guarded = async () => {
+    try {
+      await round();
+      isFailing = false;
+    } catch (error) {
+      isOurs = false;
+      if (!isFailing) onError(error);
+      isFailing = true;
+    } finally {
+      running = null;
+    }
+  };
+  await round();
+  const timer = setInterval(() => (running ??= guarded()), ROUND_MS);
+  return {
+    isOurs: () => isOurs,
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}

@@ -1,0 +1,69 @@
+/** Held-out evaluation of every campaign: a queue each, opened when there is something to evaluate for the first time. */
+import {
+  startEvaluationQueue,
+  type EvaluationQueue,
+  type Evaluator,
+  type EvaluatorOptions,
+} from './evaluation/index.ts';
+import type { EvaluationSubject, Ledger } from './ledger/index.ts';
+import type { Activity } from './operations/index.ts';
+import type { CampaignRooms } from './sockets/index.ts';
+import { startThread, type Remote } from './threads/thread.ts';
+
+export interface Evaluating {
+  /** There may be something to evaluate in this campaign. */
+  wake(campaignId: string): void;
+  /** True once a thread has loaded its model, or none has anything to evaluate. */
+  isUp(): boolean;
+  stop(): Promise<void>;
+}
+
+/** `isOurs`: false while another server evaluates. */
+export function startEvaluating(
+  ledger: Remote<Ledger>,
+  rooms: CampaignRooms,
+  activity: Activity,
+  isOurs: () => boolean,
+): Evaluating {
+  const opening = new Map<string, Promise<EvaluationQueue>>();
+  const open: EvaluationQueue[] = [];
+  const openQueue = async (campaignId: string): Promise<EvaluationQueue> => {
+    const definition = await ledger.definition(campaignId);
+    const data: EvaluatorOptions = { definition, blobFolder: await ledger.evaluationFolder(campaignId) };
+    const queue = startEvaluationQueue({
+      unevaluated: async () => (isOurs() ? ledger.unevaluated(campaignId) : []),
+      values: (subject) => ledger.subjectValues(campaignId, subject),
+      record: async (subject, result, ms) => {
+        rooms.publish(campaignId, await ledger.recordEvaluation(campaignId, subject, result));
+        const { loss, accuracy } = result;
+        activity.evaluated({ campaignId, subject: nameOf(subject), loss, accuracy, ms: Math.round(ms) });
+      },
+      startThread: () => startThread<Evaluator>(new URL('./evaluation/evaluator-thread.ts', import.meta.url), data),
+      onError: (error) => activity.failed('evaluation', error, { campaignId }),
+    });
+    open.push(queue);
+    return queue;
+  };
+  return {
+    wake(campaignId) {
+      const queue = opening.get(campaignId) ?? openQueue(campaignId);
+      opening.set(campaignId, queue);
+      queue.then(
+        ({ wake }) => wake(),
+        (error: unknown) => {
+          opening.delete(campaignId);
+          activity.failed('evaluation', error, { campaignId });
+        },
+      );
+    },
+    isUp: () => opening.size === 0 || open.some((queue) => queue.isUp()),
+    async stop() {
+      await Promise.allSettled(opening.values());
+      for (const queue of open) await queue.stop();
+    },
+  };
+}
+
+function nameOf(subject: EvaluationSubject): string {
+  return subject.kind === 'version' ? `version ${subject.version}` : `contribution ${subject.contributionId}`;
+}

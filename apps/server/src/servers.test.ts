@@ -1,0 +1,94 @@
+/** Two servers on one Postgres, each with its own port and folder: volunteers and observers need not know which is which. */
+import { encodeDelta, type CampaignState, type Receipt } from '@oneround/fl-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { verifyDatabase } from './ledger/index.ts';
+import { startServer, type RunningServer } from './server.ts';
+import { startPostgres, type TestPostgres } from './testing/postgres.ts';
+import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
+import { seededDelta, TestClient } from './testing/test-client.ts';
+
+const PATIENCE = { timeout: 30_000, interval: 50 };
+
+let postgres: TestPostgres;
+let campaign: TestCampaign;
+let databaseUrl: string;
+let servers: RunningServer[];
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.remove());
+beforeEach(async () => {
+  campaign = makeTestCampaign();
+  databaseUrl = await postgres.createDatabase();
+  servers = [await serve(0), await serve(1)];
+});
+afterEach(async () => {
+  for (const server of servers) await server.close();
+  campaign.remove();
+});
+
+function serve(index: number): Promise<RunningServer> {
+  return startServer({
+    host: '127.0.0.1',
+    port: 0,
+    dataDir: `${campaign.dataDir}-${index}`,
+    campaignFiles: [campaign.file],
+    databaseUrl,
+    logLevel: 'silent',
+  });
+}
+
+const stateOf = async ({ url }: RunningServer) =>
+  (await (await fetch(`${url}/v1/campaigns/test/state`)).json()) as CampaignState;
+
+it('take turns in one upload, and observers of either hear of the version and its evaluation', async () => {
+  const [first, second] = servers as [RunningServer, RunningServer];
+  const observers = [await TestClient.connect(first.url), await TestClient.connect(second.url)];
+  for (const observer of observers) await observer.value('watch', { campaignId: 'test' });
+
+  const client = await TestClient.connect(first.url);
+  const lease = await client.join();
+  const { layout, upload } = client.manifest;
+  const bytes = encodeDelta(seededDelta(layout.size, 1), upload.codec);
+  const begin = await client.beginMessage(lease, bytes);
+  await client.value('upload.begin', begin);
+  const half = await client.sendChunks(begin.contributionId, bytes, 0, upload.chunkBytes);
+  await vi.waitUntil(async () => (await stateOf(second)).online === 1, PATIENCE);
+  client.close();
+
+  const again = await TestClient.connect(second.url, client.keys);
+  expect(await again.join({ resumeLeaseId: lease.leaseId })).toMatchObject({ leaseId: lease.leaseId, resumed: true });
+  const { offset } = await again.value<{ offset: number }>('upload.begin', begin);
+  expect(offset).toBe(half);
+  await again.sendChunks(begin.contributionId, bytes, offset);
+  const receipt = await again.value<Receipt>('upload.finish', { contributionId: begin.contributionId });
+  expect(receipt).toMatchObject({ sequence: 1, repeated: false });
+
+  for (const { events } of [...observers, again]) {
+    await vi.waitUntil(
+      () => events.some((event) => event.type === 'version' && event.version.version === 1 && event.version.evaluation),
+      PATIENCE,
+    );
+  }
+  const [one, other] = [await stateOf(first), await stateOf(second)];
+  expect(one.versions).toEqual(other.versions);
+  expect(one.versions[1]!.contributionIds).toEqual([begin.contributionId]);
+  const file = `/v1/campaigns/test/versions/1/adapter_model.safetensors`;
+  const [a, b] = await Promise.all(servers.map(async ({ url }) => (await fetch(url + file)).arrayBuffer()));
+  expect(Buffer.from(a!).equals(Buffer.from(b!))).toBe(true);
+  for (const observer of [...observers, again]) observer.close();
+  for await (const report of verifyDatabase(databaseUrl))
+    expect(report).toMatchObject({ contributions: 1, pending: 0 });
+});
+
+it('that stops hands its duties over at once', async () => {
+  const [first, second] = servers as [RunningServer, RunningServer];
+  await first.close();
+  servers = [second];
+  const client = await TestClient.connect(second.url);
+  await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 2));
+  await vi.waitUntil(async () => (await stateOf(second)).versions.length === 2, PATIENCE);
+  expect((await stateOf(second)).contributions).toMatchObject([{ sequence: 1, foldedVersion: 1 }]);
+  client.close();
+});
