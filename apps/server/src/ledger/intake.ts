@@ -41,6 +41,9 @@ interface IntakeParts {
 /** A row that has no place yet. */
 type NewContribution = Omit<ContributionContent, 'sequence'>;
 
+/** What the client is told, and whose it is. */
+type AcceptedReceipt = Receipt & { leaseId: string; campaignId: string };
+
 export class Intake {
   readonly #parts: IntakeParts;
 
@@ -106,13 +109,28 @@ export class Intake {
   }
 
   /** Accepts the upload into the ledger. Repeating it returns the same receipt. */
-  async finish(contributionId: string): Promise<Receipt & { leaseId: string; campaignId: string }> {
-    const { leases, now } = this.#parts;
-    const accepted = await this.#accepted(contributionId);
-    if (accepted) {
-      const { sequence, lease_id: leaseId, campaign_id: campaignId } = accepted;
-      return { contributionId, sequence, repeated: true, leaseId, campaignId };
+  async finish(contributionId: string): Promise<AcceptedReceipt> {
+    const earlier = await this.#receipt(contributionId);
+    if (earlier) return earlier;
+    try {
+      return await this.#accept(contributionId);
+    } catch (error) {
+      // Whatever stands in its way may be itself: another server was asked to finish it at the same time.
+      const meanwhile = error instanceof Refusal ? await this.#receipt(contributionId) : null;
+      if (meanwhile) return meanwhile;
+      throw error;
     }
+  }
+
+  async #receipt(contributionId: string): Promise<AcceptedReceipt | null> {
+    const accepted = await this.#accepted(contributionId);
+    if (!accepted) return null;
+    const { sequence, lease_id: leaseId, campaign_id: campaignId } = accepted;
+    return { contributionId, sequence, repeated: true, leaseId, campaignId };
+  }
+
+  async #accept(contributionId: string): Promise<AcceptedReceipt> {
+    const { leases, now } = this.#parts;
     const upload = await this.#upload(contributionId);
     const lease = await leases.live(upload.lease_id);
     checkMaySend((await readLife(this.#parts.db, upload.campaign_id)).status);
@@ -143,8 +161,8 @@ export class Intake {
       training_ms: begin.trainingMs,
       received_at: now(),
     };
-    const appended = await this.#append(facts, definition.manifest.layout.hash);
-    return { contributionId, ...appended, leaseId: upload.lease_id, campaignId: upload.campaign_id };
+    const sequence = await this.#append(facts, definition.manifest.layout.hash);
+    return { contributionId, sequence, repeated: false, leaseId: upload.lease_id, campaignId: upload.campaign_id };
   }
 
   async #checkBegin(message: UploadBegin, { manifest, shards }: CampaignDefinition): Promise<void> {
@@ -221,16 +239,11 @@ export class Intake {
     return (await blobs.has(upload.sha256)) ? upload.bytes : blobs.partBytes(upload.contribution_id);
   }
 
-  /**
-   * Makes the bytes durable, then adds the row at the end of its campaign's chain. The same upload may be finished with
-   * another server at the same time.
-   */
-  async #append(facts: NewContribution, layoutHash: string): Promise<{ sequence: number; repeated: boolean }> {
+  /** Makes the bytes durable, then adds the row at the end of its campaign's chain. @returns its sequence */
+  async #append(facts: NewContribution, layoutHash: string): Promise<number> {
     const { db, blobs } = this.#parts;
     for (;;) {
       const head = await readHead(db, facts.campaign_id);
-      const accepted = await this.#accepted(facts.contribution_id);
-      if (accepted) return { sequence: accepted.sequence, repeated: true };
       await this.#checkUnique(facts);
       if (await blobs.has(facts.sha256)) await blobs.dropPart(facts.contribution_id);
       else await blobs.adoptPart(facts.contribution_id, facts.sha256);
@@ -245,7 +258,7 @@ export class Intake {
             .execute();
           await transaction.deleteFrom('uploads').where('contribution_id', '=', facts.contribution_id).execute();
         });
-        return { sequence: content.sequence, repeated: false };
+        return content.sequence;
       } catch (error) {
         if (isDuplicateKey(error)) throw leaseSpent();
         if (!(error instanceof ChainMoved)) throw asStorageFull(error);
