@@ -9,6 +9,7 @@ import type { Manifest } from '@oneround/fl-core';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { Server } from 'socket.io';
+import { AdminAccess, addAdminRoutes, organiserOf } from './admin/index.ts';
 import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
 import { startDuty, type Duty } from './duty.ts';
 import { startEvaluating, type Evaluating } from './evaluating.ts';
@@ -35,6 +36,7 @@ import {
   socketLimits,
   volunteerHandlers,
 } from './sockets/index.ts';
+import { startVerifying } from './verifying.ts';
 import { startThread, type Thread } from './threads/thread.ts';
 
 /** A socket.io frame holds one chunk and its envelope. */
@@ -220,6 +222,21 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       refused: (request, refusal, ids) => activity.refused(request, refusal, ids),
       failed: (request, error) => activity.failed('request', error, { request }),
     });
+  });
+  const organiser = organiserOf(ledger, startVerifying(running.dataDir), {
+    changed(campaignId, outcome) {
+      rooms.publish(campaignId, outcome);
+      folds.request(campaignId);
+    },
+    async deleted(campaignId) {
+      await running.queues.get(campaignId)?.stop();
+      running.queues.delete(campaignId);
+    },
+  });
+  addAdminRoutes(http, {
+    organiser,
+    access: new AdminAccess(() => ledger.adminTokenHash()),
+    addressOf: peerOf,
   });
   await http.listen({ host: options.host, port: options.port });
   closers.push(() => closeHttp(rooms, connections, io, http));

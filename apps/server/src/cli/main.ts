@@ -1,5 +1,7 @@
 /** The `oneround` command. Each subcommand is a file that registers itself. */
 import { Command } from 'commander';
+import { addAdminTokenCommand } from './admin-token.ts';
+import { addCampaignCommand } from './campaign.ts';
 import { addDemoCommand } from './demo.ts';
 import { addExportCommand } from './export.ts';
 import { addGenerateCommand } from './generate.ts';
@@ -23,6 +25,8 @@ addDemoCommand(program);
 addExportCommand(program);
 addVerifyCommand(program);
 addWithdrawCommand(program);
+addCampaignCommand(program);
+addAdminTokenCommand(program);
 addGenerateCommand(program);
 addScoreCommand(program);
 addModelCommand(program);

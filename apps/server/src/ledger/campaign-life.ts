@@ -32,7 +32,17 @@ export async function readLife(db: LedgerDatabase, campaignId: string): Promise<
     .where('id', '=', campaignId)
     .executeTakeFirst();
   if (!row) throw unknownCampaign(campaignId);
-  return { status: row.status, terms: campaignTermsSchema.parse(JSON.parse(row.terms)) };
+  return lifeOf(row);
+}
+
+/** The lives of all campaigns, by id. */
+export async function readLives(db: LedgerDatabase): Promise<Map<string, CampaignLife>> {
+  const rows = await db.selectFrom('campaigns').select(['id', 'status', 'terms']).execute();
+  return new Map(rows.map((row) => [row.id, lifeOf(row)]));
+}
+
+function lifeOf({ status, terms }: { status: CampaignStatus; terms: string }): CampaignLife {
+  return { status, terms: campaignTermsSchema.parse(JSON.parse(terms)) };
 }
 
 export function unknownCampaign(campaignId: string): Refusal {

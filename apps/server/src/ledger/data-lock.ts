@@ -8,6 +8,16 @@ export interface LockOwner {
   startedAt: number;
 }
 
+/** A living server holds the data directory. */
+export class DataDirInUse extends Error {
+  constructor(dataDir: string, pid: number) {
+    super(
+      `The data directory ${dataDir} is in use by another oneround server (process ${pid}). Stop it, or start this one with another --data directory.`,
+    );
+    this.name = 'DataDirInUse';
+  }
+}
+
 /** This process. */
 export function thisProcess(): LockOwner {
   return { pid: process.pid, startedAt: Math.round(performance.timeOrigin) };
@@ -15,7 +25,7 @@ export function thisProcess(): LockOwner {
 
 /**
  * Locks `dataDir` (created if missing) and returns the function that unlocks it.
- * @throws Error with one sentence when a living process holds the lock
+ * @throws DataDirInUse when a living process holds the lock
  */
 export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
   mkdirSync(dataDir, { recursive: true });
@@ -29,9 +39,7 @@ export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
     }
     const holder = readHolder(path);
     if (holder && isHeld(holder, owner)) {
-      throw new Error(
-        `The data directory ${dataDir} is in use by another oneround server (process ${holder.pid}). Stop it, or start this one with another --data directory.`,
-      );
+      throw new DataDirInUse(dataDir, holder.pid);
     }
     rmSync(path, { force: true });
   }

@@ -2,9 +2,12 @@
  * The ledger room: SQLite, blobs, leases, intake and the fold. Runs in a thread of its own (`ledger-thread.ts`); nothing
  * here knows about sockets or HTTP.
  */
-export { lockDataDir, thisProcess } from './data-lock.ts';
+export { makeAdminToken } from './admin-token.ts';
+export { DataDirInUse, lockDataDir, thisProcess } from './data-lock.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type EvaluationSubject, type LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
 export { nameOfDatabase, openPool } from './postgres.ts';
+export { VerifyError } from './verify-error.ts';
+export type { Verifier, VerifyOptions } from './verify-thread.ts';
 export { verifyDatabase, verifyDataDir, type VerifiedCampaign } from './verify.ts';

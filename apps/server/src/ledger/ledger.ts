@@ -33,7 +33,7 @@ import {
 } from '../campaign/index.ts';
 import type { Blobs } from './blobs.ts';
 import { admit } from './admission.ts';
-import { advanceCampaigns, moveCampaign, readLife, unknownCampaign, type StatusChange } from './campaign-life.ts';
+import { advanceCampaigns, moveCampaign, readLives, unknownCampaign, type StatusChange } from './campaign-life.ts';
 import { countCampaign, readCampaign, unfoldedCampaigns } from './campaign-view.ts';
 import { deleteCampaign } from './delete-campaign.ts';
 import { isPostgres } from './dialect.ts';
@@ -46,6 +46,7 @@ import { LeaseBook } from './leases.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
+import { findSetting } from './settings.ts';
 import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
 
 /** Something to evaluate on held-out data: a version, or one contribution alone. */
@@ -202,12 +203,13 @@ export class Ledger {
 
   /** All campaigns, also those that are in no public list. */
   async campaigns(): Promise<CampaignEntry[]> {
-    const entries = [...this.#campaigns.values()].map(async ({ definition: { manifest } }) => {
+    const lives = await readLives(this.#db);
+    return [...this.#campaigns.values()].flatMap(({ definition: { manifest } }) => {
       const { id, name, description } = manifest;
-      const { status, terms } = await readLife(this.#db, id);
-      return { id, name, description, status, private: terms.private };
+      const life = lives.get(id);
+      // Without one, another server has deleted it.
+      return life ? [{ id, name, description, status: life.status, private: life.terms.private }] : [];
     });
-    return Promise.all(entries);
   }
 
   /** Deletes a campaign with everything that belongs to it alone. @throws Refusal `unknown_campaign` */
@@ -215,6 +217,11 @@ export class Ledger {
     await deleteCampaign(this.#db, this.#blobs, this.#campaign(campaignId).definition);
     this.#campaigns.delete(campaignId);
     this.#leases.forget(campaignId);
+  }
+
+  /** The SHA-256 of the token that opens the admin API; null while there is none. */
+  async adminTokenHash(): Promise<string | null> {
+    return findSetting(this.#db, 'admin_token_sha256');
   }
 
   /** @throws Refusal `unknown_campaign` */
@@ -350,11 +357,14 @@ export class Ledger {
   /** Folds what is in the ledger and in no version, into one new version; null when there is nothing, or another leads. */
   async fold(campaignId: string): Promise<Outcome<number> | null> {
     if (!this.#foldLease.isHeld) return null;
-    const { adapter } = this.#campaign(campaignId);
-    const version = await adapter.foldPending(this.#now()).catch((error: unknown) => {
-      if (error instanceof LeaseTaken) return null;
-      throw error;
-    });
+    // It may have been deleted since somebody asked.
+    const version = await this.#campaigns
+      .get(campaignId)
+      ?.adapter.foldPending(this.#now())
+      .catch((error: unknown) => {
+        if (error instanceof LeaseTaken) return null;
+        throw error;
+      });
     if (!version) return null;
     const count = version.contributionIds.length;
     const what = `version ${version.version} holds ${count} contribution${count === 1 ? '' : 's'}`;

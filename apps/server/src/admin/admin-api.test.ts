@@ -1,0 +1,248 @@
+/** The admin API of a real server: who may use it, what it does, and that its description leaves nothing out. */
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { promisify } from 'node:util';
+import type { Acknowledgement, CampaignState, Receipt } from '@oneround/fl-core';
+import Fastify from 'fastify';
+import SqliteDatabase from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { makeAdminToken } from '../ledger/index.ts';
+import { startServer, type RunningServer } from '../server.ts';
+import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { AdminAccess } from './admin-access.ts';
+import { addAdminRoutes } from './add-admin-routes.ts';
+import { openApiDocument } from './open-api.ts';
+import type { Organiser } from './organiser.ts';
+import { remoteOrganiser } from './remote-organiser.ts';
+import { adminRoutes } from './routes.ts';
+
+let campaign: TestCampaign;
+let server: RunningServer;
+let token: string;
+let organiser: Organiser;
+const clients: TestClient[] = [];
+
+beforeEach(async () => {
+  campaign = makeTestCampaign();
+  server = await startServer({
+    host: '127.0.0.1',
+    port: 0,
+    dataDir: campaign.dataDir,
+    campaignFiles: [campaign.file],
+    logLevel: 'silent',
+  });
+  token = await makeAdminToken(campaign.dataDir);
+  organiser = remoteOrganiser(server.url, token);
+});
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close();
+  await server.close();
+  campaign.remove();
+});
+
+async function connect(): Promise<TestClient> {
+  const client = await TestClient.connect(server.url);
+  clients.push(client);
+  return client;
+}
+
+const state = async () => (await (await fetch(`${server.url}/v1/campaigns/test/state`)).json()) as CampaignState;
+const ask = (path: string, options: RequestInit = {}) => fetch(`${server.url}/v1/admin${path}`, options);
+const bearer = (secret: string) => ({ headers: { authorization: `Bearer ${secret}` } });
+
+/** A contribution in a version that was published. */
+async function merged(seed: number): Promise<Receipt> {
+  const client = await connect();
+  const receipt = await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, seed));
+  await vi.waitUntil(() => client.events.some(({ type }) => type === 'version'), { timeout: 10_000 });
+  return receipt;
+}
+
+describe('access', () => {
+  it('takes the token, in the header alone, and keeps nothing but its hash', async () => {
+    expect((await ask('/campaigns', bearer(token))).status).toBe(200);
+    const refused = await ask('/campaigns');
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    expect((await ask('/campaigns', bearer(`${token}x`))).status).toBe(401);
+    expect((await ask(`/campaigns?token=${token}`)).status).toBe(401);
+    const newer = await makeAdminToken(campaign.dataDir);
+    expect((await ask('/campaigns', bearer(token))).status).toBe(401);
+    expect((await ask('/campaigns', bearer(newer))).status).toBe(200);
+    const sqlite = new SqliteDatabase(`${campaign.dataDir}/ledger.sqlite`, { readonly: true });
+    const settings = JSON.stringify(sqlite.prepare('select * from settings').all());
+    sqlite.close();
+    expect(settings).toContain('admin_token_sha256');
+    expect(settings).not.toContain(newer);
+  });
+
+  it('stops whoever guesses', async () => {
+    const statuses: number[] = [];
+    for (let guess = 0; guess < 12; guess++) statuses.push((await ask('/campaigns', bearer(`guess ${guess}`))).status);
+    expect(statuses[0]).toBe(401);
+    expect(statuses.at(-1)).toBe(429);
+    expect((await ask('/campaigns', bearer(token))).status).toBe(429);
+  });
+
+  it('is closed while there is no token', async () => {
+    const access = new AdminAccess(async () => null);
+    await expect(access.check('Bearer x', 'address')).rejects.toMatchObject({ status: 403 });
+  });
+});
+
+describe('an organiser', () => {
+  it('pauses, opens and closes a campaign; observers and newcomers hear of it', async () => {
+    const observer = await connect();
+    await observer.value('watch', { campaignId: 'test' });
+    expect(await organiser.campaigns()).toMatchObject([{ id: 'test', status: 'open', private: false }]);
+    expect(await organiser.move('test', 'pause')).toBe('paused');
+    await vi.waitFor(() => expect(observer.events.at(-1)).toMatchObject({ type: 'log', counts: { status: 'paused' } }));
+    const answer: Acknowledgement = await observer.ask('join', await observer.joinRequest());
+    expect(answer).toMatchObject({ ok: false, error: { code: 'campaign_not_open' } });
+    const { status } = (await (await fetch(`${server.url}/v1/campaigns/test/status`)).json()) as { status: string };
+    expect(status).toBe('paused');
+    await expect(organiser.move('test', 'pause')).rejects.toThrow(
+      'A campaign must be open to pause; this one is paused.',
+    );
+    await organiser.move('test', 'open');
+    await merged(1);
+    expect(await organiser.move('test', 'close')).toBe('closing');
+    await vi.waitFor(async () => expect((await state()).status).toBe('closed'), { timeout: 30_000, interval: 100 });
+  });
+
+  it('withdraws a contribution, and everybody sees the version without it', async () => {
+    const { contributionId } = await merged(1);
+    expect(await organiser.contributions('test')).toMatchObject([{ contributionId, withdrawn: null }]);
+    expect(await organiser.withdraw(contributionId)).toEqual({ campaignId: 'test', version: 2 });
+    await vi.waitFor(() =>
+      expect(clients[0]!.events.findLast(({ type }) => type === 'version')).toMatchObject({
+        version: { version: 2, contributionIds: [] },
+      }),
+    );
+    const again = await ask(`/contributions/${contributionId}/withdraw`, { method: 'POST', ...bearer(token) });
+    expect([again.status, await again.json()]).toMatchObject([409, { error: { code: 'already_withdrawn' } }]);
+    expect(await organiser.verify('test')).toMatchObject({ contributions: 1, withdrawn: 1, versions: 3 });
+    // The new version is scored like any other.
+    await vi.waitFor(async () => expect((await state()).versions.at(-1)!.evaluation).not.toBeNull(), {
+      timeout: 30_000,
+      interval: 100,
+    });
+  });
+
+  it('hears what is not as recorded, by name', async () => {
+    await merged(1);
+    const sqlite = new SqliteDatabase(`${campaign.dataDir}/ledger.sqlite`);
+    sqlite.exec('update versions set weight = weight + 1 where version = 1');
+    sqlite.close();
+    await expect(organiser.verify('test')).rejects.toThrow(/^campaign test: version 1: the weight should be/);
+  });
+
+  it('invites to a campaign, and takes an invite back', async () => {
+    const { id, token: invite } = await organiser.createInvite('test', { maxUses: 2, expiresAt: null });
+    expect(invite).toMatch(/^[\w-]{32}$/);
+    expect(await organiser.listInvites('test')).toMatchObject([{ id, maxUses: 2, uses: 0 }]);
+    await organiser.revokeInvite('test', id);
+    expect(await organiser.listInvites('test')).toEqual([]);
+    await expect(organiser.revokeInvite('test', id)).rejects.toThrow(`has no invite ${id}`);
+  });
+
+  it('deletes a campaign, whose volunteers are told so', async () => {
+    const client = await connect();
+    const { leaseId } = await client.join();
+    await merged(1);
+    await organiser.deleteCampaign('test');
+    expect(await organiser.campaigns()).toEqual([]);
+    expect((await fetch(`${server.url}/v1/campaigns/test`)).status).toBe(404);
+    const { weights } = client.manifest.model;
+    expect((await fetch(`${server.url}/v1/files/${weights[0]!.sha256}`)).status).toBe(404);
+    await expect(client.value('heartbeat', { leaseId })).rejects.toThrow('unknown_lease');
+    expect((await ask('/campaigns/test/pause', { method: 'POST', ...bearer(token) })).status).toBe(404);
+  });
+
+  it('is told what is wrong with a request', async () => {
+    const post = (path: string, body: string) =>
+      ask(path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body,
+      });
+    for (const body of ['{"maxUses":0}', '{"uses":1}', '[]', '{"__proto__":{"maxUses":1}}', '{']) {
+      const { status } = await post('/campaigns/test/invites', body);
+      expect({ body, status }).toEqual({ body, status: 400 });
+    }
+    expect((await post('/campaigns/NO%2F..%2F/pause', '{}')).status).toBe(400);
+    expect((await post('/contributions/1/withdraw', '{}')).status).toBe(400);
+    expect((await ask('/nothing', bearer(token))).status).toBe(404);
+  });
+});
+
+describe('a private campaign', () => {
+  it('is in no list, and joined over the socket with an invite', async () => {
+    const closed = makeTestCampaign({
+      id: 'test',
+      terms: { draft: false, private: true, clientsPerShard: 1, closeAt: {} },
+    });
+    const other = await startServer({
+      ...{ host: '127.0.0.1', port: 0, dataDir: closed.dataDir, campaignFiles: [closed.file], logLevel: 'silent' },
+    });
+    try {
+      const inviter = remoteOrganiser(other.url, await makeAdminToken(closed.dataDir));
+      expect(await (await fetch(`${other.url}/v1/campaigns`)).json()).toEqual({ campaigns: [] });
+      expect(await inviter.campaigns()).toMatchObject([{ id: 'test', private: true }]);
+      const client = await TestClient.connect(other.url);
+      clients.push(client);
+      await expect(client.join()).rejects.toThrow('invite_needed: This campaign is private');
+      const { token: invite } = await inviter.createInvite('test', { maxUses: null, expiresAt: null });
+      expect((await client.join({ invite })).shard!.index).toBe(0);
+      expect(await inviter.listInvites('test')).toMatchObject([{ uses: 1 }]);
+    } finally {
+      await other.close();
+      closed.remove();
+    }
+  });
+});
+
+describe('the description', () => {
+  it('is served, and names every admin route that the server has, with its parameters', async () => {
+    const served: string[] = [];
+    const app = Fastify();
+    app.addHook('onRoute', ({ method, url }) => void (method !== 'HEAD' && served.push(`${String(method)} ${url}`)));
+    addAdminRoutes(app, { organiser, access: new AdminAccess(async () => null), addressOf: () => '' });
+    const { paths } = openApiDocument() as {
+      paths: Record<string, Record<string, { parameters: { name: string }[] }>>;
+    };
+    const described = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    );
+    expect(described.toSorted()).toEqual(served.filter((route) => route.includes('/v1/admin/')).toSorted());
+    expect(described).toHaveLength(Object.keys(adminRoutes).length);
+    for (const [path, operations] of Object.entries(paths)) {
+      for (const { parameters } of Object.values(operations)) {
+        expect(parameters.map(({ name }) => `{${name}}`)).toEqual(path.match(/\{\w+\}/g) ?? []);
+      }
+    }
+    const document = (await (await fetch(`${server.url}/v1/openapi.json`)).json()) as { openapi: string };
+    expect(document).toMatchObject({ openapi: '3.1.0', paths: { '/v1/admin/campaigns': { get: {} } } });
+  });
+});
+
+describe('oneround campaign', () => {
+  const program = resolve(import.meta.dirname, '../../bin/oneround.mjs');
+  const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
+    promisify(execFile)(process.execPath, [program, ...args], { env: { ...process.env, ...env } });
+
+  it('goes through a running server with the token, and says so without', { timeout: 180_000 }, async () => {
+    const { dataDir } = campaign;
+    await expect(run(['campaign', 'pause', 'test', '--data', dataDir])).rejects.toMatchObject({
+      stderr: expect.stringContaining(`the admin API of a server that runs on ${dataDir}: put its token into`),
+    });
+    const env = { ONEROUND_ADMIN_TOKEN: token };
+    const paused = await run(['campaign', 'pause', 'test', '--server', server.url], env);
+    expect(paused.stdout).toBe('test is paused.\n');
+    expect((await state()).status).toBe('paused');
+    await server.close();
+    const listed = await run(['campaign', 'list', '--data', dataDir]);
+    expect(listed.stdout).toBe('test  paused  One-word answers\n');
+  });
+});

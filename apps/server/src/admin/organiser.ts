@@ -1,0 +1,66 @@
+/** What an organiser may do, wherever the ledger is: in this process, behind its thread, or behind a server's admin API. */
+import type { CampaignStatus, Contribution } from '@oneround/fl-core';
+import type { CampaignEntry, Invite, InviteLimits, Ledger, Outcome, VerifiedCampaign } from '../ledger/index.ts';
+import type { Remote } from '../threads/thread.ts';
+
+/** Each throws `Refusal`s: `unknown_...` for what is not there, others for what cannot be done now. */
+export interface Organiser {
+  campaigns(): Promise<CampaignEntry[]>;
+  contributions(campaignId: string): Promise<Contribution[]>;
+  move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<CampaignStatus>;
+  deleteCampaign(campaignId: string): Promise<void>;
+  withdraw(contributionId: string): Promise<Withdrawn>;
+  createInvite(campaignId: string, limits: InviteLimits): Promise<{ id: string; token: string }>;
+  listInvites(campaignId: string): Promise<Invite[]>;
+  revokeInvite(campaignId: string, inviteId: string): Promise<void>;
+  /** @throws VerifyError naming the first thing that is not as recorded */
+  verify(campaignId: string): Promise<VerifiedCampaign>;
+}
+
+/** `version`: the first without the contribution; null when no version held it. */
+export interface Withdrawn {
+  campaignId: string;
+  version: number | null;
+}
+
+/** The methods of a ledger that an organiser uses, in this thread or another. */
+export type OrganisedLedger = Pick<
+  Remote<Ledger>,
+  'campaigns' | 'state' | 'move' | 'deleteCampaign' | 'withdraw' | 'createInvite' | 'listInvites' | 'revokeInvite'
+>;
+
+/** Who hears of what an organiser did. */
+export interface OrganiserListener {
+  changed: (campaignId: string, outcome: Outcome<unknown>) => void;
+  deleted: (campaignId: string) => Promise<void>;
+}
+
+/** An organiser of a ledger that this process holds. */
+export function organiserOf(
+  ledger: OrganisedLedger,
+  verify: Organiser['verify'],
+  { changed, deleted }: OrganiserListener,
+): Organiser {
+  return {
+    campaigns: () => ledger.campaigns(),
+    contributions: async (campaignId) => (await ledger.state(campaignId)).contributions,
+    async move(campaignId, action) {
+      const outcome = await ledger.move(campaignId, action);
+      changed(campaignId, outcome);
+      return outcome.value;
+    },
+    async deleteCampaign(campaignId) {
+      await ledger.deleteCampaign(campaignId);
+      await deleted(campaignId);
+    },
+    async withdraw(contributionId) {
+      const outcome = await ledger.withdraw(contributionId);
+      changed(outcome.value.campaignId, outcome);
+      return outcome.value;
+    },
+    createInvite: (campaignId, limits) => ledger.createInvite(campaignId, limits),
+    listInvites: (campaignId) => ledger.listInvites(campaignId),
+    revokeInvite: (campaignId, inviteId) => ledger.revokeInvite(campaignId, inviteId),
+    verify,
+  };
+}

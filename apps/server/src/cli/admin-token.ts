@@ -1,0 +1,17 @@
+/** `oneround admin-token`: a new token for the admin API of the server that runs, or will run, on a data directory. */
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { makeAdminToken } from '../ledger/index.ts';
+import { defaultDataDir } from './defaults.ts';
+
+export function addAdminTokenCommand(program: Command): void {
+  program
+    .command('admin-token')
+    .description('make the token that opens the admin API; the one before stops working at once')
+    .option('--data <directory>', 'the data directory; a server may be running on it', defaultDataDir)
+    .action(async ({ data }: { data: string }) => {
+      if (!existsSync(data)) throw new Error(`there is no directory ${data}; start the server on it first`);
+      console.log(await makeAdminToken(data));
+      console.error('Keep it: it is not stored, only its hash is. ONEROUND_ADMIN_TOKEN is where commands look for it.');
+    });
+}

@@ -1,0 +1,72 @@
+/** `oneround campaign`: what an organiser does with campaigns that a data directory or a server has. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { confirm } from './confirm.ts';
+import { addOrganiserFlags, DEFAULT_SERVER, withOrganiser, type OrganiserFlags } from './reach-organiser.ts';
+
+const DAY_MS = 86_400_000;
+
+export function addCampaignCommand(program: Command): void {
+  const campaign = program
+    .command('campaign')
+    .description('list, open, pause, close or delete campaigns; invite to private ones');
+  addOrganiserFlags(campaign.command('list').description('every campaign with its status')).action(
+    async (flags: OrganiserFlags) => {
+      await withOrganiser(flags, async (organiser) => {
+        for (const { id, name, status, private: isPrivate } of await organiser.campaigns()) {
+          console.log(`${id}  ${status}${isPrivate ? ', private' : ''}  ${name}`);
+        }
+      });
+    },
+  );
+  addMove(campaign, 'open', 'let volunteers in: a draft, or a paused campaign again');
+  addMove(campaign, 'pause', 'let nobody new in; who is training may finish and send');
+  addMove(campaign, 'close', 'take no more contributions; closed once a server has folded and scored what is there');
+  addOrganiserFlags(
+    campaign
+      .command('delete')
+      .description('delete a campaign with all its data')
+      .argument('<campaign>', 'its id')
+      .option('--yes', 'do not ask'),
+  ).action(async (id: string, { yes = false, ...flags }: OrganiserFlags & { yes?: boolean }) => {
+    await withOrganiser(flags, async (organiser) => {
+      const contributions = (await organiser.contributions(id)).length;
+      await confirm(
+        `Deleting the campaign "${id}" with its ${contributions} contributions, every version and its whole record cannot be undone.`,
+        yes,
+      );
+      await organiser.deleteCampaign(id);
+    });
+    console.log(`${id} is deleted.`);
+  });
+  addOrganiserFlags(
+    campaign
+      .command('invite')
+      .description('make an invite link to a private campaign; it is shown this once')
+      .argument('<campaign>', 'its id')
+      .option('--uses <number>', 'leases that may be granted on it (default: any number)', parseCount)
+      .option('--days <number>', 'days until it expires (default: never)', parseCount)
+      .option('--address <url>', 'where volunteers reach the server (default: --server)'),
+  ).action(async (id: string, flags: OrganiserFlags & { uses?: number; days?: number; address?: string }) => {
+    const { uses, days, address, ...where } = flags;
+    const expiresAt = days === undefined ? null : Date.now() + days * DAY_MS;
+    const { token } = await withOrganiser(where, (organiser) =>
+      organiser.createInvite(id, { maxUses: uses ?? null, expiresAt }),
+    );
+    console.log(`${address ?? where.server ?? DEFAULT_SERVER}/c/${id}#invite=${token}`);
+  });
+}
+
+function addMove(campaign: Command, action: 'open' | 'pause' | 'close', description: string): void {
+  addOrganiserFlags(campaign.command(action).description(description).argument('<campaign>', 'its id')).action(
+    async (id: string, flags: OrganiserFlags) => {
+      const status = await withOrganiser(flags, (organiser) => organiser.move(id, action));
+      console.log(`${id} is ${status}.`);
+    },
+  );
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new InvalidArgumentError('It must be a whole number above zero.');
+}
