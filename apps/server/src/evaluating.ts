@@ -13,6 +13,8 @@ import { startThread, type Remote } from './threads/thread.ts';
 export interface Evaluating {
   /** There may be something to evaluate in this campaign. */
   wake(campaignId: string): void;
+  /** The campaign is no more. */
+  forget(campaignId: string): Promise<void>;
   /** True once a thread has loaded its model, or none has anything to evaluate. */
   isUp(): boolean;
   stop(): Promise<void>;
@@ -26,7 +28,7 @@ export function startEvaluating(
   isOurs: () => boolean,
 ): Evaluating {
   const opening = new Map<string, Promise<EvaluationQueue>>();
-  const open: EvaluationQueue[] = [];
+  const open = new Set<EvaluationQueue>();
   const openQueue = async (campaignId: string): Promise<EvaluationQueue> => {
     const definition = await ledger.definition(campaignId);
     const data: EvaluatorOptions = { definition, blobFolder: await ledger.evaluationFolder(campaignId) };
@@ -41,7 +43,7 @@ export function startEvaluating(
       startThread: () => startThread<Evaluator>(new URL('./evaluation/evaluator-thread.ts', import.meta.url), data),
       onError: (error) => activity.failed('evaluation', error, { campaignId }),
     });
-    open.push(queue);
+    open.add(queue);
     return queue;
   };
   return {
@@ -56,7 +58,14 @@ export function startEvaluating(
         },
       );
     },
-    isUp: () => opening.size === 0 || open.some((queue) => queue.isUp()),
+    isUp: () => opening.size === 0 || [...open].some((queue) => queue.isUp()),
+    async forget(campaignId) {
+      const queue = await opening.get(campaignId)?.catch(() => null);
+      opening.delete(campaignId);
+      if (!queue) return;
+      open.delete(queue);
+      await queue.stop();
+    },
     async stop() {
       await Promise.allSettled(opening.values());
       for (const queue of open) await queue.stop();

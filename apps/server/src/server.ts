@@ -223,16 +223,17 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       failed: (request, error) => activity.failed('request', error, { request }),
     });
   });
-  const organiser = organiserOf(ledger, startVerifying(running.dataDir), {
-    changed(campaignId, outcome) {
-      rooms.publish(campaignId, outcome);
-      folds.request(campaignId);
+  const organiser = organiserOf(
+    ledger,
+    startVerifying({ dataDir: running.dataDir, databaseUrl: options.databaseUrl }),
+    {
+      changed(campaignId, outcome) {
+        rooms.publish(campaignId, outcome);
+        folds.request(campaignId);
+      },
+      deleted: evaluating.forget,
     },
-    async deleted(campaignId) {
-      await running.queues.get(campaignId)?.stop();
-      running.queues.delete(campaignId);
-    },
-  });
+  );
   addAdminRoutes(http, {
     organiser,
     access: new AdminAccess(() => ledger.adminTokenHash()),

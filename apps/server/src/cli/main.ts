@@ -10,6 +10,7 @@ import { addScoreCommand } from './score.ts';
 import { addStartCommand } from './start.ts';
 import { addVerifyCommand } from './verify.ts';
 import { addWithdrawCommand } from './withdraw.ts';
+import { addWorkerCommand } from './worker.ts';
 
 // `oneround ... | head` closes the pipe when it has enough: no fault of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -22,6 +23,7 @@ const program = new Command('oneround')
   .showHelpAfterError();
 addStartCommand(program);
 addDemoCommand(program);
+addWorkerCommand(program);
 addExportCommand(program);
 addVerifyCommand(program);
 addWithdrawCommand(program);

@@ -1,12 +1,22 @@
 /** GET from a oneround server, with its own words when it refuses. */
 import { type FileRef, sha256Hex } from '@oneround/fl-core';
 
-/** @throws Error with one sentence: no server there, or what it answered */
+/** No server answers, or one that is starting or stopping: the same request may succeed later. */
+export class ServerAway extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ServerAway';
+  }
+}
+
+/** @throws ServerAway, or Error with what the server answered; one sentence each */
 export async function download(url: string): Promise<Response> {
-  const response = await fetch(url).catch((error: unknown) => {
-    throw new Error(`no server answers at ${new URL(url).origin}; start one with \`oneround start\``, { cause: error });
+  const { origin } = new URL(url);
+  const response = await fetch(url).catch((cause: unknown) => {
+    throw new ServerAway(`no server answers at ${origin}; start one with \`oneround serve\``, { cause });
   });
   if (response.ok) return response;
+  if (response.status === 503) throw new ServerAway(`the server at ${origin} is starting or stopping; try again`);
   const { error } = (await response.json()) as { error?: { message?: string } };
   throw new Error(error?.message ?? `the server answered ${response.status}`);
 }

@@ -1,4 +1,4 @@
-/** One server per data directory: a lock file that names the process holding it. A dead process's lock is taken over. */
+/** One process per folder: a lock file that names the process holding it. A dead process's lock is taken over. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -28,8 +28,13 @@ export function thisProcess(): LockOwner {
  * @throws DataDirInUse when a living process holds the lock
  */
 export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
-  mkdirSync(dataDir, { recursive: true });
-  const path = join(dataDir, 'lock');
+  return lockFolder(dataDir, owner, (pid) => new DataDirInUse(dataDir, pid));
+}
+
+/** As `lockDataDir`, for any folder; throws `inUse` of the process that holds it. */
+export function lockFolder(folder: string, owner: LockOwner, inUse: (pid: number) => Error): () => void {
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, 'lock');
   for (;;) {
     try {
       writeFileSync(path, JSON.stringify(owner), { flag: 'wx' });
@@ -38,9 +43,7 @@ export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
     const holder = readHolder(path);
-    if (holder && isHeld(holder, owner)) {
-      throw new DataDirInUse(dataDir, holder.pid);
-    }
+    if (holder && isHeld(holder, owner)) throw inUse(holder.pid);
     rmSync(path, { force: true });
   }
 }

@@ -3,11 +3,11 @@
  * here knows about sockets or HTTP.
  */
 export { makeAdminToken } from './admin-token.ts';
-export { DataDirInUse, lockDataDir, thisProcess } from './data-lock.ts';
+export { DataDirInUse, lockDataDir, lockFolder, thisProcess } from './data-lock.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type EvaluationSubject, type LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
 export { nameOfDatabase, openPool } from './postgres.ts';
 export { VerifyError } from './verify-error.ts';
-export type { Verifier, VerifyOptions } from './verify-thread.ts';
+export type { LedgerPlace, Verifier, VerifyOptions } from './verify-thread.ts';
 export { verifyDatabase, verifyDataDir, type VerifiedCampaign } from './verify.ts';

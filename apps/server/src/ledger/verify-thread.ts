@@ -1,10 +1,15 @@
 /** Verifies a campaign in a thread of its own: all of it is computing. Started by a server for one campaign. */
 import { serveCalls, threadData } from '../threads/thread.ts';
-import { verifyDataDir, type VerifiedCampaign } from './verify.ts';
+import { verifyDatabase, verifyDataDir, type VerifiedCampaign } from './verify.ts';
 import { VerifyError } from './verify-error.ts';
 
-export interface VerifyOptions {
+/** Where a ledger is: in a Postgres, or else in a data directory. */
+export interface LedgerPlace {
   dataDir: string;
+  databaseUrl?: string | undefined;
+}
+
+export interface VerifyOptions extends LedgerPlace {
   campaignId: string;
 }
 
@@ -13,12 +18,14 @@ export interface Verifier {
   verify(): Promise<VerifiedCampaign | { problem: string }>;
 }
 
-const { dataDir, campaignId } = threadData<VerifyOptions>();
+const { dataDir, databaseUrl, campaignId } = threadData<VerifyOptions>();
 
 serveCalls({
   async verify() {
     try {
-      for await (const report of verifyDataDir(dataDir, campaignId)) return report;
+      const reports =
+        databaseUrl === undefined ? verifyDataDir(dataDir, campaignId) : verifyDatabase(databaseUrl, campaignId);
+      for await (const report of reports) return report;
       throw new Error(`there is no campaign ${campaignId}`);
     } catch (error) {
       if (error instanceof VerifyError) return { problem: error.message };

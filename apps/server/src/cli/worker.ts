@@ -1,0 +1,87 @@
+/** `oneround worker`: a headless volunteer. */
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type BackendPreference, type DataSource, readOwnFile, RunControl } from '@oneround/client/run';
+import { type Command, Option } from 'commander';
+import { openNodeGpu, openWorkerFolder, parseCampaignUrl, runDisplay, runWorker } from '../worker/index.ts';
+
+interface WorkerFlags {
+  data?: string;
+  device: BackendPreference;
+  contributions?: number;
+  folder: string;
+}
+
+export function addWorkerCommand(program: Command): void {
+  program
+    .command('worker')
+    .description('volunteer without a browser: train shards of a campaign until none is left')
+    .argument('<campaign-url>', 'the address of its volunteer page, as https://example.org/c/everyday')
+    .option('--data <file>', 'train on this file instead of a shard; it is not sent')
+    .addOption(
+      new Option('--device <name>', 'what to train on; auto takes a GPU where there is one')
+        .choices(['auto', 'webgpu', 'wasm'])
+        .default('auto'),
+    )
+    .option('--contributions <n>', 'stop after so many (default: all that are left, or one with --data)', parseCount)
+    .option(
+      '--folder <directory>',
+      'where its key, model files and checkpoints are',
+      join(homedir(), '.oneround', 'worker'),
+    )
+    .action(worker);
+}
+
+async function worker(url: string, { data, device, contributions, folder: path }: WorkerFlags): Promise<void> {
+  const campaign = parseCampaignUrl(url);
+  const source = data === undefined ? ({ kind: 'shard' } as const) : await ownData(data);
+  const folder = openWorkerFolder(path, campaign.origin);
+  const control = new RunControl(1);
+  const display = runDisplay((line) => console.log(line));
+  stopOnInterrupt(control);
+  try {
+    const made = await runWorker(
+      {
+        campaign,
+        folder,
+        source,
+        backend: device,
+        gpu: device === 'wasm' ? null : await openNodeGpu(device === 'webgpu'),
+        contributions: contributions ?? (source.kind === 'own' ? 1 : Infinity),
+      },
+      control,
+      (event) => display.show(event),
+    );
+    display.stop();
+    console.log(made === 1 ? '1 contribution made' : `${made} contributions made`);
+  } catch (error) {
+    display.stop();
+    if (!control.stopped.aborted) throw error;
+    console.log('stopped; the shard was given back');
+  } finally {
+    folder.unlock();
+  }
+}
+
+/** The first Ctrl-C gives the shard back; a second one ends at once, and the next run goes on from the checkpoint. */
+function stopOnInterrupt(control: RunControl): void {
+  process.once('SIGINT', () => {
+    control.stop();
+    process.once('SIGINT', () => process.exit(130));
+  });
+}
+
+/** @throws DataSetError when the file is no data set, before anybody leases anything */
+async function ownData(path: string): Promise<DataSource> {
+  const file = new File([await readFile(path)], basename(path));
+  const { format, records } = await readOwnFile(file);
+  console.log(`${path}: ${records.length} examples, read as ${format}; nothing of it is sent`);
+  return { kind: 'own', file };
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1) return count;
+  throw new Error(`--contributions takes a whole number from 1 on, not ${JSON.stringify(text)}`);
+}

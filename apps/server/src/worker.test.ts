@@ -1,0 +1,138 @@
+/** Workers as processes against a server as a process: they finish a campaign, and neither side's death costs a contribution. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { CampaignState } from '@oneround/fl-core';
+import { afterEach, expect, it, vi } from 'vitest';
+import { verifyDataDir } from './ledger/index.ts';
+import { startBreakingProxy } from './testing/breaking-proxy.ts';
+import { ServerProcess } from './testing/server-process.ts';
+import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
+
+const program = fileURLToPath(new URL('../bin/oneround.mjs', import.meta.url));
+const LIMIT_MS = 300_000;
+/** Long enough to be killed in the middle of. */
+const training = {
+  ...{ epochs: 20, batchSize: 4, maxTokens: 64, learningRate: 1e-3, warmupRatio: 0, weightDecay: 0 },
+  ...{ clipNorm: 1, seed: 1 },
+};
+
+let campaign: TestCampaign;
+let server: ServerProcess;
+let workers: Worker[] = [];
+
+afterEach(async () => {
+  await Promise.all(workers.map((worker) => worker.kill()));
+  workers = [];
+  await server.end();
+  campaign.remove();
+});
+
+class Worker {
+  readonly #child: ChildProcess;
+  output = '';
+
+  constructor(url: string, folder: string, flags: string[] = []) {
+    const args = [program, 'worker', `${url}/c/test`, '--device', 'wasm', '--folder', folder, ...flags];
+    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    }
+    workers.push(this);
+  }
+
+  says(what: RegExp): Promise<void> {
+    return vi.waitFor(() => expect(this.output).toMatch(what), { timeout: LIMIT_MS, interval: 20 });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The exit code. */
+  async ends(): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    return this.#child.exitCode;
+  }
+
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.ends();
+  }
+}
+
+async function serve(changes: Parameters<typeof makeTestCampaign>[0], size: Parameters<typeof makeTestCampaign>[1]) {
+  campaign = makeTestCampaign(changes, size);
+  server = await ServerProcess.prepare({ campaignFile: campaign.file, dataDir: campaign.dataDir });
+  server.start();
+  await server.untilServing();
+}
+
+const state = async () => (await (await fetch(`${server.url}/v1/campaigns/test/state`)).json()) as CampaignState;
+
+it(
+  'two workers finish a campaign; one that is killed as it trains goes on where it was',
+  async () => {
+    await serve({ training }, { records: 24, shards: 3 });
+    const [first, second] = ['first', 'second'].map((name) => join(campaign.folder, name)) as [string, string];
+    const killed = new Worker(server.url, first);
+    const other = new Worker(server.url, second);
+    await killed.says(/epoch [2-9]\/20/);
+    await killed.kill();
+    expect(existsSync(join(first, 'runs', `127.0.0.1_${server.port}`, 'test.run'))).toBe(true);
+
+    const again = new Worker(server.url, first);
+    await again.says(/shard \d, 8 examples, from step \d+, where it was/);
+    expect(await Promise.all([again.ends(), other.ends()]), again.output + other.output).toEqual([0, 0]);
+
+    const made = [again, other].map(({ output }) => Number(/(\d+) contributions? made/.exec(output)?.[1]));
+    expect(made[0]! + made[1]!).toBe(3);
+    const { contributions, shards, log } = await state();
+    expect(shards).toMatchObject({ total: 3, contributed: 3 });
+    expect(contributions.map(({ shardIndex }) => shardIndex).toSorted()).toEqual([0, 1, 2]);
+    expect(new Set(contributions.map(({ clientId }) => clientId)).size).toBe(2);
+    expect(log.some(({ kind }) => kind === 'resumed')).toBe(true);
+    for await (const verified of verifyDataDir(campaign.dataDir)) expect(verified.contributions).toBe(3);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'a server that is killed in the middle of an upload gets the rest of it, once',
+  async () => {
+    await serve({}, { records: 8, shards: 1 });
+    const { upload } = (await (await fetch(`${server.url}/v1/campaigns/test`)).json()) as { upload: { bytes: number } };
+    // Nothing but an upload is that large.
+    const proxy = await startBreakingProxy(server.port, { afterBytes: upload.bytes / 2 });
+    const worker = new Worker(proxy.url, join(campaign.folder, 'worker'));
+    await proxy.broke;
+    await server.end('SIGKILL');
+    server.start();
+    proxy.heal();
+    expect(await worker.ends(), worker.output).toBe(0);
+    expect(worker.output).toMatch(/no connection to the server[\s\S]*accepted as contribution #1/);
+    expect((await state()).contributions).toHaveLength(1);
+    expect(proxy.bytesUp()).toBeLessThan(1.5 * upload.bytes);
+    proxy.close();
+  },
+  LIMIT_MS,
+);
+
+it(
+  'Ctrl-C gives the shard back at once',
+  async () => {
+    await serve({ training }, { records: 12, shards: 1 });
+    const folder = join(campaign.folder, 'worker');
+    const worker = new Worker(server.url, folder);
+    await worker.says(/epoch 2\/20/);
+    expect((await state()).shards.leased).toBe(1);
+    worker.signal('SIGINT');
+    expect(await worker.ends(), worker.output).toBe(0);
+    expect(worker.output).toMatch(/the shard was given back/);
+    expect((await state()).shards).toMatchObject({ leased: 0, contributed: 0 });
+    expect(existsSync(join(folder, 'runs', `127.0.0.1_${server.port}`, 'test.run'))).toBe(false);
+  },
+  LIMIT_MS,
+);
