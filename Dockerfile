@@ -22,4 +22,4 @@ VOLUME /data
 EXPOSE 8787
 HEALTHCHECK --start-period=60s CMD ["node", "-e", "fetch('http://127.0.0.1:8787/readyz').then(({ ok }) => process.exit(ok ? 0 : 1))"]
 ENTRYPOINT ["node", "apps/server/bin/oneround.mjs"]
-CMD ["start", "--host", "0.0.0.0", "--data", "/data", "--log-level", "info", "--log-format", "json"]
+CMD ["serve", "--host", "0.0.0.0", "--data", "/data", "--log-level", "info", "--log-format", "json"]

@@ -102,7 +102,7 @@ async function launch(folder: string, dataDir: string, port: number, url: string
     process.execPath,
     [
       join(repository, 'apps/server/bin/oneround.mjs'),
-      'start',
+      'serve',
       ...['--port', String(port), '--data', dataDir, '--campaign', join(folder, 'campaign.json')],
     ],
     { stdio: ['ignore', 'inherit', 'inherit'] },

@@ -56,29 +56,29 @@ export interface ServerOptions {
   port: number;
   dataDir: string;
   /** A Postgres that holds the ledger, shared with other servers; `dataDir` then holds copies of files, and nothing else. */
-  databaseUrl?: string;
+  databaseUrl?: string | undefined;
   /** How long the server that folds may be silent before another does, in milliseconds; 3000 unless told. */
-  foldLeaseMs?: number;
+  foldLeaseMs?: number | undefined;
   /** `campaign.json` files to serve besides the campaigns that the data directory already holds. */
   campaignFiles: string[];
   /** The built page; without it only the API answers. */
-  webRoot?: string;
+  webRoot?: string | undefined;
   /** Intake stops with `storage_full` before blobs and uploads take more than this. */
-  maxDataBytes?: number;
+  maxDataBytes?: number | undefined;
   /** Intake also stops while the disk has less free than this, or than two of the largest uploads; 1 GiB unless told. */
-  minFreeBytes?: number;
+  minFreeBytes?: number | undefined;
   /** Take the last address of `X-Forwarded-For` for the client's: a proxy is in front that writes it. */
-  trustProxy?: boolean;
+  trustProxy?: boolean | undefined;
   /** Connections of one network address at a time, 300 unless told; this machine's own are not counted. */
-  socketsPerAddress?: number;
+  socketsPerAddress?: number | undefined;
   /** How much is free; the file system is asked unless told. */
-  freeBytes?: FreeBytes;
+  freeBytes?: FreeBytes | undefined;
   /** Opens `/metrics` to whoever has it; without one only this machine may read them. */
-  metricsToken?: string;
+  metricsToken?: string | undefined;
   /** `info` unless told. */
-  logLevel?: LogLevel;
+  logLevel?: LogLevel | undefined;
   /** `json` unless told. */
-  logFormat?: LogFormat;
+  logFormat?: LogFormat | undefined;
 }
 
 export interface RunningServer {

@@ -5,7 +5,7 @@ import { runDemo } from '../demo/run-demo.ts';
 import { startServer } from '../server.ts';
 import { defaultCampaign, defaultDataDir, parsePort, webRoot } from './defaults.ts';
 import { exportFromServer } from './export-folder.ts';
-import { closeOnSignal, linksOf } from './start.ts';
+import { closeOnSignal, linksOf } from './serve.ts';
 
 interface DemoFlags {
   volunteers: number;

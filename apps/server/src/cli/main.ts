@@ -7,7 +7,7 @@ import { addExportCommand } from './export.ts';
 import { addGenerateCommand } from './generate.ts';
 import { addModelCommand } from './model.ts';
 import { addScoreCommand } from './score.ts';
-import { addStartCommand } from './start.ts';
+import { addServeCommand } from './serve.ts';
 import { addVerifyCommand } from './verify.ts';
 import { addWithdrawCommand } from './withdraw.ts';
 import { addWorkerCommand } from './worker.ts';
@@ -21,7 +21,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const program = new Command('oneround')
   .description('Federated fine-tuning in one communication round, in the browser')
   .showHelpAfterError();
-addStartCommand(program);
+addServeCommand(program);
 addDemoCommand(program);
 addWorkerCommand(program);
 addExportCommand(program);

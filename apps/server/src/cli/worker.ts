@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { type BackendPreference, type DataSource, readOwnFile, RunControl } from '@oneround/client/run';
 import { type Command, Option } from 'commander';
 import { openNodeGpu, openWorkerFolder, parseCampaignUrl, runDisplay, runWorker } from '../worker/index.ts';
+import { parseCount } from './limits.ts';
 
 interface WorkerFlags {
   data?: string;
@@ -78,10 +79,4 @@ async function ownData(path: string): Promise<DataSource> {
   const { format, records } = await readOwnFile(file);
   console.log(`${path}: ${records.length} examples, read as ${format}; nothing of it is sent`);
   return { kind: 'own', file };
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1) return count;
-  throw new Error(`--contributions takes a whole number from 1 on, not ${JSON.stringify(text)}`);
 }

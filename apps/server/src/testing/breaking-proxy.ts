@@ -1,5 +1,5 @@
 /** A TCP proxy that cuts every connection once enough bytes went to the server, and refuses new ones until it is healed. */
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface BreakingProxy {
@@ -19,7 +19,8 @@ export async function startBreakingProxy(port: number, { afterBytes }: { afterBy
   let bytes = 0;
   const sockets = new Set<Socket>();
   const cut = () => sockets.forEach((socket) => socket.destroy());
-  const { promise: broke, resolve } = withResolvers();
+  const breaking = new EventEmitter();
+  const broke = once(breaking, 'broke').then(() => undefined);
   const proxy = createServer((client) => {
     if (state === 'broken') return void client.destroy();
     const upstream = connect(port, '127.0.0.1');
@@ -38,7 +39,7 @@ export async function startBreakingProxy(port: number, { afterBytes }: { afterBy
       if (state !== 'whole' || bytes < afterBytes) return;
       state = 'broken';
       cut();
-      resolve();
+      breaking.emit('broke');
     });
   }).listen(0, '127.0.0.1');
   await once(proxy, 'listening');
@@ -52,10 +53,4 @@ export async function startBreakingProxy(port: number, { afterBytes }: { afterBy
       proxy.close();
     },
   };
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {};
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
 }

@@ -19,7 +19,7 @@ export const en = {
   'home.step3': 'Send one delta',
   'home.step3.text': 'the change to the adapter. One upload, never your data.',
   'home.campaigns': 'Open campaigns',
-  'home.none': 'This server has no campaign yet. Start it with one: oneround start --campaign campaign.json',
+  'home.none': 'This server has no campaign yet. Start it with one: oneround serve --campaign campaign.json',
   'home.volunteer': 'Donate compute',
   'home.watch': 'Watch live',
 

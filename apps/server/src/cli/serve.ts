@@ -1,0 +1,66 @@
+/** `oneround serve`: serve campaigns and the page until interrupted. */
+import { Option, type Command } from 'commander';
+import { flagOf, loadServerConfig, printableConfig, type Setting, settings, words } from '../config/index.ts';
+import { startServer, type RunningServer } from '../server.ts';
+import { webRoot } from './defaults.ts';
+
+const CLOSE_LIMIT_MS = 10_000;
+
+type ServeFlags = Partial<Record<Setting, unknown>> & { config?: string; printConfig?: boolean };
+
+export function addServeCommand(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('serve a campaign: volunteer page, dashboard, merging, evaluation')
+    .option('--config <file>', 'configuration file (default: oneround.config.json, .yaml or .ts here, if there is one)')
+    .option('--print-config', 'print the configuration that all of it comes to, without secrets, and end');
+  for (const setting of settings) {
+    const { value, help } = words[setting];
+    command.addOption(new Option(`${flagOf(setting)} ${value}`.trim(), help));
+  }
+  command.action(serve);
+}
+
+async function serve({ config: file, printConfig, ...flags }: ServeFlags): Promise<void> {
+  const config = await loadServerConfig({ flags, environment: process.env, workingDirectory: process.cwd(), file });
+  if (printConfig) return console.log(JSON.stringify(printableConfig(config), null, 2));
+  const { data, campaign, logFormat, ...rest } = config;
+  const server = await startServer({
+    ...rest,
+    dataDir: data,
+    campaignFiles: campaign,
+    webRoot,
+    logFormat: logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json'),
+  });
+  for (const line of linksOf(server)) console.log(line);
+  closeOnSignal(server);
+}
+
+/** The links a person needs, two lines per campaign. */
+export function linksOf({ url, campaigns }: RunningServer): string[] {
+  return campaigns.flatMap(({ id, name }) => [
+    `${name}`,
+    `  volunteer page  ${url}/c/${id}`,
+    `  dashboard       ${url}/c/${id}/live`,
+  ]);
+}
+
+/**
+ * Shuts down in order at the first Ctrl-C; a second one ends the process at once. So does a shutdown that takes too long:
+ * what was acknowledged is on disk already, and a supervisor would kill us anyway.
+ */
+export function closeOnSignal(server: RunningServer): void {
+  const stop = () => {
+    process.removeListener('SIGINT', stop);
+    process.removeListener('SIGTERM', stop);
+    setTimeout(() => {
+      console.error(
+        `oneround: not closed after ${CLOSE_LIMIT_MS / 1000} s; ending anyway, nothing acknowledged is lost`,
+      );
+      process.exit(1);
+    }, CLOSE_LIMIT_MS).unref();
+    void server.close().then(() => process.exit(0));
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+}
