@@ -2,13 +2,14 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateClientKeys, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
+import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { networkOf } from './admission.ts';
 import { Ledger } from './ledger.ts';
-import { verifyDataDir } from './verify.ts';
+import { verifyDatabase, verifyDataDir } from './verify.ts';
 
 const START = Date.parse('2026-06-01T12:00:00Z');
 let campaign: TestCampaign;
@@ -204,5 +205,55 @@ describe('deleting a campaign', () => {
     await ledger.addCampaign(campaign.file);
     expect((await ledger.state('test')).contributions).toEqual([]);
     other.remove();
+  });
+});
+
+describe('on Postgres, with two servers', () => {
+  let postgres: TestPostgres;
+  let other: Ledger;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+  afterAll(() => postgres.remove());
+
+  it('a campaign lives the same life, which both servers see', async () => {
+    const terms = { draft: true, private: true, clientsPerShard: 1, maxPerAddress: 1, closeAt: { contributions: 2 } };
+    campaign = makeTestCampaign({ terms }, { records: 24, shards: 4 });
+    const databaseUrl = await postgres.createDatabase();
+    const openOn = async (folder: string) => {
+      const opened = await Ledger.open({ dataDir: join(campaign.folder, folder), databaseUrl, foldLeaseMs: 20_000 });
+      await opened.addCampaign(campaign.file);
+      return opened;
+    };
+    ledger = await openOn('first');
+    other = await openOn('second');
+    try {
+      await vi.waitUntil(async () => (await ledger.catchUp()).leads, { timeout: 10_000 });
+      await expect(joinLedger(other)).rejects.toMatchObject({ code: 'campaign_not_open' });
+      await ledger.move('test', 'open');
+      await expect(joinLedger(other)).rejects.toMatchObject({ code: 'invite_needed' });
+      const { token: invite } = await other.createInvite('test', { maxUses: 3, expiresAt: null });
+      const first = await contribute(await joinLedger(ledger, { invite, address: '203.0.113.7' }), 1);
+      const again = joinLedger(other, { invite, address: '203.0.113.7' });
+      await expect(again).rejects.toMatchObject({ code: 'quota_reached' });
+      await contribute(await joinLedger(ledger, { invite }), 2);
+      await ledger.fold('test');
+      await ledger.withdraw(first.contributionId);
+      expect(await other.advance()).toEqual([]);
+      await contribute(await joinLedger(ledger, { invite }), 3);
+      await ledger.fold('test');
+      expect(await other.advance()).toMatchObject([{ outcome: { value: 'closing' } }]);
+      expect(await status()).toBe('closing');
+      await score(2);
+      expect(await ledger.advance()).toMatchObject([{ outcome: { value: 'closed' } }]);
+      expect(await other.listInvites('test')).toMatchObject([{ uses: 3 }]);
+      for await (const report of verifyDatabase(databaseUrl))
+        expect(report).toMatchObject({ withdrawn: 1, versions: 4 });
+      await ledger.deleteCampaign('test');
+      expect(await other.campaigns()).toEqual([]);
+      await expect(joinLedger(other)).rejects.toMatchObject({ code: 'unknown_campaign' });
+    } finally {
+      await other.close();
+    }
   });
 });

@@ -36,7 +36,7 @@ import { admit } from './admission.ts';
 import { advanceCampaigns, moveCampaign, readLives, unknownCampaign, type StatusChange } from './campaign-life.ts';
 import { countCampaign, readCampaign, unfoldedCampaigns } from './campaign-view.ts';
 import { deleteCampaign } from './delete-campaign.ts';
-import { isPostgres } from './dialect.ts';
+import { isPostgres, readClock } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import { FoldLease, LeaseTaken } from './fold-lease.ts';
 import { GlobalAdapter } from './global-adapter.ts';
@@ -184,7 +184,7 @@ export class Ledger {
   /** Moves every campaign on that has reached a target or is done closing. */
   async advance(): Promise<{ campaignId: string; outcome: Outcome<CampaignStatus> }[]> {
     const outcomes: { campaignId: string; outcome: Outcome<CampaignStatus> }[] = [];
-    for (const change of await advanceCampaigns(this.#db, this.#now())) {
+    for (const change of await advanceCampaigns(this.#db, await readClock(this.#db, this.#now))) {
       const { campaignId } = change;
       if (this.#campaigns.has(campaignId)) outcomes.push({ campaignId, outcome: await this.#moved(change) });
     }
@@ -274,7 +274,7 @@ export class Ledger {
         `This server speaks protocol ${PROTOCOL_VERSION}, the page ${request.protocol}; reload the page.`,
       );
     }
-    const { note } = await admit(this.#db, request, address, this.#now());
+    const { note } = await admit(this.#db, request, address, await readClock(this.#db, this.#now));
     const clientId = await clientIdOf(request.publicKey);
     const { lease, client } = await this.#leases.join(request, clientId, definition);
     if (!lease.resumed) await note(lease.leaseId);
