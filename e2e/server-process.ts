@@ -21,6 +21,7 @@ export interface CampaignOptions {
   leaseMs?: number;
   /** PEFT folder to start from. */
   start?: string;
+  terms?: Partial<CampaignConfig['terms']>;
 }
 
 /** A running server and what a test does to it. */
@@ -73,7 +74,7 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
   const original = campaignConfigSchema.parse(
     JSON.parse(await readFile(join(defaultCampaign, 'campaign.json'), 'utf8')),
   );
-  const { epochs, batchSize, shards, leaseMs, start } = options;
+  const { epochs, batchSize, shards, leaseMs, start, terms } = options;
   const campaign = campaignConfigSchema.parse({
     ...original,
     id: 'e2e',
@@ -81,6 +82,7 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
     training: { ...original.training, epochs, batchSize },
     data: { ...original.data, train: 'train.jsonl', heldOut: 'heldout.jsonl', shards },
     ...(start !== undefined && { adapter: { start } }),
+    ...(terms && { terms }),
     ...(leaseMs && { lease: { ttlMs: leaseMs, heartbeatMs: Math.max(200, leaseMs / 5) } }),
   });
   await writeFile(join(folder, 'campaign.json'), JSON.stringify(campaign));

@@ -61,7 +61,7 @@ function DashboardHeading({ state, summary }: { state: CampaignState; summary: S
       <div className="min-w-0">
         <h1 className="text-xl">{t('live.title', { name })}</h1>
         <ul className="numbers mt-2 flex flex-wrap gap-x-4 gap-y-1 text-sm text-muted">
-          <li className={`font-semibold ${open ? 'text-success' : 'text-warning'}`}>
+          <li data-testid="status" className={`font-semibold ${open ? 'text-success' : 'text-warning'}`}>
             <span aria-hidden="true">{open ? '●' : '○'}</span> {t(`status.${status}`)}
           </li>
           <li data-testid="online">{t('live.online', { count: formatCount(online) })}</li>
