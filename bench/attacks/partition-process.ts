@@ -1,25 +1,38 @@
-/** The attacks on one partition, in a process of its own. Argument: the partition. Prints its table. */
+/** The attacks on one partition, in a process of its own. Argument: the partition. Prints a line as soon as it knows it. */
 import { partitionStrategySchema } from '@oneround/fl-core';
 import { attacksOn } from './attackers.ts';
 import { openHeldOut } from './held-out.ts';
 import { Battlefield } from './scenario.ts';
-import { printTable } from './table.ts';
+import { header, line, verdicts } from './table.ts';
 import { trainHonest, trainOnWrongAnswers } from './volunteers.ts';
 
-const strategy = partitionStrategySchema.parse(process.argv[2]);
+const partition = partitionStrategySchema.parse(process.argv[2]);
 const started = performance.now();
-const honest = await trainHonest(strategy);
-const wrong = await trainOnWrongAnswers(strategy);
-const seconds = () => `${((performance.now() - started) / 1000).toFixed(0)} s`;
-console.log(
-  `\n  partition ${strategy}: ${honest.length} honest clients and one of wrong answers trained in ${seconds()}`,
-);
+const honest = await trainHonest(partition);
+const wrong = await trainOnWrongAnswers(partition);
+print(`${honest.length} honest clients and one of wrong answers trained in ${elapsed()}`);
 const field = new Battlefield(honest, await openHeldOut());
+print(`published norm ${field.maxNorm.toFixed(1)}; held-out loss in nats a label token, lower is better`);
+print(header());
 const clean = await field.clean();
+print(line(clean, clean));
 const rows = [];
-for (const attack of attacksOn(honest, wrong.delta)) rows.push(await field.face(attack));
-printTable(clean, rows, field.maxNorm);
+for (const attack of attacksOn(honest, wrong.delta)) {
+  const row = await field.face(attack);
+  rows.push(row);
+  print(line(row, clean));
+}
+verdicts(rows, clean).forEach(print);
 const { scale, loss } = await field.scaleHonest();
-console.log(`  no attack, server scale ${scale} (searched among four on the gate's examples): ${loss.toFixed(4)}`);
-console.log(`  in ${seconds()}`);
+print(`no attack, server scale ${scale} (searched among four on the gate's examples): ${loss.toFixed(4)}`);
+print(`all of it in ${elapsed()}`);
 process.exit();
+
+function print(text: string): void {
+  console.log(`  ${partition.padEnd(6)} ${text}`);
+}
+
+function elapsed(): string {
+  const { user, system } = process.cpuUsage();
+  return `${((performance.now() - started) / 1000).toFixed(0)} s (${((user + system) / 1e6).toFixed(0)} s of CPU)`;
+}

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import {
   bOnlyRule,
   type Candidate,
-  clipToNorm,
   closeScreening,
   coordinateMedianRule,
+  decodeDelta,
   defaultScreens,
   deltaNorm,
+  encodeClipped,
   type EvaluateMean,
   judge,
   multiKrumRule,
@@ -56,7 +57,7 @@ export class Battlefield {
     this.maxNorm = NORM_MARGIN * deltaNorm(honest[0]!.delta);
     this.#honest = honest.map(({ delta, labelTokens }, i) => ({
       id: `honest-${i}`,
-      delta: clipToNorm(delta, this.maxNorm),
+      delta: clipped(delta, this.maxNorm),
       weight: labelTokens,
     }));
     this.#weight = Math.max(...honest.map(({ labelTokens }) => labelTokens));
@@ -73,7 +74,7 @@ export class Battlefield {
   /** Undefended and cohort rules get the attack as it is; clip and screens one that keeps to the published norm. */
   async face({ name, deltas, first = false }: Attack): Promise<AttackRow> {
     const hostile = deltas.map((delta, i) => ({ id: `${name} ${i}`, delta, weight: this.#weight }));
-    const adapted = hostile.map((one) => ({ ...one, delta: clipToNorm(one.delta, this.maxNorm) }));
+    const adapted = hostile.map((one) => ({ ...one, delta: clipped(one.delta, this.maxNorm) }));
     const arrivals = arrange(this.#honest, adapted, first);
     const raw = arrange(this.#honest, hostile, first);
     const losses: Record<string, number> = {
@@ -139,6 +140,11 @@ export class Battlefield {
     this.#reported.set(key, loss);
     return loss;
   }
+}
+
+/** As the server decodes what a client sends that keeps to the norm. */
+function clipped(delta: Float32Array, maxNorm: number): Float32Array {
+  return decodeDelta(encodeClipped(delta, 'f32', maxNorm), { size: delta.length, codec: 'f32' });
 }
 
 /** How many of them were accepted. */

@@ -3,7 +3,7 @@
  * and publishes. Nothing here knows a signature, a ticket or a file: intake has checked those before.
  */
 export { chanceCosine, cosineToSum } from './cosine.ts';
-export { checkNorm, clipToNorm } from './norm.ts';
+export { checkNorm } from './norm.ts';
 export {
   type Candidate,
   closeScreening,
