@@ -7,6 +7,7 @@
  */
 import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -67,6 +68,8 @@ export default defineConfig({
     ],
   },
   test: {
+    // Vitest leaves a core idle; tests that wait, for processes, disks or one thread, are more than those that use them all.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         root: repository,
