@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { makeAdminToken } from '../ledger/index.ts';
+import { databaseUrlOption } from './database-url.ts';
 import { defaultDataDir } from './defaults.ts';
 
 export function addAdminTokenCommand(program: Command): void {
@@ -9,9 +10,12 @@ export function addAdminTokenCommand(program: Command): void {
     .command('admin-token')
     .description('make the token that opens the admin API; the one before stops working at once')
     .option('--data <directory>', 'the data directory; a server may be running on it', defaultDataDir)
-    .action(async ({ data }: { data: string }) => {
-      if (!existsSync(data)) throw new Error(`there is no directory ${data}; start the server on it first`);
-      console.log(await makeAdminToken(data));
+    .addOption(databaseUrlOption('make it for the servers on this Postgres instead'))
+    .action(async ({ data, databaseUrl }: { data: string; databaseUrl?: string }) => {
+      if (databaseUrl === undefined && !existsSync(data)) {
+        throw new Error(`there is no directory ${data}; start the server on it first`);
+      }
+      console.log(await makeAdminToken(data, databaseUrl));
       console.error('Keep it: it is not stored, only its hash is. ONEROUND_ADMIN_TOKEN is where commands look for it.');
     });
 }

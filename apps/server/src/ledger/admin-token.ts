@@ -4,9 +4,9 @@ import { newToken } from './invites.ts';
 import { openDatabase } from './open-database.ts';
 import { writeSetting } from './settings.ts';
 
-/** Makes a new token for a data directory, whose server may be running. */
-export async function makeAdminToken(dataDir: string): Promise<string> {
-  const database = await openDatabase(dataDir);
+/** Makes a new token for the ledger of a data directory, or in a Postgres; servers may be running on it. */
+export async function makeAdminToken(dataDir: string, databaseUrl?: string): Promise<string> {
+  const database = await openDatabase(dataDir, databaseUrl);
   try {
     const token = newToken();
     await writeSetting(database, 'admin_token_sha256', hashToken(token));

@@ -7,7 +7,8 @@ import { contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledge
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
-import { networkOf } from './admission.ts';
+import { makeAdminToken } from './admin-token.ts';
+import { hashToken, networkOf } from './admission.ts';
 import { Ledger } from './ledger.ts';
 import { verifyDatabase, verifyDataDir } from './verify.ts';
 
@@ -249,6 +250,8 @@ describe('on Postgres, with two servers', () => {
       expect(await other.listInvites('test')).toMatchObject([{ uses: 3 }]);
       for await (const report of verifyDatabase(databaseUrl))
         expect(report).toMatchObject({ withdrawn: 1, versions: 4 });
+      const token = await makeAdminToken('', databaseUrl);
+      expect(await other.adminTokenHash()).toBe(hashToken(token));
       await ledger.deleteCampaign('test');
       expect(await other.campaigns()).toEqual([]);
       await expect(joinLedger(other)).rejects.toMatchObject({ code: 'unknown_campaign' });
