@@ -1,6 +1,7 @@
 /** The `oneround` command. Each subcommand is a file that registers itself. */
 import { Command } from 'commander';
 import { addAdminTokenCommand } from './admin-token.ts';
+import { addBackupCommands } from './backup.ts';
 import { addCampaignCommand } from './campaign.ts';
 import { addDemoCommand } from './demo.ts';
 import { addExportCommand } from './export.ts';
@@ -26,6 +27,7 @@ addDemoCommand(program);
 addWorkerCommand(program);
 addExportCommand(program);
 addVerifyCommand(program);
+addBackupCommands(program);
 addWithdrawCommand(program);
 addCampaignCommand(program);
 addAdminTokenCommand(program);

@@ -27,7 +27,8 @@ function ledgerOf(directory?: string, databaseUrl?: string, campaign?: string): 
   throw new Error('Name the data directory to verify, or a Postgres with --database-url.');
 }
 
-function lineOf({ campaignId, versions, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign) {
+/** One campaign, as a line. */
+export function lineOf({ campaignId, versions, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign): string {
   const { contributions, pending, withdrawn } = counts;
   const held = `${contributions} contributions (${pending} not folded yet, ${withdrawn} withdrawn), ${versions} versions`;
   const files = `${blobs} files of ${formatBytes(bytes)}`;

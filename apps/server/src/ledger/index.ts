@@ -3,6 +3,7 @@
  * here knows about sockets or HTTP.
  */
 export { makeAdminToken } from './admin-token.ts';
+export { type Backup, type BackupOptions, copyDataDir } from './backup.ts';
 export { DataDirInUse, lockDataDir, lockFolder, thisProcess } from './data-lock.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type EvaluationSubject, type LedgerOptions } from './ledger.ts';

@@ -1,0 +1,44 @@
+/** `oneround backup` and `oneround restore`: a data directory, copied while its server runs, and back. */
+import type { Command } from 'commander';
+import { SingleBar } from 'cli-progress';
+import { formatBytes } from '../demo/results-table.ts';
+import { type BackupOptions, copyDataDir, verifyDataDir } from '../ledger/index.ts';
+import { lineOf } from './verify.ts';
+
+export function addBackupCommands(program: Command): void {
+  program
+    .command('backup')
+    .description('copy a data directory to a new folder; a server may be running on it')
+    .argument('<data directory>', 'what to copy')
+    .argument('<folder>', 'where to; it must not be there yet')
+    .option('--copy', 'copy every file, instead of linking those that never change where the disk is the same')
+    .action(async (from: string, to: string, { copy }: { copy?: boolean }) => {
+      console.log(`${to}: ${await copyWithBar(from, to, copy ? 'copy' : 'link')}`);
+    });
+  program
+    .command('restore')
+    .description('make a data directory of a backup, and verify it')
+    .argument('<folder>', 'the backup')
+    .argument('<data directory>', 'where to; it must not be there yet')
+    .action(async (from: string, to: string) => {
+      console.log(`${to}: ${await copyWithBar(from, to, 'copy')}`);
+      for await (const verified of verifyDataDir(to)) console.log(lineOf(verified));
+    });
+}
+
+async function copyWithBar(from: string, to: string, blobs: BackupOptions['blobs']): Promise<string> {
+  const bar = new SingleBar({ format: '{bar} {percentage} % of {total} files' });
+  bar.start(1, 0);
+  try {
+    const copied = await copyDataDir(from, to, {
+      blobs,
+      onProgress(done, total) {
+        bar.setTotal(total);
+        bar.update(done);
+      },
+    });
+    return `the ledger and ${copied.blobs} files of ${formatBytes(copied.bytes)}`;
+  } finally {
+    bar.stop();
+  }
+}
