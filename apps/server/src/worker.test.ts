@@ -15,7 +15,7 @@ const program = fileURLToPath(new URL('../bin/oneround.mjs', import.meta.url));
 const LIMIT_MS = 300_000;
 /** Long enough to be killed in the middle of. */
 const training = {
-  ...{ epochs: 20, batchSize: 4, maxTokens: 64, learningRate: 1e-3, warmupRatio: 0, weightDecay: 0 },
+  ...{ epochs: 12, batchSize: 4, maxTokens: 64, learningRate: 1e-3, warmupRatio: 0, weightDecay: 0 },
   ...{ clipNorm: 1, seed: 1 },
 };
 
@@ -44,7 +44,9 @@ class Worker {
   }
 
   async says(what: RegExp): Promise<void> {
-    await vi.waitUntil(() => what.test(this.output), { timeout: LIMIT_MS, interval: 20 });
+    const hasEnded = () => this.#child.exitCode !== null || this.#child.signalCode !== null;
+    await vi.waitUntil(() => what.test(this.output) || hasEnded(), { timeout: LIMIT_MS, interval: 20 });
+    if (!what.test(this.output)) throw new Error(`the worker ended without saying ${what}:\n${this.output}`);
   }
 
   signal(signal: NodeJS.Signals): void {
@@ -83,7 +85,7 @@ it(
     const [first, second] = ['first', 'second'].map((name) => join(campaign.folder, name)) as [string, string];
     const killed = new Worker(server.url, first);
     const other = new Worker(server.url, second);
-    await killed.says(/epoch [2-9]\/20/);
+    await killed.says(/epoch [2-9]\/12/);
     await killed.kill();
     expect(existsSync(join(first, 'runs', `127.0.0.1_${server.port}`, 'test.run'))).toBe(true);
 
@@ -130,7 +132,7 @@ it(
     await serve({ training }, { records: 12, shards: 1 });
     const folder = join(campaign.folder, 'worker');
     const worker = new Worker(server.url, folder);
-    await worker.says(/epoch 2\/20/);
+    await worker.says(/epoch 2\/12/);
     expect((await state()).shards.leased).toBe(1);
     worker.signal('SIGINT');
     await worker.ends();
