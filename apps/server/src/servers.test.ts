@@ -82,6 +82,22 @@ it('take turns in one upload, and observers of either hear of the version and it
     expect(report).toMatchObject({ contributions: 1, pending: 0 });
 });
 
+it('hang up while Postgres is away, lose nothing, and go on by themselves', async () => {
+  const client = await TestClient.connect(servers[0]!.url);
+  const lease = await client.join();
+  await postgres.kill();
+  const hungUp = new Promise((resolve) => client.socket.once('disconnect', resolve));
+  await expect(client.ask('watch', { campaignId: 'test' })).rejects.toThrow();
+  expect(await hungUp).toBe('transport close');
+  for (const { url } of servers) expect((await fetch(`${url}/v1/campaigns/test/state`)).status).toBe(503);
+  await postgres.start();
+  const again = await TestClient.connect(servers[1]!.url, client.keys);
+  expect(await again.join({ resumeLeaseId: lease.leaseId })).toMatchObject({ leaseId: lease.leaseId, resumed: true });
+  await again.contribute(lease, seededDelta(again.manifest.layout.size, 3));
+  await vi.waitUntil(async () => (await stateOf(servers[0]!)).versions.length === 2, PATIENCE);
+  again.close();
+});
+
 it('that stops hands its duties over at once', async () => {
   const [first, second] = servers as [RunningServer, RunningServer];
   await first.close();

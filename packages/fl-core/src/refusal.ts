@@ -35,6 +35,7 @@ export const refusalCodes = [
   'already_withdrawn',
   'storage_full',
   'rate_limited',
+  'unavailable', // the server cannot reach its database; a socket is hung up on, so that it turns to another server
   'internal',
 ] as const;
 

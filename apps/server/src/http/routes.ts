@@ -147,7 +147,9 @@ function unknownCampaign(id: string): Refusal {
 }
 
 function answerError(error: unknown, reply: FastifyReply, logger: FastifyBaseLogger): FastifyReply {
-  if (error instanceof Refusal) return sendError(reply, 404, error.code, error.message);
+  if (error instanceof Refusal) {
+    return sendError(reply, error.code === 'unavailable' ? 503 : 404, error.code, error.message);
+  }
   const { statusCode = 500, message = '' } = error as { statusCode?: number; message?: string };
   if (statusCode < 500) return sendError(reply, statusCode, 'malformed', message);
   logger.error({ err: error }, 'a request failed');

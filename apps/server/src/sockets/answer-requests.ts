@@ -47,6 +47,8 @@ export function answerRequests(socket: Socket, handlers: RequestHandlers, observ
     const body = typeof last === 'function' ? args.slice(0, -1) : args;
     void respond(event, body).then((answer) => {
       if (!answer.ok && answer.error.code === 'malformed' && ++errors >= ERROR_BUDGET) socket.disconnect(true);
+      // Told nothing, a client connects again, perhaps to a server that can, and repeats what it asked.
+      else if (!answer.ok && answer.error.code === 'unavailable') socket.conn.close();
       else acknowledge(answer);
     });
   });

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { createAdapter } from '@socket.io/postgres-adapter';
 import type { Server } from 'socket.io';
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 
 const ANNOUNCE_MS = 1000;
 /** A server that has nothing new to say says so this often, */
@@ -29,6 +29,7 @@ export class OtherServers {
   /** Every event of `io` goes through the database from now on. `onError` is told what the adapter could not send. */
   constructor(io: Server, pool: Pool, onError: (error: Error) => void) {
     this.#io = io;
+    giveBrokenOnesBack(pool);
     io.adapter(createAdapter(pool, { errorHandler: onError }));
     io.on('online', (id: string, online: Online) => this.#others.set(id, { online, heardAt: Date.now() }));
     this.#timer = setInterval(() => this.#announce(), ANNOUNCE_MS);
@@ -74,4 +75,21 @@ export class OtherServers {
     this.#announcedAt = Date.now();
     this.#isNew = false;
   }
+}
+
+/**
+ * The adapter (0.5.0) takes a connection to listen on and, when that breaks, another one, without giving the first back: after a few
+ * restarts of Postgres the pool would be empty, and it could never be ended.
+ */
+function giveBrokenOnesBack(pool: Pool): void {
+  const listeners = new WeakMap<PoolClient, () => void>();
+  pool.on('acquire', (client) => {
+    const release = () => client.release(true);
+    listeners.set(client, release);
+    client.once('end', release);
+  });
+  pool.on('release', (_error, client) => {
+    const release = listeners.get(client);
+    if (release) client.removeListener('end', release);
+  });
 }

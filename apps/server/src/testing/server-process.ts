@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { ServerOptions } from '../server.ts';
 
 const program = fileURLToPath(new URL('./serve.ts', import.meta.url));
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 120_000;
 const POLL_MS = 25;
 
 export interface ServerProcessOptions {

@@ -178,6 +178,7 @@ export class StubbornVolunteer {
           break;
         // A store that is down, a campaign whose shards are all in other hands, a chunk after one that was not stored.
         case 'internal':
+        case 'unavailable':
         case 'no_shard_free':
         case 'rate_limited':
         case 'wrong_offset':
