@@ -5,7 +5,7 @@ import { formatBytes } from '../demo/results-table.ts';
 import { type BackupOptions, copyDataDir, verifyDataDir } from '../ledger/index.ts';
 import { lineOf } from './verify.ts';
 
-export function addBackupCommands(program: Command): void {
+export function addBackupCommand(program: Command): void {
   program
     .command('backup')
     .description('copy a data directory to a new folder; a server may be running on it')
@@ -15,6 +15,9 @@ export function addBackupCommands(program: Command): void {
     .action(async (from: string, to: string, { copy }: { copy?: boolean }) => {
       console.log(`${to}: ${await copyWithBar(from, to, copy ? 'copy' : 'link')}`);
     });
+}
+
+export function addRestoreCommand(program: Command): void {
   program
     .command('restore')
     .description('make a data directory of a backup, and verify it')
