@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.remove());
 beforeEach(async () => {
-  campaign = makeTestCampaign({ adapter: smallAdapter }, { records: 240, shards: 120 });
+  campaign = makeTestCampaign({ adapter: smallAdapter }, { records: 120, shards: 60 });
   databaseUrl = await postgres.createDatabase();
   nodes = [];
 });
