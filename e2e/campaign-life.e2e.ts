@@ -1,4 +1,4 @@
-/** What a volunteer and an observer see of a private campaign from its invite link to a withdrawal. */
+/** What a volunteer and an observer see of a private campaign from its invite link to its end. */
 import { execFile } from 'node:child_process';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,7 +11,7 @@ const program = resolve(import.meta.dirname, '../apps/server/bin/oneround.mjs');
 let server: ServerProcess;
 test.afterEach(() => server.dispose());
 
-test('an invite opens a private campaign; pausing and withdrawing are seen', async ({ page, context }) => {
+test('an invite opens a private campaign; pausing, withdrawing and closing it are seen', async ({ page, context }) => {
   test.setTimeout(240_000);
   server = await startServerProcess({
     ...{ records: 24, shards: 1, heldOut: 8, epochs: 1, batchSize: 8 },
@@ -42,5 +42,12 @@ test('an invite opens a private campaign; pausing and withdrawing are seen', asy
   const [contribution] = (await server.state()).contributions;
   await admin(`/contributions/${contribution!.contributionId}/withdraw`);
   await expect(dashboard.getByTestId('client-row')).toContainText('withdrawn');
+  await admin('/campaigns/e2e/close');
+  await expect(dashboard.getByTestId('status')).toContainText('closed', { timeout: 60_000 });
+  await expect(dashboard.getByRole('link', { name: 'Donate compute' })).toHaveCount(0);
+  await audit(dashboard);
+  await dashboard.goto(`${server.url}/c/e2e`);
+  await expect(dashboard.getByTestId('campaign-status')).toContainText('This campaign is over.');
+  await expect(dashboard.getByTestId('donate')).toBeDisabled();
   await audit(dashboard);
 });

@@ -230,6 +230,8 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       changed(campaignId, outcome) {
         rooms.publish(campaignId, outcome);
         folds.request(campaignId);
+        // A withdrawal publishes a version without a fold.
+        evaluating.wake(campaignId);
       },
       deleted: evaluating.forget,
     },
