@@ -111,6 +111,20 @@ describe('an organiser', () => {
     await vi.waitFor(async () => expect((await state()).status).toBe('closed'), { timeout: 30_000, interval: 100 });
   });
 
+  it('has the version without a contribution scored, though nothing is folded for it', async () => {
+    const { contributionId } = await merged(1);
+    const scored = async () => {
+      const { versions, contributions } = await state();
+      return [...versions.map(({ evaluation }) => evaluation), ...contributions.map(({ alone }) => alone)].every(
+        Boolean,
+      );
+    };
+    await vi.waitUntil(scored, { timeout: 30_000, interval: 100 });
+    await organiser.withdraw(contributionId);
+    expect((await state()).versions).toHaveLength(3);
+    await vi.waitUntil(scored, { timeout: 30_000, interval: 100 });
+  });
+
   it('withdraws a contribution, and everybody sees the version without it', async () => {
     const { contributionId } = await merged(1);
     expect(await organiser.contributions('test')).toMatchObject([{ contributionId, withdrawn: null }]);
