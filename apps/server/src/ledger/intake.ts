@@ -20,22 +20,16 @@ import { asStorageFull, isDuplicateKey } from './database-errors.ts';
 import type { GlobalAdapter } from './global-adapter.ts';
 import { leaseSpent, maxLabelTokens } from './lease-terms.ts';
 import type { LeaseBook } from './leases.ts';
+import type { OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { standingContributions } from './standing-contributions.ts';
-
-/** What intake needs of a campaign. */
-export interface OpenCampaign {
-  definition: CampaignDefinition;
-  adapter: GlobalAdapter;
-}
 
 interface IntakeParts {
   db: LedgerDatabase;
   blobs: Blobs;
   leases: LeaseBook;
   now: () => number;
-  /** @throws Refusal `unknown_campaign` */
-  campaign: (campaignId: string) => OpenCampaign;
+  campaigns: OpenCampaigns;
 }
 
 /** A row that has no place yet. */
@@ -62,7 +56,7 @@ export class Intake {
     const { campaignId } = await leases.holder(message.leaseId);
     await leases.live(message.leaseId);
     checkMaySend((await readLife(db, campaignId)).status);
-    await this.#checkBegin(message, this.#parts.campaign(campaignId).definition);
+    await this.#checkBegin(message, this.#parts.campaigns.get(campaignId).definition);
     const earlier = await db
       .selectFrom('uploads')
       .selectAll()
@@ -135,7 +129,7 @@ export class Intake {
     const lease = await leases.live(upload.lease_id);
     checkMaySend((await readLife(this.#parts.db, upload.campaign_id)).status);
     const begin = JSON.parse(upload.begin) as UploadBegin;
-    const { definition, adapter } = this.#parts.campaign(upload.campaign_id);
+    const { definition, adapter } = this.#parts.campaigns.get(upload.campaign_id);
     const stored = await this.#storedBytes(upload);
     if (stored !== upload.bytes) {
       throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);

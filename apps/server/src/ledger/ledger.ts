@@ -5,7 +5,6 @@
 import { dirname } from 'node:path';
 import {
   clientIdOf,
-  decodeDelta,
   modelFiles,
   PROTOCOL_VERSION,
   Refusal,
@@ -15,7 +14,6 @@ import {
   type EvaluationResult,
   type JoinRequest,
   type Lease,
-  type LogEntry,
   type Manifest,
   type Progress,
   type Receipt,
@@ -23,35 +21,25 @@ import {
   type UploadBegin,
 } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
-import {
-  campaignDefinitionSchema,
-  definitionHash,
-  loadCampaign,
-  type DataSetReport,
-  servedFiles,
-  type CampaignDefinition,
-} from '../campaign/index.ts';
-import type { Blobs } from './blobs.ts';
+import type { CampaignDefinition, DataSetReport } from '../campaign/index.ts';
 import { admit } from './admission.ts';
-import { advanceCampaigns, moveCampaign, readLives, unknownCampaign, type StatusChange } from './campaign-life.ts';
-import { countCampaign, readCampaign, unfoldedCampaigns } from './campaign-view.ts';
-import { deleteCampaign } from './delete-campaign.ts';
+import type { Blobs } from './blobs.ts';
+import { advanceCampaigns, moveCampaign, readLives, type StatusChange } from './campaign-life.ts';
+import { readCampaign, unfoldedCampaigns } from './campaign-view.ts';
 import { isPostgres, readClock } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import { FoldLease, LeaseTaken } from './fold-lease.ts';
-import { GlobalAdapter } from './global-adapter.ts';
+import { Intake } from './intake.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
-import { Intake, type OpenCampaign } from './intake.ts';
 import { LeaseBook } from './leases.ts';
+import { OpenCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
+import { Reports } from './reports.ts';
+import { Scoring, type EvaluationSubject } from './scoring.ts';
 import { findSetting } from './settings.ts';
 import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
-
-/** Something to evaluate on held-out data: a version, or one contribution alone. */
-export type EvaluationSubject =
-  { kind: 'version'; version: number } | { kind: 'contribution'; contributionId: string; sequence: number };
 
 /** A campaign in a list. */
 export interface CampaignEntry {
@@ -79,7 +67,6 @@ export interface LedgerOptions {
 interface LedgerParts {
   db: LedgerDatabase;
   blobs: Blobs;
-  leases: LeaseBook;
   snapshots: SnapshotPolicy;
   now: () => number;
   foldLease: FoldLease;
@@ -88,38 +75,41 @@ interface LedgerParts {
 export class Ledger {
   readonly #db: LedgerDatabase;
   readonly #blobs: Blobs;
-  readonly #leases: LeaseBook;
-  readonly #intake: Intake;
-  readonly #snapshots: SnapshotPolicy;
   readonly #now: () => number;
   readonly #foldLease: FoldLease;
-  /** Each with the `definition_hash` of its row. */
-  readonly #campaigns = new Map<string, OpenCampaign & { hash: string }>();
+  readonly #leases: LeaseBook;
+  readonly #campaigns: OpenCampaigns;
+  readonly #reports: Reports;
+  readonly #intake: Intake;
+  readonly #scoring: Scoring;
 
-  private constructor({ db, blobs, leases, snapshots, now, foldLease }: LedgerParts) {
+  private constructor({ db, blobs, snapshots, now, foldLease }: LedgerParts) {
     this.#db = db;
     this.#blobs = blobs;
-    this.#leases = leases;
-    this.#snapshots = snapshots;
     this.#now = now;
     this.#foldLease = foldLease;
-    this.#intake = new Intake({ db, blobs, leases, now, campaign: (id) => this.#campaign(id) });
+    const leases = new LeaseBook(db, now);
+    const onGone = (campaignId: string) => leases.forget(campaignId);
+    const campaigns = new OpenCampaigns({ store: { db, blobs, foldLease, snapshots }, now, onGone });
+    this.#leases = leases;
+    this.#campaigns = campaigns;
+    this.#reports = new Reports({ db, campaigns, leases, now });
+    this.#intake = new Intake({ db, blobs, leases, now, campaigns });
+    this.#scoring = new Scoring({ db, blobs, campaigns, reports: this.#reports });
   }
 
   /** Opens a ledger with every campaign it holds, and takes part in deciding who folds. */
   static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
     const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
     const db = await openDatabase(dataDir, options.databaseUrl);
-    const blobs = isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files;
     const ledger = new Ledger({
       db,
-      blobs,
-      leases: new LeaseBook(db, now),
+      blobs: isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files,
       snapshots: { ...defaultSnapshots, ...options.snapshots },
       now,
       foldLease: await FoldLease.open(db, now, options.foldLeaseMs),
     });
-    await ledger.#openNew();
+    await ledger.#campaigns.openNew();
     return ledger;
   }
 
@@ -130,53 +120,18 @@ export class Ledger {
   async catchUp(): Promise<{ leads: boolean; unfolded: string[] }> {
     const leads = this.#foldLease.isHeld;
     if (!isPostgres(this.#db)) return { leads, unfolded: [] };
-    await this.#openNew();
+    await this.#campaigns.openNew();
     return { leads, unfolded: leads ? await unfoldedCampaigns(this.#db) : [] };
   }
 
-  /**
-   * Serves a campaign file: a new campaign is stored; a known one must be the same, or still without contribution.
-   * @returns how the campaign's data files were read
-   * @throws CampaignFileError for a bad file; Error when the file no longer fits what was contributed under its id
-   */
-  async addCampaign(path: string): Promise<DataSetReport[]> {
-    const { definition, terms, dataSets } = await loadCampaign(path, this.#blobs);
-    const { id } = definition.manifest;
-    const hash = definitionHash(definition);
-    const stored = await this.#db
-      .selectFrom('campaigns')
-      .select('definition_hash')
-      .where('id', '=', id)
-      .executeTakeFirst();
-    if (stored && stored.definition_hash !== hash) await this.#forgetUnstarted(id, path);
-    await this.#db.transaction().execute(async (transaction) => {
-      await transaction
-        .insertInto('campaigns')
-        .values({
-          id,
-          definition_hash: hash,
-          definition: JSON.stringify(definition),
-          opened_at: this.#now(),
-          head_sequence: 0,
-          head_hash: hash,
-          status: terms.draft ? 'draft' : 'open',
-          terms: JSON.stringify(terms),
-        })
-        .onConflict((conflict) =>
-          conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition), terms: JSON.stringify(terms) }),
-        )
-        .execute();
-      await transaction.deleteFrom('files').where('campaign_id', '=', id).execute();
-      const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
-      await transaction.insertInto('files').values(files).execute();
-    });
-    await this.#open(definition, hash);
-    return dataSets;
+  /** As `OpenCampaigns.add`. */
+  addCampaign(path: string): Promise<DataSetReport[]> {
+    return this.#campaigns.add(path);
   }
 
   /** Opens, pauses or closes a campaign. @throws Refusal `unknown_campaign`, `wrong_status` */
   async move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<Outcome<CampaignStatus>> {
-    this.#campaign(campaignId);
+    this.#campaigns.get(campaignId);
     const status = await moveCampaign(this.#db, campaignId, action);
     return this.#moved({ campaignId, status, why: 'so its organiser decided' });
   }
@@ -192,20 +147,19 @@ export class Ledger {
   }
 
   async #moved({ campaignId, status, why }: StatusChange): Promise<Outcome<CampaignStatus>> {
-    const entry = await this.#log(campaignId, 'status', `the campaign is ${status}: ${why}`);
-    return this.#outcome(campaignId, status, [entry]);
+    const entry = await this.#reports.log(campaignId, 'status', `the campaign is ${status}: ${why}`);
+    return this.#reports.outcome(campaignId, status, [entry]);
   }
 
   /** The manifests of all campaigns served. */
   manifests(): Manifest[] {
-    return [...this.#campaigns.values()].map(({ definition }) => definition.manifest);
+    return this.#campaigns.manifests();
   }
 
   /** All campaigns, also those that are in no public list. */
   async campaigns(): Promise<CampaignEntry[]> {
     const lives = await readLives(this.#db);
-    return [...this.#campaigns.values()].flatMap(({ definition: { manifest } }) => {
-      const { id, name, description } = manifest;
+    return this.#campaigns.manifests().flatMap(({ id, name, description }) => {
       const life = lives.get(id);
       // Without one, another server has deleted it.
       return life ? [{ id, name, description, status: life.status, private: life.terms.private }] : [];
@@ -214,9 +168,7 @@ export class Ledger {
 
   /** Deletes a campaign with everything that belongs to it alone. @throws Refusal `unknown_campaign` */
   async deleteCampaign(campaignId: string): Promise<void> {
-    await deleteCampaign(this.#db, this.#blobs, this.#campaign(campaignId).definition);
-    this.#campaigns.delete(campaignId);
-    this.#leases.forget(campaignId);
+    await this.#campaigns.delete(campaignId);
   }
 
   /** The SHA-256 of the token that opens the admin API; null while there is none. */
@@ -226,30 +178,30 @@ export class Ledger {
 
   /** @throws Refusal `unknown_campaign` */
   async createInvite(campaignId: string, limits: InviteLimits): Promise<{ id: string; token: string }> {
-    this.#campaign(campaignId);
+    this.#campaigns.get(campaignId);
     return createInvite(this.#db, campaignId, limits, this.#now());
   }
 
   /** @throws Refusal `unknown_campaign` */
   async listInvites(campaignId: string): Promise<Invite[]> {
-    this.#campaign(campaignId);
+    this.#campaigns.get(campaignId);
     return listInvites(this.#db, campaignId);
   }
 
   /** @throws Refusal `unknown_campaign`, `unknown_invite` */
   async revokeInvite(campaignId: string, id: string): Promise<void> {
-    this.#campaign(campaignId);
+    this.#campaigns.get(campaignId);
     await revokeInvite(this.#db, campaignId, id);
   }
 
   /** The whole definition, for the evaluation thread. @throws Refusal `unknown_campaign` */
   definition(campaignId: string): CampaignDefinition {
-    return this.#campaign(campaignId).definition;
+    return this.#campaigns.get(campaignId).definition;
   }
 
   /** The folder with the files that evaluation reads, all of them on this machine. @throws Refusal `unknown_campaign` */
   async evaluationFolder(campaignId: string): Promise<string> {
-    const { manifest, heldOutSha256 } = this.#campaign(campaignId).definition;
+    const { manifest, heldOutSha256 } = this.#campaigns.get(campaignId).definition;
     const hashes = [...modelFiles(manifest).map(({ sha256 }) => sha256), heldOutSha256];
     const paths: string[] = [];
     for (const sha256 of hashes) paths.push(await this.#blobs.file(sha256));
@@ -267,7 +219,7 @@ export class Ledger {
    * @throws Refusal `protocol_version`, `no_shard_free`, and those of `admit`
    */
   async join(request: JoinRequest, address?: string): Promise<Outcome<Lease>> {
-    const { definition } = this.#campaign(request.campaignId);
+    const { definition } = this.#campaigns.get(request.campaignId);
     if (request.protocol !== PROTOCOL_VERSION) {
       throw new Refusal(
         'protocol_version',
@@ -278,12 +230,12 @@ export class Ledger {
     const clientId = await clientIdOf(request.publicKey);
     const { lease, client } = await this.#leases.join(request, clientId, definition);
     if (!lease.resumed) await note(lease.leaseId);
-    const entry = await this.#log(
+    const entry = await this.#reports.log(
       request.campaignId,
       lease.resumed ? 'resumed' : 'joined',
       `${clientId} ${lease.resumed ? 'is back with' : 'has'} ${shardName(client)}, on ${request.device.backend}`,
     );
-    return this.#outcome(request.campaignId, lease, [{ type: 'client', client }, entry]);
+    return this.#reports.outcome(request.campaignId, lease, [{ type: 'client', client }, entry]);
   }
 
   /** Extends a lease and returns its new deadline (epoch ms). @throws Refusal as `LeaseBook.heartbeat` */
@@ -294,14 +246,14 @@ export class Ledger {
   async progress(progress: Progress): Promise<Outcome<null>> {
     const { campaignId } = await this.#leases.holder(progress.leaseId);
     const client = await this.#leases.progress(progress, await this.#leaseTtl(progress.leaseId));
-    return this.#outcome(campaignId, null, [{ type: 'client', client }]);
+    return this.#reports.outcome(campaignId, null, [{ type: 'client', client }]);
   }
 
   async leave(leaseId: string): Promise<Outcome<null>> {
     const { campaignId } = await this.#leases.holder(leaseId);
     const client = await this.#leases.leave(leaseId);
-    const entry = await this.#log(campaignId, 'left', `${client.clientId} gave ${shardName(client)} back`);
-    return this.#outcome(campaignId, null, [{ type: 'client', client }, entry]);
+    const entry = await this.#reports.log(campaignId, 'left', `${client.clientId} gave ${shardName(client)} back`);
+    return this.#reports.outcome(campaignId, null, [{ type: 'client', client }, entry]);
   }
 
   /** Ends leases whose deadline has passed; one outcome per client that vanished. */
@@ -309,11 +261,11 @@ export class Ledger {
     const outcomes: { campaignId: string; leaseId: string; outcome: Outcome<null> }[] = [];
     for (const { campaignId, client } of await this.#leases.sweep()) {
       const message = `${client.clientId} has not been heard of; ${shardName(client)} is free again`;
-      const entry = await this.#log(campaignId, 'expired', message);
+      const entry = await this.#reports.log(campaignId, 'expired', message);
       outcomes.push({
         campaignId,
         leaseId: client.leaseId,
-        outcome: await this.#outcome(campaignId, null, [{ type: 'client', client }, entry]),
+        outcome: await this.#reports.outcome(campaignId, null, [{ type: 'client', client }, entry]),
       });
     }
     return outcomes;
@@ -333,47 +285,45 @@ export class Ledger {
   async finishUpload(contributionId: string): Promise<Outcome<Receipt & { campaignId: string }>> {
     const { leaseId, ...receipt } = await this.#intake.finish(contributionId);
     const { campaignId } = receipt;
-    if (receipt.repeated) return this.#outcome(campaignId, receipt, []);
+    if (receipt.repeated) return this.#reports.outcome(campaignId, receipt, []);
     const client = await this.#leases.spend(leaseId, contributionId);
     const { contributions } = await readCampaign(this.#db, campaignId);
     const contribution = contributions.find((row) => row.contributionId === contributionId)!;
-    const entry = await this.#log(
+    const entry = await this.#reports.log(
       campaignId,
       'accepted',
       `contribution #${receipt.sequence} of ${client.clientId} (${shardName(client)}) is in the ledger`,
     );
     const changes: Change[] = [{ type: 'contribution', contribution }, { type: 'client', client }, entry];
-    return this.#outcome(campaignId, receipt, changes);
+    return this.#reports.outcome(campaignId, receipt, changes);
   }
 
   /** Records why an upload was refused, on the client's row and in the log. @throws Refusal `unknown_lease` */
   async refused(leaseId: string, refusal: RefusalMessage): Promise<Outcome<null>> {
     const { campaignId } = await this.#leases.holder(leaseId);
     const client = await this.#leases.noteRefusal(leaseId, refusal);
-    const entry = await this.#log(campaignId, 'refused', `upload of ${client.clientId}: ${refusal.message}`);
-    return this.#outcome(campaignId, null, [{ type: 'client', client }, entry]);
+    const entry = await this.#reports.log(campaignId, 'refused', `upload of ${client.clientId}: ${refusal.message}`);
+    return this.#reports.outcome(campaignId, null, [{ type: 'client', client }, entry]);
   }
 
   /** Folds what is in the ledger and in no version, into one new version; null when there is nothing, or another leads. */
   async fold(campaignId: string): Promise<Outcome<number> | null> {
-    if (!this.#foldLease.isHeld) return null;
     // It may have been deleted since somebody asked.
-    const version = await this.#campaigns
-      .get(campaignId)
-      ?.adapter.foldPending(this.#now())
-      .catch((error: unknown) => {
-        if (error instanceof LeaseTaken) return null;
-        throw error;
-      });
+    if (!this.#foldLease.isHeld || !this.#campaigns.has(campaignId)) return null;
+    const { adapter } = this.#campaigns.get(campaignId);
+    const version = await adapter.foldPending(this.#now()).catch((error: unknown) => {
+      if (error instanceof LeaseTaken) return null;
+      throw error;
+    });
     if (!version) return null;
     const count = version.contributionIds.length;
     const what = `version ${version.version} holds ${count} contribution${count === 1 ? '' : 's'}`;
-    const entry = await this.#log(campaignId, 'merged', what);
+    const entry = await this.#reports.log(campaignId, 'merged', what);
     const { contributions } = await readCampaign(this.#db, campaignId);
     const folded = contributions
       .filter(({ foldedVersion }) => foldedVersion === version.version)
       .map((contribution): Change => ({ type: 'contribution', contribution }));
-    return this.#outcome(campaignId, version.version, [{ type: 'version', version }, ...folded, entry]);
+    return this.#reports.outcome(campaignId, version.version, [{ type: 'version', version }, ...folded, entry]);
   }
 
   /**
@@ -390,72 +340,44 @@ export class Ledger {
     if (!row) throw new Refusal('unknown_contribution', `This ledger has no contribution ${contributionId}.`);
     const { campaign_id: campaignId, sequence } = row;
     if (!this.#foldLease.isHeld) await this.#foldLease.take();
-    const version = await this.#campaign(campaignId).adapter.withdraw(contributionId, this.#now());
+    const version = await this.#campaigns.get(campaignId).adapter.withdraw(contributionId, this.#now());
     const without = version ? `version ${version.version} is without it` : 'no version held it';
-    const entry = await this.#log(campaignId, 'withdrawn', `contribution #${sequence} was withdrawn; ${without}`);
+    const entry = await this.#reports.log(
+      campaignId,
+      'withdrawn',
+      `contribution #${sequence} was withdrawn; ${without}`,
+    );
     const { contributions } = await readCampaign(this.#db, campaignId);
     const contribution = contributions.find((other) => other.contributionId === contributionId)!;
     const changes: Change[] = [{ type: 'contribution', contribution }, entry];
     if (version) changes.unshift({ type: 'version', version });
-    return this.#outcome(campaignId, { campaignId, version: version?.version ?? null }, changes);
+    return this.#reports.outcome(campaignId, { campaignId, version: version?.version ?? null }, changes);
   }
 
   /** A version as observers hear of it, from a server that did not make it. */
   async versionOutcome(campaignId: string, version: number): Promise<Outcome<null>> {
     const found = (await readCampaign(this.#db, campaignId)).versions.find((row) => row.version === version);
-    return this.#outcome(campaignId, null, found ? [{ type: 'version', version: found }] : []);
+    return this.#reports.outcome(campaignId, null, found ? [{ type: 'version', version: found }] : []);
   }
 
-  /** What has no evaluation yet: newest version first, then older ones, then contributions alone but for withdrawn ones. */
-  async unevaluated(campaignId: string): Promise<EvaluationSubject[]> {
-    const { versions, contributions } = await readCampaign(this.#db, campaignId);
-    const bare = versions.filter(({ evaluation }) => !evaluation).toReversed();
-    const unheard = contributions.filter(({ alone, withdrawn }) => !alone && !withdrawn);
-    return [
-      ...bare.map(({ version }) => ({ kind: 'version' as const, version })),
-      ...unheard.map(({ contributionId, sequence }) => ({ kind: 'contribution' as const, contributionId, sequence })),
-    ];
+  /** As `Scoring.unevaluated`. */
+  unevaluated(campaignId: string): Promise<EvaluationSubject[]> {
+    return this.#scoring.unevaluated(campaignId);
   }
 
-  /** The flat adapter values of a version, or of one contribution alone. */
-  async subjectValues(campaignId: string, subject: EvaluationSubject): Promise<Float32Array> {
-    const { definition, adapter } = this.#campaign(campaignId);
-    if (subject.kind === 'version') return adapter.values(subject.version);
-    const { sha256 } = await this.#db
-      .selectFrom('contributions')
-      .select('sha256')
-      .where('contribution_id', '=', subject.contributionId)
-      .executeTakeFirstOrThrow();
-    const { layout, upload } = definition.manifest;
-    return adapter.fromStart(decodeDelta(await this.#blobs.read(sha256), { size: layout.size, codec: upload.codec }));
+  /** As `Scoring.values`. */
+  subjectValues(campaignId: string, subject: EvaluationSubject): Promise<Float32Array> {
+    return this.#scoring.values(campaignId, subject);
   }
 
-  async recordEvaluation(
-    campaignId: string,
-    subject: EvaluationSubject,
-    result: EvaluationResult,
-  ): Promise<Outcome<null>> {
-    const key = subject.kind === 'version' ? String(subject.version) : subject.contributionId;
-    await this.#db
-      .insertInto('evaluations')
-      .values({ campaign_id: campaignId, kind: subject.kind, subject: key, result: JSON.stringify(result) })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
-    const { versions, contributions } = await readCampaign(this.#db, campaignId);
-    const figures = `held-out loss ${result.loss.toFixed(4)}, exact match ${(result.accuracy * 100).toFixed(1)} %`;
-    if (subject.kind === 'contribution') {
-      const contribution = contributions.find((row) => row.contributionId === subject.contributionId)!;
-      const entry = await this.#log(campaignId, 'evaluated', `contribution #${subject.sequence} alone: ${figures}`);
-      return this.#outcome(campaignId, null, [{ type: 'contribution', contribution }, entry]);
-    }
-    const version = versions.find((row) => row.version === subject.version)!;
-    const entry = await this.#log(campaignId, 'evaluated', `version ${subject.version}: ${figures}`);
-    return this.#outcome(campaignId, null, [{ type: 'version', version }, entry]);
+  /** As `Scoring.record`. */
+  recordEvaluation(campaignId: string, subject: EvaluationSubject, result: EvaluationResult): Promise<Outcome<null>> {
+    return this.#scoring.record(campaignId, subject, result);
   }
 
   /** The PEFT folder of a version; the newest unless told. @throws Refusal `unknown_version`, `version_archived` */
   async exportVersion(campaignId: string, version?: number): Promise<PeftFiles & { version: number }> {
-    const { adapter } = this.#campaign(campaignId);
+    const { adapter } = this.#campaigns.get(campaignId);
     const wanted = version ?? (await adapter.newestVersion());
     return { version: wanted, ...(await adapter.exportVersion(wanted)) };
   }
@@ -467,11 +389,11 @@ export class Ledger {
 
   /** Everything observers see, but for who is connected: that the ledger does not know. */
   async state(campaignId: string): Promise<Omit<CampaignState, 'online'>> {
-    const { manifest } = this.#campaign(campaignId).definition;
+    const { manifest } = this.#campaigns.get(campaignId).definition;
     return {
       campaignId,
       name: manifest.name,
-      ...(await this.#counts(campaignId)),
+      ...(await this.#reports.counts(campaignId)),
       clients: await this.#leases.clients(campaignId),
       ...(await readCampaign(this.#db, campaignId)),
       serverTime: this.#now(),
@@ -484,76 +406,9 @@ export class Ledger {
     await this.#db.destroy();
   }
 
-  #campaign(campaignId: string): OpenCampaign {
-    const campaign = this.#campaigns.get(campaignId);
-    if (!campaign) throw unknownCampaign(campaignId);
-    return campaign;
-  }
-
-  /** Opens the campaigns that are not open here, or were replaced since; forgets those that are gone. */
-  async #openNew(): Promise<void> {
-    const rows = await this.#db.selectFrom('campaigns').select(['id', 'definition_hash as hash']).execute();
-    for (const id of this.#campaigns.keys()) {
-      if (rows.some((row) => row.id === id)) continue;
-      this.#campaigns.delete(id);
-      this.#leases.forget(id);
-    }
-    for (const { id, hash } of rows) {
-      if (this.#campaigns.get(id)?.hash === hash) continue;
-      const { definition } = await this.#db
-        .selectFrom('campaigns')
-        .select('definition')
-        .where('id', '=', id)
-        .executeTakeFirstOrThrow();
-      await this.#open(campaignDefinitionSchema.parse(JSON.parse(definition)), hash);
-    }
-  }
-
-  async #open(definition: CampaignDefinition, hash: string): Promise<void> {
-    const store = { db: this.#db, blobs: this.#blobs, foldLease: this.#foldLease, snapshots: this.#snapshots };
-    const adapter = await GlobalAdapter.open(definition, store, this.#now());
-    this.#campaigns.set(definition.manifest.id, { definition, adapter, hash });
-  }
-
-  /** A campaign that nobody contributed to may change; its versions, uploads and leases meant another one. */
-  async #forgetUnstarted(campaignId: string, path: string): Promise<void> {
-    const { contributions } = await readCampaign(this.#db, campaignId);
-    if (contributions.length > 0) {
-      throw new Error(
-        `${path} has changed since ${contributions.length} contributions were made to the campaign "${campaignId}". ` +
-          'Give the changed campaign another id, or start it with another --data directory.',
-      );
-    }
-    await this.#db.transaction().execute(async (transaction) => {
-      await transaction.deleteFrom('campaigns').where('id', '=', campaignId).execute();
-      for (const table of ['versions', 'snapshots', 'evaluations', 'uploads', 'leases'] as const) {
-        await transaction.deleteFrom(table).where('campaign_id', '=', campaignId).execute();
-      }
-    });
-    this.#leases.forget(campaignId);
-  }
-
   async #leaseTtl(leaseId: string): Promise<number> {
     const { campaignId } = await this.#leases.holder(leaseId);
-    return this.#campaign(campaignId).definition.manifest.lease.ttlMs;
-  }
-
-  async #counts(campaignId: string) {
-    const { definition } = this.#campaign(campaignId);
-    return countCampaign(this.#db, definition, (await this.#leases.leasedShards(campaignId)).size);
-  }
-
-  async #outcome<Value>(campaignId: string, value: Value, changes: Change[]): Promise<Outcome<Value>> {
-    return { value, changes, counts: await this.#counts(campaignId) };
-  }
-
-  async #log(campaignId: string, kind: LogEntry['kind'], message: string): Promise<Change> {
-    const entry: LogEntry = { at: this.#now(), kind, message };
-    await this.#db
-      .insertInto('log')
-      .values({ campaign_id: campaignId, ...entry })
-      .execute();
-    return { type: 'log', entry };
+    return this.#campaigns.get(campaignId).definition.manifest.lease.ttlMs;
   }
 }
 

@@ -1,0 +1,148 @@
+/** The campaigns that this server has open: read from the ledger, where another server may add, replace or delete them. */
+import type { Manifest } from '@oneround/fl-core';
+import {
+  campaignDefinitionSchema,
+  definitionHash,
+  loadCampaign,
+  servedFiles,
+  type CampaignDefinition,
+  type DataSetReport,
+} from '../campaign/index.ts';
+import { unknownCampaign } from './campaign-life.ts';
+import { deleteCampaign } from './delete-campaign.ts';
+import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
+
+/** A campaign with its adapter. */
+export interface OpenCampaign {
+  definition: CampaignDefinition;
+  adapter: GlobalAdapter;
+}
+
+export interface OpenCampaignsParts {
+  store: AdapterStore;
+  /** Epoch milliseconds. */
+  now: () => number;
+  /** Told of each campaign that is gone, or was replaced before anybody contributed. */
+  onGone: (campaignId: string) => void;
+}
+
+export class OpenCampaigns {
+  readonly #store: AdapterStore;
+  readonly #now: () => number;
+  readonly #onGone: (campaignId: string) => void;
+  /** Each with the `definition_hash` of its row. */
+  readonly #open = new Map<string, OpenCampaign & { hash: string }>();
+
+  constructor({ store, now, onGone }: OpenCampaignsParts) {
+    this.#store = store;
+    this.#now = now;
+    this.#onGone = onGone;
+  }
+
+  /** @throws Refusal `unknown_campaign` */
+  get(campaignId: string): OpenCampaign {
+    const campaign = this.#open.get(campaignId);
+    if (!campaign) throw unknownCampaign(campaignId);
+    return campaign;
+  }
+
+  has(campaignId: string): boolean {
+    return this.#open.has(campaignId);
+  }
+
+  manifests(): Manifest[] {
+    return [...this.#open.values()].map(({ definition }) => definition.manifest);
+  }
+
+  /**
+   * Serves a campaign file: a new campaign is stored; a known one must be the same, or still without contribution.
+   * @returns how the campaign's data files were read
+   * @throws CampaignFileError for a bad file; Error when the file no longer fits what was contributed under its id
+   */
+  async add(path: string): Promise<DataSetReport[]> {
+    const { db, blobs } = this.#store;
+    const { definition, terms, dataSets } = await loadCampaign(path, blobs);
+    const { id } = definition.manifest;
+    const hash = definitionHash(definition);
+    const stored = await db.selectFrom('campaigns').select('definition_hash').where('id', '=', id).executeTakeFirst();
+    if (stored && stored.definition_hash !== hash) await this.#forgetUnstarted(id, path);
+    await db.transaction().execute(async (transaction) => {
+      await transaction
+        .insertInto('campaigns')
+        .values({
+          id,
+          definition_hash: hash,
+          definition: JSON.stringify(definition),
+          opened_at: this.#now(),
+          head_sequence: 0,
+          head_hash: hash,
+          status: terms.draft ? 'draft' : 'open',
+          terms: JSON.stringify(terms),
+        })
+        .onConflict((conflict) =>
+          conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition), terms: JSON.stringify(terms) }),
+        )
+        .execute();
+      await transaction.deleteFrom('files').where('campaign_id', '=', id).execute();
+      const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
+      await transaction.insertInto('files').values(files).execute();
+    });
+    await this.#openOne(definition, hash);
+    return dataSets;
+  }
+
+  /** Opens the campaigns that are not open here, or were replaced since; forgets those that are gone. */
+  async openNew(): Promise<void> {
+    const { db } = this.#store;
+    const rows = await db.selectFrom('campaigns').select(['id', 'definition_hash as hash']).execute();
+    for (const id of this.#open.keys()) {
+      if (rows.some((row) => row.id === id)) continue;
+      this.#open.delete(id);
+      this.#onGone(id);
+    }
+    for (const { id, hash } of rows) {
+      if (this.#open.get(id)?.hash === hash) continue;
+      const { definition } = await db
+        .selectFrom('campaigns')
+        .select('definition')
+        .where('id', '=', id)
+        .executeTakeFirstOrThrow();
+      await this.#openOne(campaignDefinitionSchema.parse(JSON.parse(definition)), hash);
+    }
+  }
+
+  /** Deletes a campaign with everything that belongs to it alone. @throws Refusal `unknown_campaign` */
+  async delete(campaignId: string): Promise<void> {
+    await deleteCampaign(this.#store.db, this.#store.blobs, this.get(campaignId).definition);
+    this.#open.delete(campaignId);
+    this.#onGone(campaignId);
+  }
+
+  async #openOne(definition: CampaignDefinition, hash: string): Promise<void> {
+    const adapter = await GlobalAdapter.open(definition, this.#store, this.#now());
+    this.#open.set(definition.manifest.id, { definition, adapter, hash });
+  }
+
+  /** A campaign that nobody contributed to may change; its versions, uploads and leases meant another one. */
+  async #forgetUnstarted(campaignId: string, path: string): Promise<void> {
+    const { db } = this.#store;
+    const { contributions } = await db
+      .selectFrom('contributions')
+      .select((row) => row.fn.countAll<number>().as('contributions'))
+      .where('campaign_id', '=', campaignId)
+      .executeTakeFirstOrThrow();
+    if (Number(contributions) > 0) {
+      throw new Error(
+        `${path} has changed since ${contributions} contributions were made to the campaign "${campaignId}". ` +
+          'Give the changed campaign another id, or start it with another --data directory.',
+      );
+    }
+    await db.transaction().execute(async (transaction) => {
+      await transaction.deleteFrom('campaigns').where('id', '=', campaignId).execute();
+      for (const table of ['versions', 'snapshots', 'evaluations', 'uploads', 'leases'] as const) {
+        await transaction.deleteFrom(table).where('campaign_id', '=', campaignId).execute();
+      }
+    });
+    this.#onGone(campaignId);
+  }
+}
