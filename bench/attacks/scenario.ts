@@ -18,6 +18,7 @@ import {
   searchServerScale,
   SeededRandom,
   standingAfter,
+  type StoredCandidate,
   type SumRule,
   trimmedMeanRule,
   type Verdict,
@@ -83,7 +84,7 @@ export class Battlefield {
     };
     for (const rule of cohortRules) losses[rule.name] = await this.#loss(rule.merge(raw));
     const onArrival = await this.#arrive(arrivals);
-    const { verdicts, standing } = await closeScreening(this.#policy, this.#rule, arrivals, this.#gate);
+    const { verdicts, standing } = await closeScreening(this.#policy, this.#rule, arrivals.map(stored), this.#gate);
     losses.screened = await this.#loss(standing.merge.mean());
     return {
       name,
@@ -159,4 +160,8 @@ function arrange(honest: readonly Candidate[], hostile: readonly Candidate[], fi
   if (first) return [...hostile, ...arrivals];
   for (const one of hostile) arrivals.splice(random.nextInt(arrivals.length + 1), 0, one);
   return arrivals;
+}
+
+function stored({ delta, ...candidate }: Candidate): StoredCandidate {
+  return { ...candidate, read: async () => delta };
 }

@@ -74,5 +74,6 @@ export function startEvaluating(
 }
 
 function nameOf(subject: EvaluationSubject): string {
+  if (subject.kind === 'trial') return `trial ${subject.key.slice(0, 12)}`;
   return subject.kind === 'version' ? `version ${subject.version}` : `contribution ${subject.contributionId}`;
 }

@@ -13,7 +13,7 @@ import { AdminAccess, addAdminRoutes, organiserOf } from './admin/index.ts';
 import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
 import { startDuty, type Duty } from './duty.ts';
 import { startEvaluating, type Evaluating } from './evaluating.ts';
-import { startFolding } from './folding.ts';
+import { startFolding, type Folding } from './folding.ts';
 import { addOperationsRoutes, makeHttpServer, trackConnections, type OpenConnections } from './http/index.ts';
 import { lockDataDir, nameOfDatabase, openPool, thisProcess, type Ledger, type LedgerOptions } from './ledger/index.ts';
 import {
@@ -263,7 +263,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       }
     },
     fold: folds.request,
-    sweep: () => sweep(ledger, rooms, activity),
+    sweep: () => sweep(ledger, { rooms, activity, evaluating, folds }),
     onError: (error) => activity.failed('sweep', error),
   });
   closers.push(duty.stop);
@@ -305,7 +305,11 @@ function joinOthers(
   return others;
 }
 
-async function sweep(ledger: Thread<Ledger>['call'], rooms: CampaignRooms, activity: Activity): Promise<void> {
+async function sweep(
+  ledger: Thread<Ledger>['call'],
+  parts: { rooms: CampaignRooms; activity: Activity; evaluating: Evaluating; folds: Folding },
+): Promise<void> {
+  const { rooms, activity, evaluating, folds } = parts;
   try {
     for (const { campaignId, leaseId, outcome } of await ledger.sweep()) {
       rooms.publish(campaignId, outcome);
@@ -313,7 +317,10 @@ async function sweep(ledger: Thread<Ledger>['call'], rooms: CampaignRooms, activ
     }
     for (const { campaignId, outcome } of await ledger.advance()) {
       rooms.publish(campaignId, outcome);
-      activity.moved({ campaignId, status: outcome.value });
+      // What was let in waits for a fold; a search may wait for an evaluation, and a new version does.
+      folds.request(campaignId);
+      evaluating.wake(campaignId);
+      if (outcome.value !== null) activity.moved({ campaignId, status: outcome.value });
     }
   } catch (error) {
     activity.failed('sweep', error);

@@ -92,6 +92,34 @@ export type PartitionStrategy = z.infer<typeof partitionStrategySchema>;
 export const deltaCodecSchema = z.enum(['f32', 'int8']);
 export type DeltaCodec = z.infer<typeof deltaCodecSchema>;
 
+/** What contributions are looked at for before they count (docs/merging.md, Screens). */
+export const screenSettingsSchema = z.strictObject({
+  /** Merged contributions from which on a new one's direction is compared with theirs. */
+  warmUp: z.int().min(1).max(1000).default(3),
+  /** The worst domain's held-out loss may rise to `1 + tolerance` times the best there has been. */
+  tolerance: z.number().nonnegative().max(100).default(0.5),
+});
+export type ScreenSettings = z.infer<typeof screenSettingsSchema>;
+
+/** How contributions become the global adapter: every bit of it follows from these and the ledger. */
+export const mergeSettingsSchema = z.strictObject({
+  weights: z
+    .strictObject({
+      by: z.enum(['label-tokens', 'equal']).default('label-tokens'),
+      /** Most that the contributions of one client count together, in the same unit. */
+      clientCap: z.int().positive().optional(),
+    })
+    .prefault({}),
+  /** Null lets every well-formed contribution in. */
+  screens: screenSettingsSchema.nullable().prefault({}),
+  /** When the campaign closes, how far to go in the direction of the mean is chosen by held-out loss. */
+  scaleSearch: z.boolean().default(true),
+});
+export type MergeSettings = z.infer<typeof mergeSettingsSchema>;
+
+/** How campaigns that were stored before there was a choice are merged. */
+const plainMerge: MergeSettings = { weights: { by: 'label-tokens' }, screens: null, scaleSearch: false };
+
 /** Who may take part, how often, and until when. Decides no bit of the adapter, so it may change in a campaign's life. */
 export const campaignTermsSchema = z.strictObject({
   /** A new campaign waits for its organiser to open it. */
@@ -133,6 +161,7 @@ export const campaignConfigSchema = z.strictObject({
   lease: z
     .strictObject({ ttlMs: z.int().min(1000), heartbeatMs: z.int().min(200) })
     .default({ ttlMs: 30_000, heartbeatMs: 5_000 }),
+  merge: mergeSettingsSchema.prefault({}),
   terms: campaignTermsSchema.prefault({}),
 });
 export type CampaignConfig = z.infer<typeof campaignConfigSchema>;
@@ -177,6 +206,7 @@ export const manifestSchema = z.strictObject({
     window: z.int().positive(),
   }),
   lease: z.strictObject({ ttlMs: z.int().positive(), heartbeatMs: z.int().positive() }),
+  merge: mergeSettingsSchema.default(plainMerge),
   /** A power of two that every contribution's weight is multiplied with, so that totals stay below 2^20 (fold.ts). */
   weightScale: z.number().positive().max(1),
 });

@@ -1,5 +1,5 @@
 /**
- * The ledger's hash chain: every row, a contribution or a withdrawal, carries the SHA-256 of the row before it and of its
+ * The ledger's hash chain: every row, a contribution, a withdrawal or a verdict, carries the SHA-256 of the row before it and of its
  * own content, so a row that is changed, dropped, put in or moved is noticed by whoever reads the rows in order
  * (docs/ledger.md lists the fields).
  */
@@ -47,6 +47,26 @@ export interface LedgerWithdrawal {
   withdrawnAt: number;
 }
 
+/** What the hash of a screen's verdict covers: all of it. */
+export interface LedgerVerdict {
+  campaignId: string;
+  /** Its place among the campaign's rows. */
+  sequence: number;
+  contributionId: string;
+  /** Kept out of every version from here on, or let in again. */
+  verdict: 'quarantined' | 'admitted';
+  /** Why it is kept out; null when it is let in. */
+  reason: string | null;
+  /** Between its direction and that of what was merged; null where it was not compared. */
+  cosine: number | null;
+  /** Held-out loss of the worst domain with it, nats a label token; null where that was not evaluated, or is no number. */
+  worstLoss: number | null;
+  /** The version that is the first without it, or with it again; null when none held it before. */
+  version: number | null;
+  /** Epoch milliseconds. */
+  decidedAt: number;
+}
+
 const FORMAT = 'oneround ledger 1';
 
 /**
@@ -61,6 +81,11 @@ export function entryHash(previousHash: string, entry: LedgerEntry): Promise<str
 /** The hash of a withdrawal's row; its `kind` keeps it from ever being that of a contribution. */
 export function withdrawalHash(previousHash: string, withdrawal: LedgerWithdrawal): Promise<string> {
   return hashOf({ ...withdrawal, kind: 'withdrawal', previousHash });
+}
+
+/** The hash of a verdict's row. */
+export function verdictHash(previousHash: string, verdict: LedgerVerdict): Promise<string> {
+  return hashOf({ ...verdict, kind: 'verdict', previousHash });
 }
 
 function hashOf(fields: object): Promise<string> {

@@ -19,6 +19,7 @@ import * as z from 'zod';
 import { campaignStatusSchema } from './campaign-life.ts';
 import { campaignIdSchema, deltaCodecSchema, fileRefSchema, sha256Schema } from './campaign.ts';
 import { refusalSchema } from './refusal.ts';
+import { quarantineReasons } from './screens/index.ts';
 
 const idSchema = z.uuid();
 const countSchema = z.int().nonnegative();
@@ -135,6 +136,8 @@ export const receiptSchema = z.strictObject({
   sequence: z.int().positive(),
   /** True when this contribution had been accepted before (a repeated finish). */
   repeated: z.boolean(),
+  /** True when it is in the ledger and set aside: it is judged again when the campaign closes. */
+  quarantined: z.boolean(),
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 
@@ -165,6 +168,8 @@ export const versionSchema = z.strictObject({
   contributionIds: z.array(idSchema),
   /** Label tokens behind this version. */
   labelTokens: countSchema,
+  /** How far it goes in the direction of the mean: 1 until a campaign closes. */
+  scale: z.number().positive(),
   createdAt: epochMs,
   evaluation: evaluationSchema.nullable(),
 });
@@ -187,6 +192,17 @@ export const contributionSchema = z.strictObject({
   /** Version that first holds it; null until folded. */
   foldedVersion: z.int().positive().nullable(),
   receivedAt: epochMs,
+  /** The versions that hold it: each span's `from` on, up to and without its `to`. */
+  held: z.array(z.strictObject({ from: z.int().positive(), to: z.int().positive().nullable() })),
+  /** Why it is in no version now although nobody withdrew it; it is judged again when the campaign closes. */
+  quarantined: z
+    .strictObject({
+      at: epochMs,
+      reason: z.enum(quarantineReasons),
+      cosine: z.number().nullable(),
+      worstLoss: z.number().nullable(),
+    })
+    .nullable(),
   /** When the organiser took it out again, and the first version without it: null when no version held it. */
   withdrawn: z.strictObject({ at: epochMs, version: z.int().positive().nullable() }).nullable(),
   /** Held-out evaluation of this client's adapter alone. */
@@ -229,6 +245,7 @@ export const logEntrySchema = z.strictObject({
     'refused',
     'merged',
     'withdrawn',
+    'screened',
     'evaluated',
     'status',
     'server',

@@ -7,6 +7,8 @@ import type { Remote } from '../threads/thread.ts';
 export interface Organiser {
   campaigns(): Promise<CampaignEntry[]>;
   contributions(campaignId: string): Promise<Contribution[]>;
+  /** What the screens have set aside. */
+  quarantine(campaignId: string): Promise<Contribution[]>;
   move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<CampaignStatus>;
   deleteCampaign(campaignId: string): Promise<void>;
   withdraw(contributionId: string): Promise<Withdrawn>;
@@ -44,6 +46,8 @@ export function organiserOf(
   return {
     campaigns: () => ledger.campaigns(),
     contributions: async (campaignId) => (await ledger.state(campaignId)).contributions,
+    quarantine: async (campaignId) =>
+      (await ledger.state(campaignId)).contributions.filter(({ quarantined }) => quarantined !== null),
     async move(campaignId, action) {
       const outcome = await ledger.move(campaignId, action);
       changed(campaignId, outcome);

@@ -111,6 +111,7 @@ export async function loadCampaign(
       window: WINDOW,
     },
     lease: config.lease,
+    merge: config.merge,
     // With the norm in it, no sum of accepted deltas can leave the range of exact sums.
     weightScale: weightScaleFor(totalTokens * OWN_DATA_ROOM * Math.max(1, config.upload.maxNorm)),
   });

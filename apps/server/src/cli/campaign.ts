@@ -1,5 +1,7 @@
 /** `oneround campaign`: what an organiser does with campaigns that a data directory or a server has. */
 import { InvalidArgumentError, type Command } from 'commander';
+import type { Contribution } from '@oneround/fl-core';
+import type { Invite } from '../ledger/index.ts';
 import { confirm } from './confirm.ts';
 import { addOrganiserFlags, DEFAULT_SERVER, withOrganiser, type OrganiserFlags } from './reach-organiser.ts';
 
@@ -8,7 +10,7 @@ const DAY_MS = 86_400_000;
 export function addCampaignCommand(program: Command): void {
   const campaign = program
     .command('campaign')
-    .description('list, open, pause, close or delete campaigns; invite to private ones');
+    .description('list, open, pause, close or delete campaigns; invite to private ones; what the screens set aside');
   addOrganiserFlags(campaign.command('list').description('every campaign with its status')).action(
     async (flags: OrganiserFlags) => {
       await withOrganiser(flags, async (organiser) => {
@@ -54,6 +56,49 @@ export function addCampaignCommand(program: Command): void {
     );
     console.log(`${address ?? where.server ?? DEFAULT_SERVER}/c/${id}#invite=${token}`);
   });
+  addOrganiserFlags(
+    campaign
+      .command('invites')
+      .description('the invites to a campaign, without their tokens')
+      .argument('<campaign>', 'its id'),
+  ).action(async (id: string, flags: OrganiserFlags) => {
+    const invites = await withOrganiser(flags, (organiser) => organiser.listInvites(id));
+    for (const invite of invites) console.log(lineOfInvite(invite));
+    if (invites.length === 0) console.log(`${id} has no invites.`);
+  });
+  addOrganiserFlags(
+    campaign
+      .command('revoke')
+      .description('make an invite useless; leases that were granted on it stay')
+      .argument('<campaign>', 'its id')
+      .argument('<invite>', 'the id that `invites` shows'),
+  ).action(async (id: string, invite: string, flags: OrganiserFlags) => {
+    await withOrganiser(flags, (organiser) => organiser.revokeInvite(id, invite));
+    console.log(`The invite ${invite} is revoked.`);
+  });
+  addOrganiserFlags(
+    campaign
+      .command('quarantine')
+      .description('the contributions that the screens have set aside, and why')
+      .argument('<campaign>', 'its id'),
+  ).action(async (id: string, flags: OrganiserFlags) => {
+    const contributions = await withOrganiser(flags, (organiser) => organiser.quarantine(id));
+    for (const contribution of contributions) console.log(lineOfQuarantined(contribution));
+    if (contributions.length === 0) console.log(`Nothing is set aside in ${id}.`);
+  });
+}
+
+function lineOfInvite({ id, uses, maxUses, expiresAt }: Invite): string {
+  const used = `${uses} of ${maxUses ?? 'any number of'} uses`;
+  return `${id}  ${used}, ${expiresAt === null ? 'without end' : `until ${new Date(expiresAt).toISOString()}`}`;
+}
+
+function lineOfQuarantined({ sequence, contributionId, clientId, quarantined }: Contribution): string {
+  const why =
+    quarantined?.reason === 'against-the-mean'
+      ? `its direction is not that of the others (cosine ${quarantined.cosine?.toPrecision(3) ?? 'unknown'})`
+      : `it makes the worst domain worse than allowed (held-out loss ${quarantined?.worstLoss?.toFixed(4) ?? 'infinite'})`;
+  return `#${sequence}  ${contributionId}  of ${clientId}: ${why}`;
 }
 
 function addMove(campaign: Command, action: 'open' | 'pause' | 'close', description: string): void {

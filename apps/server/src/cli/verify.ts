@@ -29,8 +29,9 @@ function ledgerOf(directory?: string, databaseUrl?: string, campaign?: string): 
 
 /** One campaign, as a line. */
 export function lineOf({ campaignId, versions, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign): string {
-  const { contributions, pending, withdrawn } = counts;
-  const held = `${contributions} contributions (${pending} not folded yet, ${withdrawn} withdrawn), ${versions} versions`;
+  const { contributions, pending, quarantined, withdrawn } = counts;
+  const apart = `${pending} not folded yet, ${quarantined} set aside, ${withdrawn} withdrawn`;
+  const held = `${contributions} contributions (${apart}), ${versions} versions`;
   const files = `${blobs} files of ${formatBytes(bytes)}`;
   return `${campaignId}: ${held}, ${files}: all as recorded, ${seconds.toFixed(2)} s; last row ${head}`;
 }

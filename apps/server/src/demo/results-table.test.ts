@@ -10,6 +10,7 @@ const version = (number: number, contributionIds: string[], loss: number): Versi
   exportSha256: 'b'.repeat(64),
   contributionIds,
   labelTokens: 10,
+  scale: 1,
   createdAt: 1,
   evaluation: evaluation(loss, 0.5),
 });
@@ -30,6 +31,8 @@ const contribution: Contribution = {
   trainingMs: 2500,
   foldedVersion: 1,
   receivedAt: 1,
+  held: [{ from: 1, to: null }],
+  quarantined: null,
   withdrawn: null,
   alone: null,
 };

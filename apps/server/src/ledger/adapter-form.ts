@@ -10,6 +10,7 @@ export interface PublishedFold {
   sha256: string;
   export_sha256: string;
   weight: number;
+  scale: number;
   /** The exact sum, Float64 little-endian: the snapshot's bytes. */
   sum: Uint8Array;
 }
@@ -44,13 +45,20 @@ export class AdapterForm {
     return exportPeft({ config: this.#model, spec, values, a: this.#start?.a, baseModelName: model.name });
   }
 
-  /** What a version with this fold is published as. */
-  publish(fold: ExactFold): PublishedFold {
-    const values = this.fromStart(fold.mean());
+  /** The values of a version: `scale` times the fold's mean away from the start. */
+  values(fold: ExactFold, scale: number): Float32Array {
+    const mean = fold.mean();
+    return this.fromStart(scale === 1 ? mean : mean.map((value) => scale * value));
+  }
+
+  /** What a version with this fold and scale is published as. */
+  publish(fold: ExactFold, scale: number): PublishedFold {
+    const values = this.values(fold, scale);
     return {
       sha256: hashBytes(new Uint8Array(values.buffer)),
       export_sha256: hashBytes(this.exportValues(values).adapterModel),
       weight: fold.weight,
+      scale,
       sum: new Uint8Array(fold.sum.buffer),
     };
   }

@@ -10,7 +10,7 @@ import {
   type CampaignTerms,
 } from '@oneround/fl-core';
 import type { LedgerDatabase } from './open-database.ts';
-import { standingContributions } from './standing-contributions.ts';
+import { countedContributions } from './standing-contributions.ts';
 
 export interface CampaignLife {
   status: CampaignStatus;
@@ -70,7 +70,7 @@ export async function moveCampaign(
   throw new Refusal('wrong_status', 'The campaign has just been changed by somebody else; look again.');
 }
 
-/** Closes what has reached a target, and ends what has closed: everything in the ledger folded, the last version scored. */
+/** Closes what has reached a target, and ends what has closed: everything in the ledger judged and folded, the last version scored. */
 export async function advanceCampaigns(db: LedgerDatabase, now: number): Promise<StatusChange[]> {
   const changes: StatusChange[] = [];
   for (const { id, status, terms } of await db
@@ -97,15 +97,20 @@ export async function advanceCampaigns(db: LedgerDatabase, now: number): Promise
 async function whyClosing(db: LedgerDatabase, id: string, terms: string, now: number): Promise<string | null> {
   const { closeAt } = campaignTermsSchema.parse(JSON.parse(terms));
   if (Object.keys(closeAt).length === 0) return null;
-  const contributions =
-    closeAt.contributions === undefined ? 0 : (await standingContributions(db, id).execute()).length;
+  const contributions = closeAt.contributions === undefined ? 0 : (await countedContributions(db, id).execute()).length;
   const losses = closeAt.plateau ? await heldOutLosses(db, id) : [];
   return reachedTarget(closeAt, { contributions, now, losses });
 }
 
 async function whyFinished(db: LedgerDatabase, id: string): Promise<string | null> {
-  const pending = await standingContributions(db, id).where('folded_version', 'is', null).executeTakeFirst();
+  const pending = await countedContributions(db, id).where('folded_version', 'is', null).executeTakeFirst();
   if (pending) return null;
+  const { settled_version: settled } = await db
+    .selectFrom('campaigns')
+    .select('settled_version')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  if (settled === null) return null;
   const { version } = await db
     .selectFrom('versions')
     .select((row) => row.fn.max('version').as('version'))

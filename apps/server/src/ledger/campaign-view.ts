@@ -10,9 +10,10 @@ import {
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { readLife } from './campaign-life.ts';
 import { takenShards } from './lease-terms.ts';
+import { isHeldBy, readMembers, spansOf } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { LedgerCounts } from './outcome.ts';
-import { standingContributions } from './standing-contributions.ts';
+import { countedContributions, quarantined } from './standing-contributions.ts';
 
 const LOG_ENTRIES = 200;
 
@@ -33,6 +34,8 @@ export async function readCampaign(db: LedgerDatabase, campaignId: string): Prom
     .execute();
   const evaluations = await readEvaluations(db, campaignId);
   const withdrawals = await readWithdrawals(db, campaignId);
+  const verdicts = await readQuarantined(db, campaignId);
+  const members = new Map((await readMembers(db, campaignId)).map((member) => [member.contributionId, member]));
   const contributions = rows.map((row): Contribution => ({
     contributionId: row.contribution_id,
     sequence: row.sequence,
@@ -49,6 +52,8 @@ export async function readCampaign(db: LedgerDatabase, campaignId: string): Prom
     trainingMs: row.training_ms,
     foldedVersion: row.folded_version,
     receivedAt: row.received_at,
+    held: spansOf(members.get(row.contribution_id) ?? { changes: [] }),
+    quarantined: verdicts.get(row.contribution_id) ?? null,
     withdrawn: withdrawals.get(row.contribution_id) ?? null,
     alone: evaluations.get(`contribution ${row.contribution_id}`) ?? null,
   }));
@@ -72,9 +77,10 @@ export async function readCampaign(db: LedgerDatabase, campaignId: string): Prom
       sha256: row.sha256,
       exportSha256: row.export_sha256,
       contributionIds: contributions
-        .filter((contribution) => isHeldBy(contribution, row.version))
+        .filter(({ contributionId }) => isHeldBy(members.get(contributionId) ?? { changes: [] }, row.version))
         .map(({ contributionId }) => contributionId),
       labelTokens: row.label_tokens,
+      scale: row.scale,
       createdAt: row.created_at,
       evaluation: evaluations.get(`version ${row.version}`) ?? null,
     })),
@@ -89,11 +95,6 @@ async function readEvaluations(db: LedgerDatabase, campaignId: string): Promise<
   );
 }
 
-function isHeldBy({ foldedVersion, withdrawn }: Contribution, version: number): boolean {
-  if (foldedVersion === null || foldedVersion > version) return false;
-  return withdrawn === null || withdrawn.version! > version;
-}
-
 async function readWithdrawals(db: LedgerDatabase, campaignId: string) {
   const rows = await db
     .selectFrom('withdrawals')
@@ -103,18 +104,34 @@ async function readWithdrawals(db: LedgerDatabase, campaignId: string) {
   return new Map(rows.map(({ contribution_id, ...withdrawn }) => [contribution_id, withdrawn]));
 }
 
+/** What is set aside now, by contribution. */
+async function readQuarantined(db: LedgerDatabase, campaignId: string) {
+  const rows = await db
+    .selectFrom('verdicts')
+    .select(['contribution_id', 'verdict', 'reason', 'cosine', 'worst_loss as worstLoss', 'decided_at as at'])
+    .where('campaign_id', '=', campaignId)
+    .orderBy('sequence')
+    .execute();
+  return new Map(
+    rows.map(({ contribution_id, verdict, reason, ...figures }) => [
+      contribution_id,
+      verdict === 'quarantined' && reason !== null ? { reason, ...figures } : null,
+    ]),
+  );
+}
+
 /** How many shards have as many contributions as the campaign wants of each. */
 async function countContributedShards(
   db: LedgerDatabase,
   campaignId: string,
   clientsPerShard: number,
 ): Promise<number> {
-  const rows = await standingContributions(db, campaignId).execute();
+  const rows = await countedContributions(db, campaignId).execute();
   const held = rows.map((row) => ({ shardIndex: row.shard_index, isOwn: false }));
   return takenShards(held, clientsPerShard).size;
 }
 
-/** Campaigns with a contribution that is in no version, and not withdrawn. */
+/** Campaigns with a contribution that waits for a fold. */
 export async function unfoldedCampaigns(db: LedgerDatabase): Promise<string[]> {
   const rows = await db
     .selectFrom('contributions')
@@ -122,6 +139,7 @@ export async function unfoldedCampaigns(db: LedgerDatabase): Promise<string[]> {
     .distinct()
     .where('folded_version', 'is', null)
     .where('contribution_id', 'not in', db.selectFrom('withdrawals').select('contribution_id'))
+    .where('contribution_id', 'not in', quarantined(db))
     .execute();
   return rows.map(({ campaign_id }) => campaign_id);
 }

@@ -1,7 +1,7 @@
 /** The ledger's rows as links of the hash chain (fl-core's `ledger-chain.ts`), and the end of each campaign's chain. */
-import { entryHash, withdrawalHash, type LedgerEntry } from '@oneround/fl-core';
+import { entryHash, verdictHash, withdrawalHash, type LedgerEntry } from '@oneround/fl-core';
 import type { LedgerDatabase } from './open-database.ts';
-import type { ContributionTable, WithdrawalTable } from './schema.ts';
+import type { ContributionTable, VerdictTable, WithdrawalTable } from './schema.ts';
 
 /** A contribution's columns without those that the chain or the fold adds. */
 export type ContributionContent = Omit<ContributionTable, 'previous_hash' | 'row_hash' | 'folded_version'>;
@@ -64,6 +64,24 @@ export function withdrawalRowHash(
     contributionId: row.contribution_id,
     version: row.version,
     withdrawnAt: row.withdrawn_at,
+  });
+}
+
+/** The hash of a verdict's row. */
+export function verdictRowHash(
+  previousHash: string,
+  row: Omit<VerdictTable, 'previous_hash' | 'row_hash'>,
+): Promise<string> {
+  return verdictHash(previousHash, {
+    campaignId: row.campaign_id,
+    sequence: row.sequence,
+    contributionId: row.contribution_id,
+    verdict: row.verdict,
+    reason: row.reason,
+    cosine: row.cosine,
+    worstLoss: row.worst_loss,
+    version: row.version,
+    decidedAt: row.decided_at,
   });
 }
 

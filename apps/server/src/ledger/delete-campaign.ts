@@ -5,7 +5,7 @@ import type { Blobs } from './blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 const tablesOfCampaigns = [
-  ...(['contributions', 'withdrawals', 'versions', 'snapshots', 'evaluations', 'uploads'] as const),
+  ...(['contributions', 'withdrawals', 'verdicts', 'versions', 'snapshots', 'evaluations', 'uploads'] as const),
   ...(['leases', 'addresses', 'invites', 'files', 'log'] as const),
 ];
 

@@ -62,13 +62,13 @@ describe.each(databases)('%s', (name, open) => {
       const row = { campaign_id: 'b', version: 1, sha256: '', export_sha256: '', sum_sha256: '', created_at: now };
       await db
         .insertInto('versions')
-        .values({ ...row, weight: 0.1 + 0.2, label_tokens: 2 ** 40 + 1 })
+        .values({ ...row, weight: 0.1 + 0.2, scale: 1.5, label_tokens: 2 ** 40 + 1 })
         .execute();
-      const { created_at, weight, label_tokens } = await db
+      const { created_at, weight, scale, label_tokens } = await db
         .selectFrom('versions')
         .selectAll()
         .executeTakeFirstOrThrow();
-      expect([created_at, weight, label_tokens]).toEqual([now, 0.1 + 0.2, 2 ** 40 + 1]);
+      expect([created_at, weight, scale, label_tokens]).toEqual([now, 0.1 + 0.2, 1.5, 2 ** 40 + 1]);
     } finally {
       await db.destroy();
     }

@@ -1,29 +1,49 @@
 /**
- * The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. A
- * withdrawal makes one too, by subtraction: to the bit what it would be without the contribution.
+ * The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. What goes
+ * out, withdrawn or found wanting, goes by subtraction: the version after is to the bit what it would be without it.
  */
-import { ExactFold, Refusal, type Version } from '@oneround/fl-core';
+import { cosineToSum, ExactFold, Refusal, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
+import { appendVerdict, appendWithdrawal, type NewVerdict } from './append-rows.ts';
 import { hashBytes } from './blobs.ts';
-import { moveHead, readHead, withdrawalRowHash } from './chain.ts';
-import { lockCampaign } from './dialect.ts';
 import type { FoldLease } from './fold-lease.ts';
+import { difference, isHeldBy, labelTokensOf, membersOf, readMembers, weightsOf, type Member } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { countedContributions, standingContributions } from './standing-contributions.ts';
 import { VersionSums, type SumsStore } from './version-sums.ts';
 
 /** What a version adds to the ledger besides itself, in its transaction. */
 type VersionChange = (transaction: LedgerDatabase, version: number) => Promise<void>;
 
-interface NewVersion {
-  /** Behind the version, all together. */
-  labelTokens: number;
-  /** Contributions that it adds or takes away. */
-  merges: number;
+/** Ids of contributions that come in and go out with a new version. */
+interface Exchange {
+  enter: readonly string[];
+  leave: readonly string[];
+}
+
+interface NewVersion extends Exchange {
+  /** That of the version before unless told. */
+  scale?: number;
   /** Epoch milliseconds. */
   now: number;
   add: VersionChange;
+}
+
+/** A verdict on a contribution of this campaign. */
+export type ContributionVerdict = Pick<NewVerdict, 'contribution_id' | 'verdict' | 'reason' | 'cosine' | 'worst_loss'>;
+
+/** The row that lets a contribution in again. */
+export function admissionOf(contributionId: string): ContributionVerdict {
+  return { contribution_id: contributionId, verdict: 'admitted', reason: null, cosine: null, worst_loss: null };
+}
+
+/** What the screens' last look ends with. */
+export interface Settlement {
+  /** Verdicts that differ from those before. */
+  verdicts: readonly ContributionVerdict[];
+  scale: number;
 }
 
 /** Where versions are kept, and who makes them. */
@@ -39,7 +59,7 @@ export class GlobalAdapter {
   readonly #form: AdapterForm;
   #fold: ExactFold;
   #version = -1;
-  #labelTokens = 0;
+  #scale = 1;
 
   private constructor(campaign: CampaignDefinition, store: AdapterStore, form: AdapterForm) {
     this.#campaign = campaign;
@@ -55,88 +75,156 @@ export class GlobalAdapter {
     const adapter = new GlobalAdapter(campaign, store, form);
     await adapter.#refresh();
     if (adapter.#version < 0) {
-      await adapter.#commit(adapter.#fold, { labelTokens: 0, merges: 0, now, add: async () => undefined });
+      await adapter.#publish({ enter: [], leave: [], now, add: async () => undefined });
     }
     return adapter;
   }
 
   /** @throws Refusal when this delta could not be folded exactly on top of what is there; nothing changes */
-  async checkFoldable(delta: Float32Array, labelTokens: number): Promise<void> {
+  async checkFoldable(
+    delta: Float32Array,
+    { clientId, labelTokens }: Pick<Member, 'clientId' | 'labelTokens'>,
+  ): Promise<void> {
     await this.#refresh();
-    this.#copy().add(delta, this.#sums.weight(labelTokens));
+    const alone = { contributionId: '', clientId, sha256: '', labelTokens, changes: [] };
+    const [{ weight } = { weight: 0 }] = weightsOf([alone], this.#campaign.manifest);
+    this.#copy().add(delta, weight);
+  }
+
+  /** The cosine between a delta and what is merged; null while fewer than `least` contributions are. */
+  async cosine(delta: Float32Array, least: number): Promise<number | null> {
+    await this.#refresh();
+    const held = (await this.#members()).filter((member) => isHeldBy(member, this.#version));
+    return held.length < least ? null : cosineToSum(delta, this.#fold.sum);
+  }
+
+  /** The weighted mean of the deltas in the newest version. */
+  async mean(): Promise<Float32Array> {
+    await this.#refresh();
+    return this.#fold.mean();
+  }
+
+  /** The sum that would be left without these contributions, and its weight. */
+  async sumWithout(leave: readonly string[]): Promise<{ sum: Float64Array; weight: number }> {
+    await this.#refresh();
+    const { sum, weight } = await this.#foldOf(await this.#membersAfter({ enter: [], leave }));
+    return { sum, weight };
   }
 
   /**
-   * Folds every contribution that is not in a version yet, all into one new version.
+   * Folds every contribution that is not in a version yet and not set aside, all into one new version.
    * @returns the new version without its evaluation, or null when there was nothing to fold
    * @throws Error when the ledger changed underneath (another process folds it); nothing is then committed
    */
   async foldPending(now: number): Promise<Version | null> {
     await this.#refresh();
-    const { id } = this.#campaign.manifest;
-    const pending = await this.#store.db
-      .selectFrom('contributions')
-      .select(['contribution_id', 'sha256', 'label_tokens'])
-      .where('campaign_id', '=', id)
-      .where('folded_version', 'is', null)
-      .where('contribution_id', 'not in', this.#withdrawn(this.#store.db))
-      .orderBy('sequence')
-      .execute();
-    if (pending.length === 0) return null;
-    const fold = this.#copy();
-    for (const row of pending) fold.add(await this.#sums.delta(row.sha256), this.#sums.weight(row.label_tokens));
-    const labelTokens = pending.reduce((sum, row) => sum + row.label_tokens, this.#labelTokens);
-    const add: VersionChange = async (transaction, version) => {
-      const result = await transaction
-        .updateTable('contributions')
-        .set({ folded_version: version })
-        .where(
-          'contribution_id',
-          'in',
-          pending.map(({ contribution_id }) => contribution_id),
-        )
-        .where('folded_version', 'is', null)
-        .where('contribution_id', 'not in', this.#withdrawn(transaction))
-        .executeTakeFirst();
-      if (result.numUpdatedRows !== BigInt(pending.length)) throw new Error('the ledger changed during the fold');
-    };
-    return this.#commit(fold, { labelTokens, merges: pending.length, now, add });
+    const enter = await this.#pending();
+    if (enter.length === 0) return null;
+    return this.#publish({
+      enter,
+      leave: [],
+      now,
+      add: (transaction, version) => this.#enter(transaction, enter, version),
+    });
   }
 
   /**
    * Takes a contribution out of the global adapter for good. Its row, its delta and the versions that held it stay.
-   * @returns the new version without it, or null when no version held it yet
+   * @returns the new version without it, or null when none holds it now
    * @throws Refusal `unknown_contribution`, `already_withdrawn`; Error when the ledger changed underneath
    */
   async withdraw(contributionId: string, now: number): Promise<Version | null> {
     await this.#refresh();
+    const { db, foldLease } = this.#store;
     const { id } = this.#campaign.manifest;
-    const contribution = await this.#store.db
+    const contribution = await db
       .selectFrom('contributions')
-      .select(['sha256', 'label_tokens', 'folded_version'])
+      .select('contribution_id')
       .where('contribution_id', '=', contributionId)
       .where('campaign_id', '=', id)
       .executeTakeFirst();
     if (!contribution) {
       throw new Refusal('unknown_contribution', `The campaign "${id}" has no contribution ${contributionId}.`);
     }
-    const earlier = await this.#withdrawn(this.#store.db)
+    const standing = await standingContributions(db, id)
       .where('contribution_id', '=', contributionId)
       .executeTakeFirst();
-    if (earlier) {
+    if (!standing) {
       throw new Refusal('already_withdrawn', `The contribution ${contributionId} was withdrawn before.`);
     }
-    const { sha256, label_tokens, folded_version } = contribution;
-    if (folded_version === null) {
-      await this.#store.db
-        .transaction()
-        .execute((transaction) => this.#addWithdrawal(transaction, contributionId, null, now));
+    const append = async (transaction: LedgerDatabase, version: number | null) => {
+      await foldLease.check(transaction);
+      const row = { contribution_id: contributionId, campaign_id: id, version, withdrawn_at: now };
+      await appendWithdrawal(transaction, row);
+    };
+    if (await this.#holds(contributionId)) {
+      return this.#publish({ enter: [], leave: [contributionId], now, add: append });
+    }
+    await db.transaction().execute((transaction) => append(transaction, null));
+    return null;
+  }
+
+  /**
+   * Takes contributions that the screens found wanting out of the global adapter, into quarantine.
+   * @returns the new version without them, or null when none was held
+   */
+  async quarantine(verdicts: readonly ContributionVerdict[], now: number): Promise<Version | null> {
+    await this.#refresh();
+    const leave: string[] = [];
+    for (const { contribution_id } of verdicts) if (await this.#holds(contribution_id)) leave.push(contribution_id);
+    const found = verdicts.filter(({ contribution_id }) => leave.includes(contribution_id));
+    if (found.length === 0) return null;
+    const add: VersionChange = (transaction, version) => this.#record(transaction, found, now, () => version);
+    return this.#publish({ enter: [], leave, now, add });
+  }
+
+  /** Lets contributions in that were set aside before any version held them; the next fold takes them. */
+  async admit(contributionIds: readonly string[], now: number): Promise<void> {
+    const { db, foldLease } = this.#store;
+    const verdicts = contributionIds.map(admissionOf);
+    await db.transaction().execute(async (transaction) => {
+      await foldLease.check(transaction);
+      await this.#record(transaction, verdicts, now, () => null);
+    });
+  }
+
+  /**
+   * Ends a campaign's screening: what was put aside and is borne now comes in, what is not goes out.
+   * @returns the new version, or null when the newest is what the campaign settles on
+   */
+  async settle({ verdicts, scale }: Settlement, now: number): Promise<Version | null> {
+    await this.#refresh();
+    const members = await this.#members();
+    const decided = new Map(verdicts.map(({ contribution_id, verdict }) => [contribution_id, verdict]));
+    const leave: string[] = [];
+    for (const [id, verdict] of decided) if (verdict === 'quarantined' && (await this.#holds(id))) leave.push(id);
+    const enter = [...decided].flatMap(([id, verdict]) => (verdict === 'admitted' ? [id] : []));
+    const known = new Set(members.map(({ contributionId }) => contributionId));
+    const changed = new Set([...leave, ...enter.filter((id) => known.has(id))]);
+    const settle = async (transaction: LedgerDatabase, version: number, isNew: boolean) => {
+      await this.#record(transaction, verdicts, now, (id) => (isNew && changed.has(id) ? version : null));
+      await transaction
+        .updateTable('campaigns')
+        .set({ settled_version: version })
+        .where('id', '=', this.#campaign.manifest.id)
+        .execute();
+    };
+    if (leave.length + enter.length === 0 && scale === this.#scale) {
+      await this.#store.db.transaction().execute(async (transaction) => {
+        await this.#store.foldLease.check(transaction);
+        await settle(transaction, this.#version, false);
+      });
       return null;
     }
-    const fold = this.#copy();
-    fold.withdraw(await this.#sums.delta(sha256), this.#sums.weight(label_tokens));
-    const add: VersionChange = (transaction, version) => this.#addWithdrawal(transaction, contributionId, version, now);
-    return this.#commit(fold, { labelTokens: this.#labelTokens - label_tokens, merges: 1, now, add });
+    const add: VersionChange = async (transaction, version) => {
+      await this.#enter(
+        transaction,
+        enter.filter((id) => !known.has(id)),
+        version,
+      );
+      await settle(transaction, version, true);
+    };
+    return this.#publish({ enter, leave, scale, now, add });
   }
 
   /**
@@ -149,7 +237,13 @@ export class GlobalAdapter {
     if (version > this.#version)
       throw new Refusal('unknown_version', `The campaign "${id}" has no version ${version}.`);
     const newest = { version: this.#version, fold: this.#fold };
-    return this.fromStart((await this.#sums.at(version, newest, limit)).mean());
+    const { scale } = await this.#store.db
+      .selectFrom('versions')
+      .select('scale')
+      .where('campaign_id', '=', id)
+      .where('version', '=', version)
+      .executeTakeFirstOrThrow();
+    return this.#form.values(await this.#sums.at(version, newest, limit), scale);
   }
 
   /**
@@ -174,7 +268,7 @@ export class GlobalAdapter {
   async #refresh(): Promise<void> {
     const newest = await this.#store.db
       .selectFrom('versions')
-      .select(['version', 'label_tokens'])
+      .select(['version', 'scale'])
       .where('campaign_id', '=', this.#campaign.manifest.id)
       .orderBy('version', 'desc')
       .executeTakeFirst();
@@ -182,59 +276,104 @@ export class GlobalAdapter {
     const known = this.#version < 0 ? undefined : { version: this.#version, fold: this.#fold };
     this.#fold = await this.#sums.at(newest.version, known);
     this.#version = newest.version;
-    this.#labelTokens = newest.label_tokens;
+    this.#scale = newest.scale;
   }
 
   #copy(): ExactFold {
     return new ExactFold(this.#fold.size, { sum: this.#fold.sum, weight: this.#fold.weight });
   }
 
-  /** The ids of this campaign's withdrawn contributions, as a query. */
-  #withdrawn(db: LedgerDatabase) {
-    return db.selectFrom('withdrawals').select('contribution_id').where('campaign_id', '=', this.#campaign.manifest.id);
+  #members(): Promise<Member[]> {
+    return readMembers(this.#store.db, this.#campaign.manifest.id);
   }
 
-  async #addWithdrawal(
-    transaction: LedgerDatabase,
-    contributionId: string,
-    version: number | null,
-    now: number,
-  ): Promise<void> {
-    await this.#store.foldLease.check(transaction);
-    const campaignId = this.#campaign.manifest.id;
-    await lockCampaign(transaction, campaignId);
-    const head = await readHead(transaction, campaignId);
-    const row = {
-      contribution_id: contributionId,
-      campaign_id: campaignId,
-      sequence: head.sequence + 1,
-      version,
-      withdrawn_at: now,
-    };
-    const hash = await withdrawalRowHash(head.hash, row);
-    await moveHead(transaction, campaignId, head, hash);
-    await transaction
-      .insertInto('withdrawals')
-      .values({ ...row, previous_hash: head.hash, row_hash: hash })
+  async #holds(contributionId: string): Promise<boolean> {
+    const member = (await this.#members()).find((other) => other.contributionId === contributionId);
+    return member !== undefined && isHeldBy(member, this.#version);
+  }
+
+  /** What waits for a fold. */
+  async #pending(): Promise<string[]> {
+    const rows = await countedContributions(this.#store.db, this.#campaign.manifest.id)
+      .where('folded_version', 'is', null)
       .execute();
+    return rows.map(({ contribution_id }) => contribution_id);
   }
 
-  async #commit(fold: ExactFold, change: NewVersion): Promise<Version> {
-    const campaignId = this.#campaign.manifest.id;
-    const { labelTokens, merges, now, add } = change;
+  /** Marks contributions as folded, for the first time. @throws Error when one is already, or was withdrawn */
+  async #enter(transaction: LedgerDatabase, ids: readonly string[], version: number): Promise<void> {
+    if (ids.length === 0) return;
+    const withdrawn = transaction
+      .selectFrom('withdrawals')
+      .select('contribution_id')
+      .where('campaign_id', '=', this.#campaign.manifest.id);
+    const { numUpdatedRows } = await transaction
+      .updateTable('contributions')
+      .set({ folded_version: version })
+      .where('contribution_id', 'in', ids)
+      .where('folded_version', 'is', null)
+      .where('contribution_id', 'not in', withdrawn)
+      .executeTakeFirst();
+    if (numUpdatedRows !== BigInt(ids.length)) throw new Error('the ledger changed during the fold');
+  }
+
+  async #record(
+    transaction: LedgerDatabase,
+    verdicts: readonly ContributionVerdict[],
+    now: number,
+    versionOf: (contributionId: string) => number | null,
+  ): Promise<void> {
+    const { id } = this.#campaign.manifest;
+    for (const verdict of verdicts) {
+      const version = versionOf(verdict.contribution_id);
+      await appendVerdict(transaction, { ...verdict, campaign_id: id, version, decided_at: now });
+    }
+  }
+
+  /** The members of the version after this one. */
+  async #membersAfter({ enter, leave }: Exchange): Promise<Member[]> {
+    const stay = (await this.#members()).filter(
+      (member) => isHeldBy(member, this.#version) && !leave.includes(member.contributionId),
+    );
+    if (enter.length === 0) return stay;
+    const { db } = this.#store;
+    const ids = [...stay.map(({ contributionId }) => contributionId), ...enter];
+    const rows = await db
+      .selectFrom('contributions')
+      .select(['contribution_id', 'client_id', 'sha256', 'label_tokens'])
+      .where('contribution_id', 'in', ids)
+      .orderBy('sequence')
+      .execute();
+    const contributions = rows.map((row) => ({ ...row, folded_version: this.#version + 1 }));
+    return membersOf({ contributions, withdrawals: [], verdicts: [] });
+  }
+
+  /** The sum of these members, made from the newest version's. */
+  async #foldOf(after: readonly Member[]): Promise<ExactFold> {
+    const { manifest } = this.#campaign;
+    const before = (await this.#members()).filter((member) => isHeldBy(member, this.#version));
+    const fold = this.#copy();
+    await this.#sums.apply(fold, difference(weightsOf(before, manifest), weightsOf(after, manifest)));
+    return fold;
+  }
+
+  async #publish({ enter, leave, scale = this.#scale, now, add }: NewVersion): Promise<Version> {
+    const { manifest } = this.#campaign;
     const version = this.#version + 1;
-    const { sum, ...published } = this.#form.publish(fold);
+    const after = await this.#membersAfter({ enter, leave });
+    const fold = await this.#foldOf(after);
+    const { sum, ...published } = this.#form.publish(fold, scale);
     const row = {
-      campaign_id: campaignId,
+      campaign_id: manifest.id,
       version,
       ...published,
       sum_sha256: hashBytes(sum),
-      label_tokens: labelTokens,
+      label_tokens: labelTokensOf(after),
       created_at: now,
     };
-    const isSnapshot = version > 0 && (await this.#sums.isDue(this.#version, merges, now));
+    const isSnapshot = version > 0 && (await this.#sums.isDue(this.#version, enter.length + leave.length, now));
     if (isSnapshot) await this.#store.blobs.put(sum);
-    const contributionIds = await this.#store.db.transaction().execute(async (transaction) => {
+    await this.#store.db.transaction().execute(async (transaction) => {
       // What a campaign starts from, any server may say: they all say the same.
       if (version > 0) await this.#store.foldLease.check(transaction);
       await transaction
@@ -244,26 +383,18 @@ export class GlobalAdapter {
         .execute();
       await add(transaction, version);
       if (isSnapshot) await this.#sums.record(transaction, { version, sha256: row.sum_sha256, createdAt: now });
-      const held = await transaction
-        .selectFrom('contributions')
-        .select('contribution_id')
-        .where('campaign_id', '=', campaignId)
-        .where('folded_version', 'is not', null)
-        .where('contribution_id', 'not in', this.#withdrawn(transaction))
-        .orderBy('sequence')
-        .execute();
-      return held.map(({ contribution_id }) => contribution_id);
     });
     this.#fold = fold;
     this.#version = version;
-    this.#labelTokens = labelTokens;
+    this.#scale = scale;
     if (isSnapshot) await this.#sums.prune();
     return {
       version,
       sha256: row.sha256,
       exportSha256: row.export_sha256,
-      contributionIds,
-      labelTokens,
+      contributionIds: after.map(({ contributionId }) => contributionId),
+      labelTokens: row.label_tokens,
+      scale,
       createdAt: now,
       evaluation: null,
     };

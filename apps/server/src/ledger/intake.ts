@@ -1,28 +1,29 @@
 /**
  * Intake: from the first byte of an upload to a durable ledger row. The checks, in order: lease, campaign's status,
  * codec and size, layout, weight, signature (at `begin`); offset (at every chunk); size, hash, decoding, finite values, norm,
- * duplicate, shard (at `finish`). Then the blob is made durable, the row committed, and only then does `finish` return.
+ * direction, duplicate, shard (at `finish`). Then the blob is made durable, the row committed, and only then does `finish` return.
  */
 import {
+  chanceCosine,
   checkMaySend,
+  checkNorm,
   decodeDelta,
-  deltaNorm,
   Refusal,
   verifyContribution,
   type Receipt,
   type UploadBegin,
 } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
+import { appendVerdict, type NewVerdict } from './append-rows.ts';
 import { hashBytes, type Blobs } from './blobs.ts';
 import { readLife } from './campaign-life.ts';
 import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
 import { asStorageFull, isDuplicateKey } from './database-errors.ts';
-import type { GlobalAdapter } from './global-adapter.ts';
 import { leaseSpent, maxLabelTokens } from './lease-terms.ts';
 import type { LeaseBook } from './leases.ts';
-import type { OpenCampaigns } from './open-campaigns.ts';
+import type { OpenCampaign, OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import { standingContributions } from './standing-contributions.ts';
+import { countedContributions, quarantined, standingContributions } from './standing-contributions.ts';
 
 interface IntakeParts {
   db: LedgerDatabase;
@@ -120,7 +121,10 @@ export class Intake {
     const accepted = await this.#accepted(contributionId);
     if (!accepted) return null;
     const { sequence, lease_id: leaseId, campaign_id: campaignId } = accepted;
-    return { contributionId, sequence, repeated: true, leaseId, campaignId };
+    const isQuarantined = await quarantined(this.#parts.db)
+      .where('contribution_id', '=', contributionId)
+      .executeTakeFirst();
+    return { contributionId, sequence, repeated: true, quarantined: isQuarantined !== undefined, leaseId, campaignId };
   }
 
   async #accept(contributionId: string): Promise<AcceptedReceipt> {
@@ -134,12 +138,13 @@ export class Intake {
     if (stored !== upload.bytes) {
       throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);
     }
-    const norm = await this.#checkBytes(contributionId, begin, definition, adapter);
+    const { clientId } = await leases.clientOf(upload.lease_id);
+    const { norm, cosine } = await this.#checkBytes(begin, { clientId, definition, adapter });
     const facts: NewContribution = {
       contribution_id: contributionId,
       campaign_id: upload.campaign_id,
       lease_id: upload.lease_id,
-      client_id: (await leases.clientOf(upload.lease_id)).clientId,
+      client_id: clientId,
       public_key: lease.public_key,
       signature: begin.signature,
       shard_index: lease.shard_index,
@@ -155,8 +160,10 @@ export class Intake {
       training_ms: begin.trainingMs,
       received_at: now(),
     };
-    const sequence = await this.#append(facts, definition.manifest.layout.hash);
-    return { contributionId, sequence, repeated: false, leaseId: upload.lease_id, campaignId: upload.campaign_id };
+    const isQuarantined = cosine !== null && cosine <= chanceCosine(definition.manifest.layout.size);
+    const sequence = await this.#append(facts, definition.manifest.layout.hash, isQuarantined ? cosine : null);
+    const { lease_id: leaseId, campaign_id: campaignId } = upload;
+    return { contributionId, sequence, repeated: false, quarantined: isQuarantined, leaseId, campaignId };
   }
 
   async #checkBegin(message: UploadBegin, { manifest, shards }: CampaignDefinition): Promise<void> {
@@ -193,33 +200,26 @@ export class Intake {
     }
   }
 
-  /** @returns the delta's L2 norm */
+  /** @returns the delta's L2 norm, and the cosine between it and what is merged; null where that is not asked yet */
   async #checkBytes(
-    contributionId: string,
-    begin: UploadBegin,
-    { manifest }: CampaignDefinition,
-    adapter: GlobalAdapter,
-  ): Promise<number> {
+    { contributionId, sha256, labelTokens }: UploadBegin,
+    { clientId, definition: { manifest }, adapter }: OpenCampaign & { clientId: string },
+  ): Promise<{ norm: number; cosine: number | null }> {
     const { blobs } = this.#parts;
-    const isBlob = await blobs.has(begin.sha256);
-    const bytes = await (isBlob ? blobs.read(begin.sha256) : blobs.readPart(contributionId));
+    const isBlob = await blobs.has(sha256);
+    const bytes = await (isBlob ? blobs.read(sha256) : blobs.readPart(contributionId));
     try {
-      if (hashBytes(bytes) !== begin.sha256) {
+      if (hashBytes(bytes) !== sha256) {
         throw new Refusal(
           'wrong_hash',
           'The bytes that arrived are not the bytes that were announced; send them again.',
         );
       }
       const delta = decodeDelta(bytes, { size: manifest.layout.size, codec: manifest.upload.codec });
-      const norm = deltaNorm(delta);
-      if (norm > manifest.upload.maxNorm) {
-        throw new Refusal(
-          'norm_too_large',
-          `The delta's norm is ${norm.toPrecision(4)}; this campaign accepts up to ${manifest.upload.maxNorm}.`,
-        );
-      }
-      await adapter.checkFoldable(delta, begin.labelTokens);
-      return norm;
+      const norm = checkNorm(delta, manifest.upload.maxNorm);
+      await adapter.checkFoldable(delta, { clientId, labelTokens });
+      const { screens } = manifest.merge;
+      return { norm, cosine: screens && (await adapter.cosine(delta, screens.warmUp)) };
     } catch (error) {
       // A refused upload can only be replaced, so its bytes are of no use.
       if (error instanceof Refusal) await this.#drop(contributionId);
@@ -233,8 +233,11 @@ export class Intake {
     return (await blobs.has(upload.sha256)) ? upload.bytes : blobs.partBytes(upload.contribution_id);
   }
 
-  /** Makes the bytes durable, then adds the row at the end of its campaign's chain. @returns its sequence */
-  async #append(facts: NewContribution, layoutHash: string): Promise<number> {
+  /**
+   * Makes the bytes durable, then adds the row at the end of its campaign's chain, and after it the verdict when its
+   * direction is `against` the mean. @returns its sequence
+   */
+  async #append(facts: NewContribution, layoutHash: string, against: number | null): Promise<number> {
     const { db, blobs } = this.#parts;
     for (;;) {
       const head = await readHead(db, facts.campaign_id);
@@ -250,6 +253,7 @@ export class Intake {
             .insertInto('contributions')
             .values({ ...content, previous_hash: head.hash, row_hash: hash, folded_version: null })
             .execute();
+          if (against !== null) await appendVerdict(transaction, setAside(facts, against));
           await transaction.deleteFrom('uploads').where('contribution_id', '=', facts.contribution_id).execute();
         });
         return content.sequence;
@@ -271,7 +275,8 @@ export class Intake {
     const twins = await standing.where('sha256', '=', sha256).execute();
     const isCopy = (twin: { shard_index: number | null; client_id: string }) =>
       shard_index === null || twin.shard_index !== shard_index || twin.client_id === client_id;
-    const onShard = shard_index === null ? [] : await standing.where('shard_index', '=', shard_index).execute();
+    const counted = countedContributions(this.#parts.db, campaign_id);
+    const onShard = shard_index === null ? [] : await counted.where('shard_index', '=', shard_index).execute();
     const { terms } = await readLife(this.#parts.db, campaign_id);
     if (twins.some(isCopy)) {
       await this.#drop(facts.contribution_id);
@@ -304,4 +309,18 @@ export class Intake {
     await this.#parts.blobs.dropPart(contributionId);
     await this.#parts.db.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
   }
+}
+
+/** The verdict on a contribution whose direction has nothing in common with what was merged. */
+function setAside(facts: NewContribution, cosine: number): NewVerdict {
+  return {
+    contribution_id: facts.contribution_id,
+    campaign_id: facts.campaign_id,
+    verdict: 'quarantined',
+    reason: 'against-the-mean',
+    cosine,
+    worst_loss: null,
+    version: null,
+    decided_at: facts.received_at,
+  };
 }

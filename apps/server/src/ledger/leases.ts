@@ -29,7 +29,7 @@ import {
   type LeaseRow,
 } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import { standingContributions } from './standing-contributions.ts';
+import { countedContributions, standingContributions } from './standing-contributions.ts';
 
 /** A lease as its holder and as observers see it. */
 export interface HeldLease {
@@ -54,6 +54,9 @@ interface LastWrite {
 
 /** A deadline is written again once this part of the time to live has passed: it is never nearer than the rest. */
 const WRITE_AFTER = 1 / 3;
+
+/** A shard whose contribution the screens set aside is given out again, this often. */
+const SPARE = 2;
 
 /** All leases of one ledger. Figures are no promise: those that are not stored yet are lost with the server. */
 export class LeaseBook {
@@ -91,14 +94,19 @@ export class LeaseBook {
     return this.#db.transaction().execute(async (transaction) => {
       await lockCampaign(transaction, request.campaignId);
       const now = await readClock(transaction, this.#now);
-      const contributed = await standingContributions(transaction, request.campaignId).execute();
+      const contributed = await countedContributions(transaction, request.campaignId).execute();
+      const standing = await standingContributions(transaction, request.campaignId).execute();
       const live = await liveShards(transaction, request.campaignId, now);
       const held = [
         ...contributed.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId })),
         ...live.map((row) => ({ shardIndex: row.shard_index, isOwn: row.public_key === request.publicKey })),
       ];
       const { terms } = await readLife(transaction, request.campaignId);
-      const taken = takenShards(held, terms.clientsPerShard);
+      const setAside = standing.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId }));
+      const taken = new Set([
+        ...takenShards(held, terms.clientsPerShard),
+        ...takenShards(setAside, terms.clientsPerShard + SPARE),
+      ]);
       const previous = request.resumeLeaseId ? await find(transaction, request.resumeLeaseId) : undefined;
       if (previous && mayResume(previous, request, taken, now)) {
         return this.#resume(transaction, previous, campaign, now);

@@ -37,6 +37,7 @@ import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
 import { Reports } from './reports.ts';
+import { Screening, type ScreeningStep } from './screening.ts';
 import { Scoring, type EvaluationSubject } from './scoring.ts';
 import { findSetting } from './settings.ts';
 import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
@@ -81,6 +82,7 @@ export class Ledger {
   readonly #campaigns: OpenCampaigns;
   readonly #reports: Reports;
   readonly #intake: Intake;
+  readonly #screening: Screening;
   readonly #scoring: Scoring;
 
   private constructor({ db, blobs, snapshots, now, foldLease }: LedgerParts) {
@@ -95,7 +97,8 @@ export class Ledger {
     this.#campaigns = campaigns;
     this.#reports = new Reports({ db, campaigns, leases, now });
     this.#intake = new Intake({ db, blobs, leases, now, campaigns });
-    this.#scoring = new Scoring({ db, blobs, campaigns, reports: this.#reports });
+    this.#screening = new Screening({ db, blobs, campaigns, now });
+    this.#scoring = new Scoring({ db, blobs, campaigns, reports: this.#reports, screening: this.#screening });
   }
 
   /** Opens a ledger with every campaign it holds, and takes part in deciding who folds. */
@@ -136,14 +139,30 @@ export class Ledger {
     return this.#moved({ campaignId, status, why: 'so its organiser decided' });
   }
 
-  /** Moves every campaign on that has reached a target or is done closing. */
-  async advance(): Promise<{ campaignId: string; outcome: Outcome<CampaignStatus> }[]> {
-    const outcomes: { campaignId: string; outcome: Outcome<CampaignStatus> }[] = [];
+  /** Judges what has been scored, and moves every campaign on that has reached a target or is done closing. */
+  async advance(): Promise<{ campaignId: string; outcome: Outcome<CampaignStatus | null> }[]> {
+    const outcomes: { campaignId: string; outcome: Outcome<CampaignStatus | null> }[] = [];
+    for (const [campaignId, { status }] of await readLives(this.#db)) {
+      const isUnderWay = status === 'open' || status === 'paused' || status === 'closing';
+      if (!isUnderWay || !this.#campaigns.has(campaignId) || !this.#foldLease.isHeld) continue;
+      const step = await this.#screening.step(campaignId, status === 'closing').catch(orNullWhenTaken);
+      if (step) outcomes.push({ campaignId, outcome: await this.#screened(campaignId, step) });
+    }
     for (const change of await advanceCampaigns(this.#db, await readClock(this.#db, this.#now))) {
       const { campaignId } = change;
       if (this.#campaigns.has(campaignId)) outcomes.push({ campaignId, outcome: await this.#moved(change) });
     }
     return outcomes;
+  }
+
+  async #screened(campaignId: string, step: ScreeningStep): Promise<Outcome<null>> {
+    const entry = await this.#reports.log(campaignId, 'screened', step.message);
+    const { contributions } = await readCampaign(this.#db, campaignId);
+    const changes = contributions
+      .filter(({ contributionId }) => step.contributionIds.includes(contributionId))
+      .map((contribution): Change => ({ type: 'contribution', contribution }));
+    if (step.version) changes.unshift({ type: 'version', version: step.version });
+    return this.#reports.outcome(campaignId, null, [...changes, entry]);
   }
 
   async #moved({ campaignId, status, why }: StatusChange): Promise<Outcome<CampaignStatus>> {
@@ -292,7 +311,8 @@ export class Ledger {
     const entry = await this.#reports.log(
       campaignId,
       'accepted',
-      `contribution #${receipt.sequence} of ${client.clientId} (${shardName(client)}) is in the ledger`,
+      `contribution #${receipt.sequence} of ${client.clientId} (${shardName(client)}) is in the ledger` +
+        (receipt.quarantined ? ', set aside: its direction is not that of the others' : ''),
     );
     const changes: Change[] = [{ type: 'contribution', contribution }, { type: 'client', client }, entry];
     return this.#reports.outcome(campaignId, receipt, changes);
@@ -311,10 +331,7 @@ export class Ledger {
     // It may have been deleted since somebody asked.
     if (!this.#foldLease.isHeld || !this.#campaigns.has(campaignId)) return null;
     const { adapter } = this.#campaigns.get(campaignId);
-    const version = await adapter.foldPending(this.#now()).catch((error: unknown) => {
-      if (error instanceof LeaseTaken) return null;
-      throw error;
-    });
+    const version = await adapter.foldPending(this.#now()).catch(orNullWhenTaken);
     if (!version) return null;
     const count = version.contributionIds.length;
     const what = `version ${version.version} holds ${count} contribution${count === 1 ? '' : 's'}`;
@@ -410,6 +427,12 @@ export class Ledger {
     const { campaignId } = await this.#leases.holder(leaseId);
     return this.#campaigns.get(campaignId).definition.manifest.lease.ttlMs;
   }
+}
+
+/** Another server leads, and does it. */
+function orNullWhenTaken(error: unknown): null {
+  if (error instanceof LeaseTaken) return null;
+  throw error;
 }
 
 function shardName({ shardIndex }: ClientRow): string {

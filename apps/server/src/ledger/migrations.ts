@@ -6,6 +6,7 @@ import { lifeMigration } from './life-migration.ts';
 import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
 import { snapshotMigration } from './snapshot-migration.ts';
+import { verdictMigration } from './verdict-migration.ts';
 import { withdrawalMigration } from './withdrawal-migration.ts';
 
 const first: Migration = {
@@ -127,5 +128,6 @@ export const ledgerMigrations: MigrationProvider = {
       '004-snapshots': snapshotMigration,
       '005-life': lifeMigration,
       '010-servers': serversMigration,
+      '011-verdicts': verdictMigration,
     }),
 };

@@ -1,5 +1,5 @@
 /** The ledger's tables. Times are epoch milliseconds, ids text, structured values JSON text checked by fl-core's schemas. */
-import type { CampaignStatus } from '@oneround/fl-core';
+import type { CampaignStatus, QuarantineReason } from '@oneround/fl-core';
 import type { Generated } from 'kysely';
 
 export interface LedgerTables {
@@ -10,6 +10,7 @@ export interface LedgerTables {
   uploads: UploadTable;
   contributions: ContributionTable;
   withdrawals: WithdrawalTable;
+  verdicts: VerdictTable;
   versions: VersionTable;
   snapshots: SnapshotTable;
   evaluations: EvaluationTable;
@@ -35,6 +36,8 @@ export interface CampaignTable {
   status: CampaignStatus;
   /** `CampaignTerms`. */
   terms: string;
+  /** The version that the screens' last look, when the campaign closed, ended with; null until then. */
+  settled_version: number | null;
 }
 
 /** Files that `/v1/files/<sha256>` may serve. */
@@ -76,13 +79,13 @@ interface UploadTable {
 }
 
 /**
- * The ledger proper, with `withdrawals`: rows are added, never removed but with their campaign; only `folded_version` is
+ * The ledger proper, with `withdrawals` and `verdicts`: rows are added, never removed but with their campaign; only `folded_version` is
  * set, once (triggers hold this).
  */
 export interface ContributionTable {
   contribution_id: string;
   campaign_id: string;
-  /** Its place among the campaign's rows, withdrawals included. */
+  /** Its place among the campaign's rows, of all three kinds. */
   sequence: number;
   lease_id: string;
   client_id: string;
@@ -120,6 +123,23 @@ export interface WithdrawalTable {
   row_hash: string;
 }
 
+/** What the screens decided of a contribution; the last one counts, and without any it is in. Links of the chain too. */
+export interface VerdictTable {
+  campaign_id: string;
+  sequence: number;
+  contribution_id: string;
+  verdict: 'quarantined' | 'admitted';
+  /** Why it is kept out. */
+  reason: QuarantineReason | null;
+  cosine: number | null;
+  worst_loss: number | null;
+  /** The version that is the first without it, or with it again; null when none held it before. */
+  version: number | null;
+  decided_at: number;
+  previous_hash: string;
+  row_hash: string;
+}
+
 export interface VersionTable {
   campaign_id: string;
   version: number;
@@ -130,6 +150,8 @@ export interface VersionTable {
   /** Total weight behind the sum. */
   weight: number;
   label_tokens: number;
+  /** How far it goes from the start in the direction of the mean. */
+  scale: number;
   created_at: number;
 }
 
@@ -143,9 +165,8 @@ interface SnapshotTable {
 
 interface EvaluationTable {
   campaign_id: string;
-  /** `version` or `contribution`. */
-  kind: 'version' | 'contribution';
-  /** Version number or contribution id. */
+  kind: 'version' | 'contribution' | 'trial';
+  /** Version number, contribution id, or `trialKey`. */
   subject: string;
   /** `EvaluationResult`. */
   result: string;

@@ -268,7 +268,7 @@ describe('a ledger from before the chain', () => {
 describe('oneround verify', () => {
   it('prints a line a campaign, or what is wrong and exits 1', async () => {
     expect((await run(dataDir, '--campaign', 'test')).stdout).toMatch(
-      /^test: 3 contributions \(0 not folded yet, 0 withdrawn\), 4 versions, \d+ files of [\d.]+ MB: all as recorded, [\d.]+ s; last row [0-9a-f]{64}\n$/,
+      /^test: 3 contributions \(0 not folded yet, 0 set aside, 0 withdrawn\), 4 versions, \d+ files of [\d.]+ MB: all as recorded, [\d.]+ s; last row [0-9a-f]{64}\n$/,
     );
     const path = flipByte(rows()[0]!.sha256);
     const stderr: unknown = expect.stringMatching(new RegExp(`^oneround: campaign test: contribution #1 .*${path}`));

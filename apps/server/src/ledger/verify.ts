@@ -1,6 +1,6 @@
 /**
  * Verification: a data directory is read, never written, and everything that can be recomputed is. In order: what the
- * campaign is, the files it names, the chain of contributions and withdrawals with signatures and blobs, then every version
+ * campaign is, the files it names, the chain of contributions, withdrawals and verdicts with signatures and blobs, then every version
  * by folding the blobs again. The first thing that is not as recorded is thrown.
  *
  * A server may be running on the directory meanwhile: one read transaction sees one state of the database, and blobs
@@ -10,11 +10,13 @@ import { decodeDelta, ExactFold, Refusal } from '@oneround/fl-core';
 import { campaignDefinitionSchema, definitionHash, servedFiles, type CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import { hashBytes } from './blobs.ts';
+import { nameOf, readRows, type ChainRows } from './chain-rows.ts';
 import { BlobReader, blobFiles, blobRows } from './blob-reader.ts';
+import { difference, isHeldBy, labelTokensOf, membersOf, weightsOf, type Weighted } from './membership.ts';
 import { readDatabase, readSharedDatabase, type LedgerDatabase } from './open-database.ts';
 import { nameOfDatabase } from './postgres.ts';
 import type { ContributionTable, VersionTable } from './schema.ts';
-import { nameOf, readRows, verifyChain, type ChainRows } from './verify-chain.ts';
+import { verifyChain } from './verify-chain.ts';
 import { expectEqual, VerifyError } from './verify-error.ts';
 
 /** What was checked of one campaign, all of it as recorded. */
@@ -22,6 +24,8 @@ export interface VerifiedCampaign {
   campaignId: string;
   contributions: number;
   withdrawn: number;
+  /** Set aside by the screens. */
+  quarantined: number;
   /** Contributions that no version holds yet. */
   pending: number;
   versions: number;
@@ -100,11 +104,14 @@ async function verifyCampaign(
     .execute();
   await replay(rows, versions, definition, blobs);
   const withdrawn = new Set(rows.withdrawals.map(({ contribution_id }) => contribution_id));
-  const isPending = (row: ContributionTable) => row.folded_version === null && !withdrawn.has(row.contribution_id);
+  const quarantined = quarantinedOf(rows).filter((contributionId) => !withdrawn.has(contributionId));
+  const isPending = ({ folded_version, contribution_id }: ContributionTable) =>
+    folded_version === null && !withdrawn.has(contribution_id) && !quarantined.includes(contribution_id);
   return {
     campaignId: id,
     contributions: rows.contributions.length,
     withdrawn: withdrawn.size,
+    quarantined: quarantined.length,
     pending: rows.contributions.filter(isPending).length,
     versions: versions.length,
     head: campaign.head_hash,
@@ -128,40 +135,48 @@ async function verifySnapshots(db: LedgerDatabase, id: string, sums: string[], b
   }
 }
 
+/** Ids whose last verdict is to keep them out. */
+function quarantinedOf({ verdicts }: ChainRows): string[] {
+  const last = new Map(verdicts.map(({ contribution_id, verdict }) => [contribution_id, verdict]));
+  return [...last].flatMap(([contributionId, verdict]) => (verdict === 'quarantined' ? [contributionId] : []));
+}
+
 async function replay(
-  { contributions, withdrawals }: ChainRows,
+  rows: ChainRows,
   versions: readonly VersionTable[],
   { manifest }: CampaignDefinition,
   blobs: BlobReader,
 ): Promise<void> {
   const form = await AdapterForm.read(manifest, (sha256) => blobs.read(sha256));
   const fold = new ExactFold(manifest.layout.size);
-  const byId = new Map(contributions.map((row) => [row.contribution_id, row]));
-  let labelTokens = 0;
-  const change = async (row: ContributionTable, sign: 1 | -1) => {
-    const bytes = await blobs.read(row.sha256);
-    naming(nameOf(row), () => {
-      const { layout, upload, weightScale } = manifest;
-      const delta = decodeDelta(bytes, { size: layout.size, codec: upload.codec });
-      if (sign === 1) fold.add(delta, row.label_tokens * weightScale);
-      else fold.withdraw(delta, row.label_tokens * weightScale);
+  const byId = new Map(rows.contributions.map((row) => [row.contribution_id, row]));
+  const members = membersOf(rows);
+  const change = async ({ contributionId, sha256, weight }: Weighted, move: 'add' | 'withdraw') => {
+    const bytes = await blobs.read(sha256);
+    naming(nameOf(byId.get(contributionId)!), () => {
+      const { layout, upload } = manifest;
+      fold[move](decodeDelta(bytes, { size: layout.size, codec: upload.codec }), weight);
     });
-    labelTokens += sign * row.label_tokens;
   };
+  let before: Weighted[] = [];
   for (const [index, version] of versions.entries()) {
     const name = `campaign ${manifest.id}: version ${version.version}`;
     expectEqual(name, 'number', index, version.version);
-    for (const row of contributions) if (row.folded_version === version.version) await change(row, 1);
-    for (const row of withdrawals)
-      if (row.version === version.version) await change(byId.get(row.contribution_id)!, -1);
-    const { sum, ...published } = form.publish(fold);
+    const held = members.filter((member) => isHeldBy(member, version.version));
+    const after = weightsOf(held, manifest);
+    const { added, removed } = difference(before, after);
+    for (const one of removed) await change(one, 'withdraw');
+    for (const one of added) await change(one, 'add');
+    before = after;
+    const labelTokens = labelTokensOf(held);
+    const { sum, ...published } = form.publish(fold, version.scale);
     expectEqual(name, 'label tokens', version.label_tokens, labelTokens);
     expectEqual(name, 'weight', version.weight, published.weight);
     expectEqual(name, 'SHA-256 of the adapter', version.sha256, published.sha256);
     expectEqual(name, 'SHA-256 of the export', version.export_sha256, published.export_sha256);
     expectEqual(name, 'SHA-256 of the sum', version.sum_sha256, hashBytes(sum));
   }
-  for (const row of [...contributions, ...withdrawals]) {
+  for (const row of [...rows.contributions, ...rows.withdrawals, ...rows.verdicts]) {
     const version = 'lease_id' in row ? row.folded_version : row.version;
     if (version === null || version < versions.length) continue;
     throw new VerifyError(`${nameOf(row)}: is in version ${version}, which is not in the ledger`);

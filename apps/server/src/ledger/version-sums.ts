@@ -7,6 +7,7 @@ import { decodeDelta, ExactFold, Refusal } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { unreferencedBlobs } from './blob-references.ts';
 import type { Blobs } from './blobs.ts';
+import { difference, isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 /** When a sum is stored, and how many are. */
@@ -26,14 +27,6 @@ export const defaultSnapshots: SnapshotPolicy = { everyMerges: 16, everyMs: 60_0
 export interface VersionSum {
   version: number;
   fold: ExactFold;
-}
-
-/** A contribution with the versions that hold it: from `folded` up to, but without, `withdrawn`. */
-interface Held {
-  sha256: string;
-  labelTokens: number;
-  folded: number;
-  withdrawn: number | null;
 }
 
 interface StoredSum {
@@ -63,12 +56,12 @@ export class VersionSums {
    * @throws Refusal `version_archived` when more than `limit` deltas would have to be read for it
    */
   async at(version: number, known?: VersionSum, limit = Number.POSITIVE_INFINITY): Promise<ExactFold> {
-    const held = await this.#held();
+    const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
     const inMemory = known ? [{ version: known.version, read: async () => known.fold }] : [];
     const stored = (await this.#stored()).map((sum) => ({ version: sum.version, read: () => this.#read(sum) }));
     const empty = { version: 0, read: async () => new ExactFold(this.#campaign.manifest.layout.size) };
     const [nearest] = [...inMemory, empty, ...stored]
-      .map((base) => ({ ...base, ...changes(held, base.version, version) }))
+      .map((base) => ({ ...base, ...this.#difference(members, base.version, version) }))
       .toSorted((a, b) => a.added.length + a.removed.length - (b.added.length + b.removed.length));
     const { read, added, removed } = nearest!;
     if (added.length + removed.length > limit) {
@@ -79,14 +72,14 @@ export class VersionSums {
     }
     const base = await read();
     const fold = new ExactFold(base.size, { sum: base.sum, weight: base.weight });
-    for (const row of removed) fold.withdraw(await this.delta(row.sha256), this.weight(row.labelTokens));
-    for (const row of added) fold.add(await this.delta(row.sha256), this.weight(row.labelTokens));
+    await this.apply(fold, { added, removed });
     return fold;
   }
 
-  /** What a contribution weighs in the sum. */
-  weight(labelTokens: number): number {
-    return labelTokens * this.#campaign.manifest.weightScale;
+  /** Takes contributions out of a fold and puts others in. */
+  async apply(fold: ExactFold, { added, removed }: ReturnType<typeof difference>): Promise<void> {
+    for (const { sha256, weight } of removed) fold.withdraw(await this.delta(sha256), weight);
+    for (const { sha256, weight } of added) fold.add(await this.delta(sha256), weight);
   }
 
   /** A contribution's decoded delta. */
@@ -99,7 +92,8 @@ export class VersionSums {
   async isDue(newest: number, merges: number, now: number): Promise<boolean> {
     const { everyMerges, everyMs } = this.#store.snapshots;
     const last = (await this.#stored()).at(-1);
-    const { added, removed } = changes(await this.#held(), last?.version ?? 0, newest);
+    const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
+    const { added, removed } = this.#difference(members, last?.version ?? 0, newest);
     return added.length + removed.length + merges >= everyMerges || now - (last?.createdAt ?? now) >= everyMs;
   }
 
@@ -128,6 +122,12 @@ export class VersionSums {
     for (const sha256 of await unreferencedBlobs(db, hashes)) await blobs.drop(sha256);
   }
 
+  #difference(members: readonly Member[], from: number, to: number): ReturnType<typeof difference> {
+    const { manifest } = this.#campaign;
+    const at = (version: number) => members.filter((member) => isHeldBy(member, version));
+    return difference(weightsOf(at(from), manifest), weightsOf(at(to), manifest));
+  }
+
   async #read({ version, sha256 }: StoredSum): Promise<ExactFold> {
     const { db, blobs } = this.#store;
     const { id, layout } = this.#campaign.manifest;
@@ -149,32 +149,6 @@ export class VersionSums {
       .orderBy('version')
       .execute();
   }
-
-  async #held(): Promise<Held[]> {
-    return this.#store.db
-      .selectFrom('contributions')
-      .leftJoin('withdrawals', 'withdrawals.contribution_id', 'contributions.contribution_id')
-      .select([
-        'contributions.sha256',
-        'contributions.label_tokens as labelTokens',
-        'contributions.folded_version as folded',
-        'withdrawals.version as withdrawn',
-      ])
-      .where('contributions.campaign_id', '=', this.#campaign.manifest.id)
-      .where('contributions.folded_version', 'is not', null)
-      .$narrowType<{ folded: number }>()
-      .execute();
-  }
-}
-
-/** What makes the contributions of one version those of another. */
-function changes(held: readonly Held[], from: number, to: number): { added: Held[]; removed: Held[] } {
-  const isIn = ({ folded, withdrawn }: Held, version: number) =>
-    folded <= version && (withdrawn === null || withdrawn > version);
-  return {
-    added: held.filter((row) => isIn(row, to) && !isIn(row, from)),
-    removed: held.filter((row) => isIn(row, from) && !isIn(row, to)),
-  };
 }
 
 function floats64(bytes: Uint8Array): Float64Array {

@@ -41,6 +41,8 @@ export function makeTestCampaign(
     id: 'test',
     model: resolve(from, '../../models/tiny'),
     upload: { codec: 'f32', maxNorm: 100 },
+    // Deltas made up for a test have nothing in common.
+    merge: { screens: null, scaleSearch: false },
     data: { ...original.data, train: 'train.jsonl', heldOut: 'heldout.jsonl', shards },
     ...changes,
   });

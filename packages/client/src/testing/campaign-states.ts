@@ -16,6 +16,7 @@ export function version(number: number, loss: number): Version {
     exportSha256: 'b'.repeat(64),
     contributionIds: [],
     labelTokens: number * 100,
+    scale: 1,
     createdAt: 1000 + number,
     evaluation: evaluation(loss),
   };
@@ -38,6 +39,8 @@ export function contribution(number: number, changes: Partial<Contribution> = {}
     trainingMs: 1000,
     foldedVersion: number,
     receivedAt: 5000,
+    held: [{ from: number, to: null }],
+    quarantined: null,
     withdrawn: null,
     alone: null,
     ...changes,

@@ -10,10 +10,12 @@ export {
   defaultScreens,
   type EvaluateMean,
   judge,
+  judgeInTurn,
   openStanding,
   type ScreenPolicy,
   type Standing,
   standingAfter,
+  type StoredCandidate,
   worstDomainLoss,
 } from './screening.ts';
-export type { QuarantineReason, ScreenFigures, Verdict } from './verdict.ts';
+export { quarantineReasons, type QuarantineReason, type ScreenFigures, type Verdict } from './verdict.ts';

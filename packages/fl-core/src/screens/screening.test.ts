@@ -9,10 +9,12 @@ import {
   defaultScreens,
   type EvaluateMean,
   judge,
+  judgeInTurn,
   openStanding,
   type ScreenPolicy,
   type Standing,
   standingAfter,
+  type StoredCandidate,
   type Verdict,
   worstDomainLoss,
 } from './index.ts';
@@ -73,6 +75,9 @@ async function arrive(
   return { standing, verdicts };
 }
 
+const stored = (candidates: readonly Candidate[]): StoredCandidate[] =>
+  candidates.map(({ delta, ...candidate }) => ({ ...candidate, read: async () => delta }));
+
 const kinds = (verdicts: Map<string, Verdict>, names: readonly Candidate[]) =>
   names.map(({ id }) => verdicts.get(id)!.kind);
 
@@ -120,13 +125,22 @@ describe('on arrival', () => {
   });
 });
 
+describe('after a merge that scored badly', () => {
+  it('finds who made it so, and leaves the others in', async () => {
+    const { standing } = await arrive(honestClients().slice(0, 2));
+    const suspects = [honestClients()[2]!, hostile[0]!, honestClients()[3]!];
+    const verdicts = await judgeInTurn(policy, standing, stored(suspects), evaluate);
+    expect(kinds(verdicts, suspects)).toEqual(['accepted', 'quarantined', 'accepted']);
+  });
+});
+
 describe('at the close', () => {
   it('final verdicts and the bits of the merge are those of the honest alone, in every order of arrival', async () => {
     const honest = (await arrive(honestClients())).standing.merge;
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (order) => {
         const shuffled = new SeededRandom(order).shuffled([...honestClients(), ...hostile]);
-        const { standing, verdicts } = await closeScreening(policy, rule, shuffled, evaluate);
+        const { standing, verdicts } = await closeScreening(policy, rule, stored(shuffled), evaluate);
         expect(new Set(kinds(verdicts, honestClients()))).toEqual(new Set(['accepted']));
         expect(kinds(verdicts, hostile)).not.toContain('accepted');
         expect(standing.merge.weight).toBe(honest.weight);
@@ -144,7 +158,7 @@ describe('at the close', () => {
       standing = standingAfter(standing, candidate, await judge(lenient, standing, candidate, evaluate));
     expect(standing.members).toHaveLength(3);
     expect((await judge(lenient, standing, honestClients()[0]!, evaluate)).kind).toBe('quarantined');
-    const { verdicts } = await closeScreening(lenient, rule, [...noise, ...honestClients()], evaluate);
+    const { verdicts } = await closeScreening(lenient, rule, stored([...noise, ...honestClients()]), evaluate);
     expect(kinds(verdicts, honestClients())).not.toContain('quarantined');
     expect(kinds(verdicts, noise)).not.toContain('accepted');
   });
@@ -157,7 +171,7 @@ describe('at the close', () => {
       return lossesOf({ north: worst[members.join('+')] ?? 0.2 })(mean, members);
     };
     const candidates = ['first', 'odd', 'third'].map((id, i) => ({ ...honestClients()[i]!, id }));
-    const { verdicts } = await closeScreening({ ...policy, warmUp: 9 }, rule, candidates, losses);
+    const { verdicts } = await closeScreening({ ...policy, warmUp: 9 }, rule, stored(candidates), losses);
     expect(asked.slice(4)).toEqual(['first', 'first+odd', 'first+third', 'first+third+odd']);
     expect(verdicts.get('odd')!.kind).toBe('accepted');
   });
@@ -168,7 +182,7 @@ describe('at the close', () => {
       asked.push(members.join('+'));
       return evaluate(mean, members);
     };
-    await closeScreening(policy, rule, honestClients().slice(0, 2), recording);
+    await closeScreening(policy, rule, stored(honestClients().slice(0, 2)), recording);
     expect(asked.slice(0, 3)).toEqual(['', 'honest-0', 'honest-1']);
     expect(asked).toHaveLength(5);
   });

@@ -41,6 +41,11 @@ export interface Candidate extends WeightedDelta {
   id: string;
 }
 
+/** A candidate whose delta lies elsewhere: of a thousand, only the one that is judged need be in memory. */
+export interface StoredCandidate extends Omit<Candidate, 'delta'> {
+  read: () => Promise<Float32Array>;
+}
+
 /**
  * Held-out loss by domain, in nats a label token, of the start plus `mean`. `members` are the ids of the contributions that
  * the mean is made of: what was evaluated before need not be again.
@@ -102,6 +107,27 @@ export function standingAfter(standing: Standing, candidate: Candidate, verdict:
 }
 
 /**
+ * Judges contributions that were merged together, with a held-out score that is too bad, one after the other on top of what
+ * was good. @returns the verdicts by id
+ */
+export async function judgeInTurn(
+  policy: ScreenPolicy,
+  good: Standing,
+  suspects: readonly StoredCandidate[],
+  evaluate: EvaluateMean,
+): Promise<Map<string, Verdict>> {
+  let standing = good;
+  const verdicts = new Map<string, Verdict>();
+  for (const suspect of suspects) {
+    const candidate = await loaded(suspect);
+    const verdict = await judge(policy, standing, candidate, evaluate);
+    verdicts.set(candidate.id, verdict);
+    standing = standingAfter(standing, candidate, verdict);
+  }
+  return verdicts;
+}
+
+/**
  * The final verdicts by id, and what they accept: the same for every order of `candidates`.
  *
  * Each is first evaluated alone, then judged best first (equals by id); those quarantined are judged again as long as
@@ -110,7 +136,7 @@ export function standingAfter(standing: Standing, candidate: Candidate, verdict:
 export async function closeScreening(
   policy: ScreenPolicy,
   rule: SumRule,
-  candidates: readonly Candidate[],
+  candidates: readonly StoredCandidate[],
   evaluate: EvaluateMean,
 ): Promise<{ verdicts: Map<string, Verdict>; standing: Standing }> {
   let standing = await openStanding(rule, evaluate);
@@ -119,7 +145,8 @@ export async function closeScreening(
   let accepted = -1;
   while (standing.members.length > accepted) {
     accepted = standing.members.length;
-    for (const candidate of waiting) {
+    for (const stored of waiting) {
+      const candidate = await loaded(stored);
       const verdict = await judge(policy, standing, candidate, evaluate);
       verdicts.set(candidate.id, verdict);
       standing = standingAfter(standing, candidate, verdict);
@@ -133,18 +160,22 @@ export async function closeScreening(
 async function bestAloneFirst(
   policy: ScreenPolicy,
   nothing: Standing,
-  candidates: readonly Candidate[],
+  candidates: readonly StoredCandidate[],
   evaluate: EvaluateMean,
   verdicts: Map<string, Verdict>,
-): Promise<Candidate[]> {
-  const ranked: { candidate: Candidate; loss: number }[] = [];
+): Promise<StoredCandidate[]> {
+  const ranked: { candidate: StoredCandidate; loss: number }[] = [];
   for (const candidate of candidates) {
-    const alone = await judge({ ...policy, warmUp: Infinity }, nothing, candidate, evaluate);
+    const alone = await judge({ ...policy, warmUp: Infinity }, nothing, await loaded(candidate), evaluate);
     if (alone.kind === 'refused') verdicts.set(candidate.id, alone);
     else ranked.push({ candidate, loss: alone.figures.worstLoss ?? Infinity });
   }
-  const byId = (a: Candidate, b: Candidate) => (a.id < b.id ? -1 : 1);
+  const byId = (a: StoredCandidate, b: StoredCandidate) => (a.id < b.id ? -1 : 1);
   return ranked
     .toSorted((a, b) => (a.loss === b.loss ? byId(a.candidate, b.candidate) : a.loss - b.loss))
     .map(({ candidate }) => candidate);
+}
+
+async function loaded({ id, weight, read }: StoredCandidate): Promise<Candidate> {
+  return { id, weight, delta: await read() };
 }

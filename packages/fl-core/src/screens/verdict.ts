@@ -11,9 +11,11 @@ export interface ScreenFigures {
   worstLoss: number | null;
 }
 
-export type QuarantineReason =
-  | 'against-the-mean' // its direction has nothing in common with what was accepted
-  | 'worse-held-out'; // merged, it makes the worst domain worse than allowed
+export const quarantineReasons = [
+  'against-the-mean', // its direction has nothing in common with what was accepted
+  'worse-held-out', // merged, it makes the worst domain worse than allowed
+] as const;
+export type QuarantineReason = (typeof quarantineReasons)[number];
 
 /**
  * `accepted`: merged. `quarantined`: kept, not merged, and judged again when the campaign closes. `refused`: it breaks a

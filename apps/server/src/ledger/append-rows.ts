@@ -1,0 +1,39 @@
+/** Rows that say something of a contribution: its withdrawal, and what the screens decide. Each is a link of the chain. */
+import { moveHead, readHead, verdictRowHash, withdrawalRowHash } from './chain.ts';
+import { lockCampaign } from './dialect.ts';
+import type { LedgerDatabase } from './open-database.ts';
+import type { VerdictTable, WithdrawalTable } from './schema.ts';
+
+/** A row that has no place in the chain yet. */
+export type NewWithdrawal = Omit<WithdrawalTable, ChainColumn>;
+export type NewVerdict = Omit<VerdictTable, ChainColumn>;
+type ChainColumn = 'sequence' | 'previous_hash' | 'row_hash';
+
+/** Adds a withdrawal at the end of its campaign's chain. */
+export async function appendWithdrawal(transaction: LedgerDatabase, content: NewWithdrawal): Promise<void> {
+  const head = await lockedHead(transaction, content.campaign_id);
+  const row = { ...content, sequence: head.sequence + 1 };
+  const hash = await withdrawalRowHash(head.hash, row);
+  await moveHead(transaction, content.campaign_id, head, hash);
+  await transaction
+    .insertInto('withdrawals')
+    .values({ ...row, previous_hash: head.hash, row_hash: hash })
+    .execute();
+}
+
+/** Adds a verdict at the end of its campaign's chain. */
+export async function appendVerdict(transaction: LedgerDatabase, content: NewVerdict): Promise<void> {
+  const head = await lockedHead(transaction, content.campaign_id);
+  const row = { ...content, sequence: head.sequence + 1 };
+  const hash = await verdictRowHash(head.hash, row);
+  await moveHead(transaction, content.campaign_id, head, hash);
+  await transaction
+    .insertInto('verdicts')
+    .values({ ...row, previous_hash: head.hash, row_hash: hash })
+    .execute();
+}
+
+async function lockedHead(transaction: LedgerDatabase, campaignId: string) {
+  await lockCampaign(transaction, campaignId);
+  return readHead(transaction, campaignId);
+}

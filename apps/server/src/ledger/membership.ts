@@ -1,0 +1,110 @@
+/**
+ * Which version holds which contribution, and what each weighs there. A version is a function of the contributions it
+ * holds: this file says which, `version-sums.ts` adds them up.
+ */
+import { contributionWeights, type Manifest } from '@oneround/fl-core';
+import type { LedgerDatabase } from './open-database.ts';
+import type { ContributionTable, VerdictTable, WithdrawalTable } from './schema.ts';
+
+/** A contribution and the versions where it comes in or goes out, ascending: in, out, in, ... */
+export interface Member {
+  contributionId: string;
+  clientId: string;
+  sha256: string;
+  labelTokens: number;
+  changes: number[];
+}
+
+/** A contribution with its weight in some version. */
+export interface Weighted {
+  contributionId: string;
+  sha256: string;
+  weight: number;
+}
+
+type ContributionColumns = Pick<
+  ContributionTable,
+  'contribution_id' | 'client_id' | 'sha256' | 'label_tokens' | 'folded_version'
+>;
+
+/** Rows of the ledger, as far as they say who is where; contributions in the ledger's order. */
+export interface MemberRows {
+  contributions: readonly ContributionColumns[];
+  withdrawals: readonly Pick<WithdrawalTable, 'contribution_id' | 'version'>[];
+  verdicts: readonly Pick<VerdictTable, 'contribution_id' | 'version'>[];
+}
+
+/** Every contribution of a campaign that some version holds or held, in the ledger's order. */
+export async function readMembers(db: LedgerDatabase, campaignId: string): Promise<Member[]> {
+  const contributions = await db
+    .selectFrom('contributions')
+    .select(['contribution_id', 'client_id', 'sha256', 'label_tokens', 'folded_version'])
+    .where('campaign_id', '=', campaignId)
+    .where('folded_version', 'is not', null)
+    .orderBy('sequence')
+    .execute();
+  const [withdrawals, verdicts] = await Promise.all(
+    (['withdrawals', 'verdicts'] as const).map((table) =>
+      db
+        .selectFrom(table)
+        .select(['contribution_id', 'version'])
+        .where('campaign_id', '=', campaignId)
+        .where('version', 'is not', null)
+        .execute(),
+    ),
+  );
+  return membersOf({ contributions, withdrawals: withdrawals!, verdicts: verdicts! });
+}
+
+/** As `readMembers`, from rows at hand. */
+export function membersOf({ contributions, withdrawals, verdicts }: MemberRows): Member[] {
+  const changes = new Map<string, number[]>();
+  for (const { contribution_id, version } of [...withdrawals, ...verdicts]) {
+    if (version !== null) changes.set(contribution_id, [...(changes.get(contribution_id) ?? []), version]);
+  }
+  return contributions.flatMap(({ contribution_id: contributionId, folded_version: folded, ...row }) =>
+    folded === null
+      ? []
+      : [
+          {
+            contributionId,
+            clientId: row.client_id,
+            sha256: row.sha256,
+            labelTokens: row.label_tokens,
+            changes: [folded, ...(changes.get(contributionId) ?? [])].toSorted((a, b) => a - b),
+          },
+        ],
+  );
+}
+
+export function isHeldBy({ changes }: Pick<Member, 'changes'>, version: number): boolean {
+  return changes.filter((change) => change <= version).length % 2 === 1;
+}
+
+/** The versions that hold a contribution: each span's `from` on, up to and without its `to`. */
+export function spansOf({ changes }: Pick<Member, 'changes'>): { from: number; to: number | null }[] {
+  return changes.flatMap((from, i) => (i % 2 === 0 ? [{ from, to: changes[i + 1] ?? null }] : []));
+}
+
+/** What each of `members` weighs when they alone are merged, by the campaign's settings. */
+export function weightsOf(members: readonly Member[], { merge, weightScale }: Manifest): Weighted[] {
+  const weights = contributionWeights(merge.weights, members, weightScale);
+  return members.map(({ contributionId, sha256 }, i) => ({ contributionId, sha256, weight: weights[i]! }));
+}
+
+/** What makes one merge the other: contributions with the weight at which they come in or go out. */
+export function difference(
+  from: readonly Weighted[],
+  to: readonly Weighted[],
+): { added: Weighted[]; removed: Weighted[] } {
+  const nameOf = ({ contributionId, weight }: Weighted) => `${contributionId} ${weight}`;
+  const [before, after] = [new Set(from.map(nameOf)), new Set(to.map(nameOf))];
+  return {
+    added: to.filter((one) => !before.has(nameOf(one))),
+    removed: from.filter((one) => !after.has(nameOf(one))),
+  };
+}
+
+export function labelTokensOf(members: readonly Member[]): number {
+  return members.reduce((sum, { labelTokens }) => sum + labelTokens, 0);
+}

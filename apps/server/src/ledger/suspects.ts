@@ -1,0 +1,66 @@
+/** The gate: is the newest version's worst domain worse than allowed, and which contribution made it so? */
+import { bOnlyRule, chanceCosine, judgeInTurn, RunningMerge, type Standing } from '@oneround/fl-core';
+import type { Settlement } from './global-adapter.ts';
+import { isHeldBy, readMembers, weightsOf } from './membership.ts';
+import { trialKey, worstLoss } from './scores.ts';
+import { quarantined, standingContributions } from './standing-contributions.ts';
+import { candidateOf, gateOf, policyOf, quarantineOf, type Look, type ScreenedCampaign } from './tried-merges.ts';
+
+/**
+ * Compares the newest version, which is scored, with those before.
+ * @returns null when it may stay as it is
+ */
+export async function lookAtNewest(campaign: ScreenedCampaign, newest: number): Promise<Look<Settlement> | null> {
+  const { db, scores, definition, adapter } = campaign;
+  const policy = policyOf(definition.manifest);
+  const score = scores.versions.get(newest);
+  const before = [...scores.versions].filter(([version]) => version < newest);
+  if (!policy || !score || before.length === 0) return null;
+  const best = Math.min(...before.map(([, result]) => worstLoss(result)));
+  const limit = (1 + policy.tolerance) * best;
+  if (worstLoss(score) <= limit) return null;
+  const good = Math.max(...before.flatMap(([version, result]) => (worstLoss(result) <= limit ? [version] : [])));
+  const held = (await readMembers(db, definition.manifest.id)).filter((member) => isHeldBy(member, newest));
+  const weighted = weightsOf(held, definition.manifest);
+  const suspects = weighted.filter((_, i) => !isHeldBy(held[i]!, good));
+  if (suspects.length === 0) return null;
+  const cleared = weighted.filter((_, i) => isHeldBy(held[i]!, good)).map(({ contributionId }) => contributionId);
+  const known = new Map(scores.trials);
+  known.set(await trialKey(held.map(({ contributionId }) => contributionId)), score);
+  const rule = bOnlyRule(definition.manifest.layout.size);
+  return {
+    message:
+      `version ${newest} has a held-out loss of ${worstLoss(score).toFixed(4)} in its worst domain, ` +
+      `more than the ${limit.toFixed(4)} allowed; looking for the contribution that makes it so`,
+    async search(ask) {
+      const sum = await adapter.sumWithout(suspects.map(({ contributionId }) => contributionId));
+      const standing: Standing = { merge: new RunningMerge(rule, sum), members: cleared, best };
+      const candidates = suspects.map((one) => candidateOf(campaign, one));
+      const verdicts = await judgeInTurn(policy, standing, candidates, gateOf(known, ask));
+      const culprits = [...verdicts].filter(([, { kind }]) => kind !== 'accepted');
+      return { verdicts: culprits.map(([id, verdict]) => quarantineOf(id, verdict)), scale: 1 };
+    },
+  };
+}
+
+/**
+ * What was set aside for its direction, which is not against that of the newest version: honest contributions that came
+ * while a bad one ruled the mean.
+ */
+export async function comparedAgain(campaign: ScreenedCampaign): Promise<string[]> {
+  const { db, definition, adapter } = campaign;
+  const { id, merge, layout } = definition.manifest;
+  if (!merge.screens) return [];
+  const rows = await standingContributions(db, id)
+    .select('sha256')
+    .where('contribution_id', 'in', quarantined(db).where('reason', '=', 'against-the-mean'))
+    .orderBy('sequence')
+    .execute();
+  const back: string[] = [];
+  for (const { contribution_id: contributionId, sha256 } of rows) {
+    const { read } = candidateOf(campaign, { contributionId, sha256, weight: 0 });
+    const cosine = await adapter.cosine(await read(), merge.screens.warmUp);
+    if (cosine === null || cosine > chanceCosine(layout.size)) back.push(contributionId);
+  }
+  return back;
+}

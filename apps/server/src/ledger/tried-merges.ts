@@ -1,0 +1,73 @@
+/** What a screening needs of a campaign: deltas to merge, and the held-out losses of merges, evaluated at most once. */
+import {
+  decodeDelta,
+  defaultScreens,
+  type EvaluateMean,
+  type EvaluationResult,
+  type Manifest,
+  type ScreenPolicy,
+  type StoredCandidate,
+  type Verdict,
+} from '@oneround/fl-core';
+import type { Blobs } from './blobs.ts';
+import type { ContributionVerdict } from './global-adapter.ts';
+import type { AskTrial } from './inquiry.ts';
+import type { Weighted } from './membership.ts';
+import type { OpenCampaign } from './open-campaigns.ts';
+import type { LedgerDatabase } from './open-database.ts';
+import { domainLosses, trialKey, type Scores } from './scores.ts';
+
+/** A campaign under a screening's eyes. */
+export interface ScreenedCampaign extends OpenCampaign {
+  db: LedgerDatabase;
+  blobs: Blobs;
+  scores: Scores;
+}
+
+/** A search that asks for evaluations, and what to say when it begins. */
+export interface Look<Found> {
+  message: string;
+  search: (ask: AskTrial) => Promise<Found>;
+}
+
+/** The campaign's screens; null when it has none. */
+export function policyOf({ merge, layout, upload }: Manifest): ScreenPolicy | null {
+  return merge.screens && { ...defaultScreens(layout.size, upload.maxNorm), ...merge.screens };
+}
+
+/** A contribution whose delta is read when it is judged. */
+export function candidateOf({ definition, blobs }: ScreenedCampaign, one: Weighted): StoredCandidate {
+  const { layout, upload } = definition.manifest;
+  return {
+    id: one.contributionId,
+    weight: one.weight,
+    read: async () => decodeDelta(await blobs.read(one.sha256), { size: layout.size, codec: upload.codec }),
+  };
+}
+
+/** Evaluates a merge unless that was done before. `known` are the scores at hand, by `trialKey`. */
+export async function tryMerge(
+  { delta, contributionIds, scale = 1 }: { delta: Float32Array; contributionIds: readonly string[]; scale?: number },
+  known: ReadonlyMap<string, EvaluationResult>,
+  ask: AskTrial,
+): Promise<EvaluationResult> {
+  const key = await trialKey(contributionIds, scale);
+  return known.get(key) ?? ask({ key, delta });
+}
+
+/** The gate's evaluation. */
+export function gateOf(known: ReadonlyMap<string, EvaluationResult>, ask: AskTrial): EvaluateMean {
+  return async (delta, contributionIds) => domainLosses(await tryMerge({ delta, contributionIds }, known, ask));
+}
+
+/** The row of a contribution that is not borne. */
+export function quarantineOf(contributionId: string, verdict: Verdict): ContributionVerdict {
+  const { cosine, worstLoss } = verdict.kind === 'refused' ? { cosine: null, worstLoss: null } : verdict.figures;
+  return {
+    contribution_id: contributionId,
+    verdict: 'quarantined',
+    reason: verdict.kind === 'quarantined' ? verdict.reason : 'worse-held-out',
+    cosine,
+    worst_loss: Number.isFinite(worstLoss) ? worstLoss : null,
+  };
+}
