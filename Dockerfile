@@ -11,6 +11,7 @@ COPY packages/lora/package.json packages/lora/
 RUN npm install --no-audit --no-fund
 COPY . .
 RUN npx vite build && npm prune --omit=dev --no-audit --no-fund
+RUN node scripts/compile.mjs apps/server/src/cli/main.ts apps/server/src/*/*-thread.ts
 
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production

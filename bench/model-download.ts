@@ -4,7 +4,8 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { FileRef } from '@oneround/fl-core';
 import { chromium, type BrowserContext } from '@playwright/test';
 import { pino } from 'pino';
@@ -61,8 +62,8 @@ async function serve(folder: string) {
   mkdirSync(models);
   const files = await writeSyntheticModel(models, MODEL_BYTES);
   await build({
-    root: resolve(import.meta.dirname, 'model-download'),
-    configFile: resolve(import.meta.dirname, '../vite.config.ts'),
+    root: fileURLToPath(new URL('./model-download', import.meta.url)),
+    configFile: fileURLToPath(new URL('../vite.config.ts', import.meta.url)),
     build: { outDir: webRoot },
     logLevel: 'error',
   });

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { packings } from '@oneround/lora/packing';
 import { writeSyntheticModel } from './synthetic-model.ts';
 
+const run = fileURLToPath(new URL('../scripts/run.mjs', import.meta.url));
 const program = fileURLToPath(new URL('./packing-process.ts', import.meta.url));
 const llama = { model_type: 'llama', rms_norm_eps: 1e-5, max_position_embeddings: 2048, tie_word_embeddings: true };
 const large = {
@@ -51,7 +52,7 @@ interface Figures {
 }
 
 function measure(...args: [task: 'pack' | 'load', folder: string, packing: string, out: string]): Figures {
-  const output = execFileSync(process.execPath, ['--import', 'tsx', program, ...args], { encoding: 'utf8' });
+  const output = execFileSync(process.execPath, [run, program, ...args], { encoding: 'utf8' });
   return JSON.parse(output.trim().split('\n').at(-1)!) as Figures;
 }
 

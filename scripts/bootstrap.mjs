@@ -26,7 +26,7 @@ switch (job) {
     break;
   case 'bench':
     buildPage();
-    run(process.execPath, ['--import', 'tsx', join(root, 'bench/run.ts'), ...rest]);
+    run(process.execPath, [join(root, 'scripts/run.mjs'), join(root, 'bench/run.ts'), ...rest]);
     break;
   case 'test':
     await test();

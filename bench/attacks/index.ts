@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { PartitionStrategy } from '@oneround/fl-core';
 
+const run = fileURLToPath(new URL('../../scripts/run.mjs', import.meta.url));
 const program = fileURLToPath(new URL('./partition-process.ts', import.meta.url));
 const partitions: PartitionStrategy[] = ['iid', 'domain'];
 
@@ -16,7 +17,7 @@ export async function benchAttacks(): Promise<void> {
 
 /** @throws Error when the process fails; what it prints is printed here */
 async function attack(partition: PartitionStrategy): Promise<void> {
-  const running = spawn(process.execPath, ['--import', 'tsx', program, partition], { stdio: 'inherit' });
+  const running = spawn(process.execPath, [run, program, partition], { stdio: 'inherit' });
   const [code] = (await once(running, 'exit')) as [number | null];
   if (code !== 0) throw new Error(`the attacks on partition ${partition} ended with ${code ?? 'a signal'}`);
 }

@@ -1,7 +1,8 @@
 /** Runs a task of the step bench in a headless browser of its own with a time limit. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from '@playwright/test';
 import { build, preview } from 'vite';
 import { browserFlags, findBrowser } from '../../scripts/find-browser.mjs';
@@ -19,8 +20,8 @@ export interface ServedPage {
 /** Builds the bench's page and serves it. */
 export async function servePage(): Promise<ServedPage> {
   const outDir = mkdtempSync(join(tmpdir(), 'oneround-step-bench-'));
-  const root = resolve(import.meta.dirname, 'page');
-  const configFile = resolve(import.meta.dirname, '../../vite.config.ts');
+  const root = fileURLToPath(new URL('./page', import.meta.url));
+  const configFile = fileURLToPath(new URL('../../vite.config.ts', import.meta.url));
   await build({ root, configFile, build: { outDir, reportCompressedSize: false }, logLevel: 'error' });
   const server = await preview({ root, configFile, build: { outDir }, preview: { port: 0, host: '127.0.0.1' } });
   return {

@@ -3,12 +3,13 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { NodeAnswer, NodeTask } from './node-child.ts';
 
+const run = fileURLToPath(new URL('../../scripts/run.mjs', import.meta.url));
 const child = fileURLToPath(new URL('./node-child.ts', import.meta.url));
 
 /** @throws Error in the child's words, or saying how it ended or that its time was up */
 export function runInNode(task: NodeTask, limitMs: number): Promise<Exclude<NodeAnswer, { error: string }>> {
   return new Promise((resolve, reject) => {
-    const running = fork(child, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const running = fork(run, [child], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let complaints = '';
     running.stderr!.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
     const timer = setTimeout(() => {

@@ -1,5 +1,5 @@
 /**
- * Writes the default campaign's data: `npx tsx campaigns/default/generate.ts`. Deterministic: the same files every time.
+ * Writes the default campaign's data: `node scripts/run.mjs campaigns/default/generate.ts`. Deterministic: the same files every time.
  *
  * A row's sentence holds two clues of one answer: "She wept alone and wore black. Mood?" - "sad". Rows are drawn from all
  * pairs of an answer's clues; no held-out pair stands in any shard, though each of its clues does somewhere.

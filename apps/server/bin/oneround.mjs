@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-// The command: TypeScript runs through tsx, without a build step.
-import { register } from 'tsx/esm/api';
+import { fileURLToPath } from 'node:url';
+import { compile } from '../../../scripts/compile.mjs';
 
-register();
-await import('../src/cli/main.ts');
+await import(await compile(fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))));

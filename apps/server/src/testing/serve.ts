@@ -1,4 +1,4 @@
-/** A server process for tests: `node --import tsx serve.ts <campaign.json> <data directory> <port> [options as JSON]`. */
+/** A server process for tests: `node scripts/run.mjs serve.ts <campaign.json> <data directory> <port> [options as JSON]`. */
 import { startServer, type ServerOptions } from '../server.ts';
 
 const [campaignFile, dataDir, port, options = '{}'] = process.argv.slice(2);

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ServerOptions } from '../server.ts';
 
+const run = fileURLToPath(new URL('../../../../scripts/run.mjs', import.meta.url));
 const program = fileURLToPath(new URL('./serve.ts', import.meta.url));
 const START_LIMIT_MS = 120_000;
 const POLL_MS = 25;
@@ -58,8 +59,8 @@ export class ServerProcess {
   start(): void {
     if (this.isRunning) throw new Error('the server process is running already');
     const { campaignFile, dataDir, server = {}, nodeFlags = [], wrapper = [] } = this.#options;
-    const args = [program, campaignFile, dataDir, String(this.port), JSON.stringify(server)];
-    const [command, ...rest] = [...wrapper, process.execPath, ...nodeFlags, '--import', 'tsx', ...args] as [string];
+    const args = [run, program, campaignFile, dataDir, String(this.port), JSON.stringify(server)];
+    const [command, ...rest] = [...wrapper, process.execPath, ...nodeFlags, ...args] as [string];
     this.#child = spawn(command, rest, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     this.#pid = this.#child.pid ?? 0;
     this.#child.on('message', (pid) => (this.#pid = Number(pid)));

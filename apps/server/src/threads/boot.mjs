@@ -1,6 +1,6 @@
-// Node 20 cannot start a worker from TypeScript: register tsx in the new thread, then load the module it was started for.
+// Node 20 cannot start a worker from TypeScript.
+import { fileURLToPath } from 'node:url';
 import { workerData } from 'node:worker_threads';
-import { register } from 'tsx/esm/api';
+import { compile } from '../../../../scripts/compile.mjs';
 
-register();
-await import(workerData.module);
+await import(await compile(fileURLToPath(workerData.module)));
