@@ -1,5 +1,7 @@
 /** The screens at work on a ledger, with a held-out set in miniature: loss is the distance to an adapter that is best. */
+import { join } from 'node:path';
 import { SeededRandom, type EvaluationResult } from '@oneround/fl-core';
+import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
@@ -307,6 +309,43 @@ describe('weights', () => {
       expect(await verified()).toMatchObject({ withdrawn: 1, versions: 4 });
     },
   );
+});
+
+describe('verify', () => {
+  /** Writes as somebody with the file in hand can. */
+  function tamper(...statements: string[]): void {
+    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
+    for (const table of ['verdicts', 'contributions']) {
+      for (const trigger of ['stay', 'unchanged']) sqlite.exec(`drop trigger if exists ${table}_${trigger}`);
+    }
+    for (const statement of statements) sqlite.exec(statement);
+    sqlite.close();
+  }
+
+  it('names a verdict that was changed or dropped, and a version that holds what was set aside', async () => {
+    for (const seed of [1, 2, 3]) await contribute(honest(seed));
+    const aside = await contribute(noise(50));
+    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
+    expect(() => sqlite.exec('update verdicts set cosine = 1')).toThrow('the ledger is append-only');
+    expect(() => sqlite.exec('delete from verdicts')).toThrow('the ledger is append-only');
+    sqlite.close();
+    tamper(`update contributions set folded_version = 3 where contribution_id = '${aside}'`);
+    await expect(verified()).rejects.toThrow(`(${aside}): is in version 3, but was set aside`);
+    tamper(`update contributions set folded_version = null where contribution_id = '${aside}'`);
+    await verified();
+    tamper('update verdicts set cosine = cosine + 1');
+    await expect(verified()).rejects.toThrow(`row #5, the verdict on ${aside}: the hash of the row should be`);
+    tamper('delete from verdicts');
+    await expect(verified()).rejects.toThrow('campaign test: end of the chain: the hash of the row should be');
+  });
+
+  it('names a version with another scale', async () => {
+    await contribute(honest(1));
+    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
+    sqlite.exec('update versions set scale = 2 where version = 1');
+    sqlite.close();
+    await expect(verified()).rejects.toThrow('version 1: the SHA-256 of the adapter should be');
+  });
 });
 
 /** The first two are one client's. */

@@ -1,0 +1,51 @@
+/** The gate on a real server: the held-out set is the campaign's own, and the evaluation thread scores what comes. */
+import { deltaNorm, type CampaignState } from '@oneround/fl-core';
+import { afterEach, expect, it, vi } from 'vitest';
+import { startServer, type RunningServer } from './server.ts';
+import { makeTestCampaign, smallAdapter, type TestCampaign } from './testing/test-campaign.ts';
+import { seededDelta, TestClient } from './testing/test-client.ts';
+
+let campaign: TestCampaign;
+let server: RunningServer;
+
+afterEach(async () => {
+  await server.close();
+  campaign.remove();
+});
+
+const stateOf = async () => (await (await fetch(`${server.url}/v1/campaigns/test/state`)).json()) as CampaignState;
+
+it('takes a contribution out that ruins the model, tells its volunteer and the log, and closes without it', async () => {
+  campaign = makeTestCampaign({
+    adapter: smallAdapter,
+    upload: { codec: 'f32', maxNorm: 5000 },
+    merge: { weights: { by: 'label-tokens' }, screens: { warmUp: 3, tolerance: 0.5 }, scaleSearch: true },
+    terms: { draft: false, private: false, clientsPerShard: 1, closeAt: { contributions: 1 } },
+  });
+  const { dataDir, file } = campaign;
+  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' });
+  const client = await TestClient.connect(server.url);
+  try {
+    const noise = seededDelta(client.manifest.layout.size, 1);
+    const ruin = noise.map((value) => (4000 / deltaNorm(noise)) * value);
+    const receipt = await client.contribute(await client.join(), ruin);
+    expect(receipt).toMatchObject({ sequence: 1, quarantined: false });
+    const state = await vi.waitFor(
+      async () => {
+        const now = await stateOf();
+        expect(now.status).toBe('closed');
+        return now;
+      },
+      { timeout: 60_000, interval: 250 },
+    );
+    const [base, bad, last] = state.versions;
+    expect(bad!.evaluation!.loss).toBeGreaterThan(1.5 * base!.evaluation!.loss);
+    expect(last!.sha256).toBe(base!.sha256);
+    expect(state.contributions).toMatchObject([
+      { held: [{ from: 1, to: 2 }], quarantined: { reason: 'worse-held-out' }, foldedVersion: 1 },
+    ]);
+    expect(state.log.some(({ kind, message }) => kind === 'screened' && message.includes('#1 is'))).toBe(true);
+  } finally {
+    client.close();
+  }
+});
