@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { entryHash, withdrawalHash, type LedgerEntry } from './ledger-chain.ts';
+import { entryHash, verdictHash, withdrawalHash, type LedgerEntry, type LedgerVerdict } from './ledger-chain.ts';
 import { sha256HexOfText } from './sha256.ts';
 
 const entry: LedgerEntry = {
@@ -44,6 +44,34 @@ describe('a ledger row', () => {
       const other: unknown = typeof value === 'string' ? `${value}0` : (value ?? 0) + 1;
       expect({ field, hash: await entryHash('00', { ...entry, [field]: other }) }).not.toEqual({ field, hash });
     }
+  });
+});
+
+describe("a verdict's row", () => {
+  const verdict: LedgerVerdict = {
+    ...{ campaignId: 'test', sequence: 2, contributionId: 'c1', verdict: 'quarantined', reason: 'worse-held-out' },
+    ...{ cosine: null, worstLoss: 1.5, version: 3, decidedAt: 8 },
+  };
+
+  it('hashes to the SHA-256 of its canonical JSON', async () => {
+    const text =
+      '{"campaignId":"test","contributionId":"c1","cosine":null,"decidedAt":8,"format":"oneround ledger 1",' +
+      '"kind":"verdict","previousHash":"00","reason":"worse-held-out","sequence":2,"verdict":"quarantined","version":3,' +
+      '"worstLoss":1.5}';
+    expect(await verdictHash('00', verdict)).toBe(await sha256HexOfText(text));
+  });
+
+  it('hashes to something else when any field or the row before changes', async () => {
+    const others: LedgerVerdict[] = [
+      { ...verdict, verdict: 'admitted' },
+      { ...verdict, reason: null },
+      { ...verdict, cosine: 0.1 },
+      { ...verdict, worstLoss: 1.6 },
+      { ...verdict, version: null },
+      { ...verdict, contributionId: 'c2' },
+    ];
+    const hashes = await Promise.all(others.map((other) => verdictHash('00', other)));
+    expect(new Set([await verdictHash('00', verdict), await verdictHash('01', verdict), ...hashes]).size).toBe(8);
   });
 });
 

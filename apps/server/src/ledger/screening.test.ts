@@ -2,15 +2,17 @@
 import { join } from 'node:path';
 import { SeededRandom, type EvaluationResult } from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { Ledger } from './ledger.ts';
-import { verifyDataDir } from './verify.ts';
+import { verifyDatabase, verifyDataDir } from './verify.ts';
 
 const SHARDS = 8;
 let campaign: TestCampaign;
 let ledger: Ledger;
+let databaseUrl: string | undefined;
 
 async function start(merge: object = {}, terms: object = {}): Promise<void> {
   campaign = makeTestCampaign(
@@ -26,7 +28,8 @@ async function start(merge: object = {}, terms: object = {}): Promise<void> {
 }
 
 async function open(): Promise<void> {
-  ledger = await Ledger.open({ dataDir: campaign.dataDir });
+  ledger = await Ledger.open({ dataDir: campaign.dataDir, databaseUrl });
+  await vi.waitUntil(async () => (await ledger.catchUp()).leads);
 }
 
 beforeEach(() => start());
@@ -96,7 +99,8 @@ const rowOf = async (id: string) => (await stateOf()).contributions.find((row) =
 const logged = async () => (await stateOf()).log.flatMap(({ kind, message }) => (kind === 'screened' ? [message] : []));
 
 async function verified() {
-  for await (const report of verifyDataDir(campaign.dataDir, 'test')) return report;
+  const reports = databaseUrl ? verifyDatabase(databaseUrl, 'test') : verifyDataDir(campaign.dataDir, 'test');
+  for await (const report of reports) return report;
   throw new Error('nothing was verified');
 }
 
@@ -277,6 +281,37 @@ describe('the close', () => {
     expect((await stateOf()).status).toBe('closed');
     expect((await newest()).contributionIds).toHaveLength(4);
     expect(await verified()).toMatchObject({ contributions: 5, quarantined: 0, withdrawn: 1 });
+  });
+});
+
+describe('on Postgres', () => {
+  let postgres: TestPostgres;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+  });
+  afterAll(() => postgres.remove());
+  afterEach(() => {
+    databaseUrl = undefined;
+  });
+
+  it('sets aside, takes out, lets in and settles as on SQLite', async () => {
+    await ledger.close();
+    campaign.remove();
+    databaseUrl = await postgres.createDatabase();
+    await start();
+    for (const seed of [1, 2, 3]) await contribute(honest(seed));
+    await settle();
+    const good = await newest();
+    const aside = await contribute(noise(50));
+    const bad = await contribute(flipped(4, 9));
+    expect(await rowOf(aside)).toMatchObject({ quarantined: { reason: 'against-the-mean' } });
+    await settle();
+    await ledger.move('test', 'close');
+    await settle();
+    expect((await stateOf()).status).toBe('closed');
+    expect((await newest()).contributionIds).toEqual(good.contributionIds);
+    expect((await newest()).contributionIds).not.toContain(bad);
+    expect(await verified()).toMatchObject({ contributions: 5, quarantined: 2, pending: 0 });
   });
 });
 
