@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '@oneround/fl-core';
-import { harmDone, killAtRandom, runChaos } from '../apps/server/src/testing/chaos/index.ts';
+import { harmDone, killAtRandom, runChaos, type ChaosReport } from '../apps/server/src/testing/chaos/index.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
 
@@ -35,22 +35,31 @@ export async function benchChaos(): Promise<void> {
     });
     const seconds = (performance.now() - began) / 1000;
     await server.end('SIGTERM');
-    const { acknowledged, lost, resumed, rewound, repeatedReceipts, resentShare, sha256, versions } = report;
-    const slowest = Math.max(...startTimes) / 1000;
     console.log(`  ${VOLUNTEERS} volunteers, ${KILLS} kills in ${seconds.toFixed(0)} s, seed ${SEED}`);
-    console.log(`  acknowledged ${acknowledged}, lost ${lost}, in ${versions} versions`);
-    console.log(
-      `  uploads resumed ${resumed}, from before what was acknowledged ${rewound}; leases lost ${report.lostLeases}`,
-    );
-    console.log(`  bytes sent twice ${(100 * resentShare).toFixed(2)} %, receipts repeated ${repeatedReceipts}`);
-    console.log(`  published ${sha256.published}\n  replayed  ${sha256.replayed} (shuffled, whole numbers)`);
-    console.log(`  slowest start ${slowest.toFixed(1)} s`);
-    const verify = spawnSync(process.execPath, [oneround, 'verify', campaign.dataDir], { encoding: 'utf8' });
-    console.log(`  oneround verify: exit ${verify.status}, ${(verify.stdout || verify.stderr).trim()}`);
+    printReport(report);
+    console.log(`  slowest start ${(Math.max(...startTimes) / 1000).toFixed(1)} s`);
+    printVerified([campaign.dataDir]);
     for (const sentence of harmDone(report)) console.log(`  HARM: ${sentence}`);
     if (server.output !== '') console.log(`  the server wrote:\n${server.output}`);
   } finally {
     await server.end();
     campaign.remove();
   }
+}
+
+/** What volunteers were promised and what became of it, and what it cost. */
+export function printReport(report: ChaosReport): void {
+  const { acknowledged, lost, resumed, rewound, repeatedReceipts, resentShare, sha256, versions } = report;
+  console.log(`  acknowledged ${acknowledged}, lost ${lost}, in ${versions} versions`);
+  console.log(
+    `  uploads resumed ${resumed}, from before what was acknowledged ${rewound}; leases lost ${report.lostLeases}`,
+  );
+  console.log(`  bytes sent twice ${(100 * resentShare).toFixed(2)} %, receipts repeated ${repeatedReceipts}`);
+  console.log(`  published ${sha256.published}\n  replayed  ${sha256.replayed} (shuffled, whole numbers)`);
+}
+
+/** Runs `oneround verify` and prints what it says. */
+export function printVerified(ledger: string[]): void {
+  const verify = spawnSync(process.execPath, [oneround, 'verify', ...ledger], { encoding: 'utf8' });
+  console.log(`  oneround verify: exit ${verify.status}, ${(verify.stdout || verify.stderr).trim()}`);
 }

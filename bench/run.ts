@@ -4,6 +4,7 @@
  */
 import { cpus } from 'node:os';
 import { benchAttacks } from './attacks/index.ts';
+import { benchChaosServers } from './chaos-servers.ts';
 import { benchChaos } from './chaos.ts';
 import { benchFold } from './fold.ts';
 import { benchFuzz } from './fuzz.ts';
@@ -31,6 +32,7 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   step: benchStep,
   memory: benchMemory,
   chaos: benchChaos,
+  'chaos-servers': benchChaosServers,
   attacks: benchAttacks,
   fuzz: benchFuzz,
   merges: benchMerges,
