@@ -3,7 +3,7 @@
  * every sync takes 200 ms. `--volunteers 1000` for fewer. The event loop's p99 is the server's own figure (sampled every
  * 10 ms, so an idle loop shows 10 to 12).
  */
-import { CAMPAIGN_EVENT, encodeDelta, type CampaignEvent } from '@oneround/fl-core';
+import { CAMPAIGN_EVENT, encodeDelta, type CampaignUpdate } from '@oneround/fl-core';
 import { RawClient } from '../apps/server/src/testing/fuzz/raw-client.ts';
 import { figure, metricsOf, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
@@ -81,10 +81,9 @@ async function contribute(server: ServerProcess, when: string, count: number): P
   const lastChunkAt = new Map<string, number>();
   const broadcast = new Map<string, number>();
   const everyone = new Promise<void>((resolve) => {
-    observer.socket.on(CAMPAIGN_EVENT, (event: CampaignEvent) => {
-      if (event.type !== 'version') return;
-      for (const id of event.version.contributionIds)
-        if (lastChunkAt.has(id) && !broadcast.has(id)) broadcast.set(id, performance.now());
+    observer.socket.on(CAMPAIGN_EVENT, ({ contributions }: CampaignUpdate) => {
+      for (const { contributionId: id, foldedVersion } of contributions)
+        if (foldedVersion !== null && lastChunkAt.has(id) && !broadcast.has(id)) broadcast.set(id, performance.now());
       if (broadcast.size === count) resolve();
     });
   });

@@ -1,5 +1,5 @@
 /** From the last upload chunk to the new version on an observer's socket: four clients at once, a real server. */
-import { CAMPAIGN_EVENT, encodeDelta, type CampaignEvent } from '@oneround/fl-core';
+import { CAMPAIGN_EVENT, encodeDelta, type CampaignUpdate } from '@oneround/fl-core';
 import { startServer } from '../apps/server/src/index.ts';
 import { makeTestCampaign } from '../apps/server/src/testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
@@ -46,8 +46,8 @@ async function contributeRepeatedly(url: string, observer: TestClient, seed: num
     const { contributionId, ...begin } = await client.beginMessage(lease, bytes);
     await client.value('upload.begin', { contributionId, ...begin });
     const visible = new Promise<void>((resolve) => {
-      const look = (event: CampaignEvent) => {
-        if (event.type !== 'version' || !event.version.contributionIds.includes(contributionId)) return;
+      const look = ({ contributions }: CampaignUpdate) => {
+        if (!contributions.some((row) => row.contributionId === contributionId && row.foldedVersion !== null)) return;
         observer.socket.off(CAMPAIGN_EVENT, look);
         resolve();
       };

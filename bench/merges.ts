@@ -1,5 +1,5 @@
 /** A thousand merges (`--merges 100` for fewer), one version each: what the server keeps resident of them. */
-import { CAMPAIGN_EVENT, type CampaignEvent } from '@oneround/fl-core';
+import { VERSIONS_EVENT, type MergeOutcome, type VersionNews } from '@oneround/fl-core';
 import { growth, megabytes, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
@@ -36,20 +36,24 @@ export async function benchMerges(flags: string[]): Promise<void> {
   }
 }
 
+/** Resolves when a version holds the contribution. */
+async function merged(client: TestClient, contributionId: string): Promise<void> {
+  const ids = { campaignId: 'test', contributionId };
+  for (;;) {
+    const news = new Promise<VersionNews>((resolve) => client.socket.once(VERSIONS_EVENT, resolve));
+    const { version } = await client.value<MergeOutcome>('follow', ids);
+    if (version !== null) return;
+    await news;
+  }
+}
+
 /** Contributes with the seeds `[from, to)`, each once the one before is in a version. */
 async function mergeMany(client: TestClient, from: number, to: number): Promise<void> {
   for (let seed = from; seed < to; seed++) {
-    const merged = new Promise<void>((resolve) => {
-      const look = (event: CampaignEvent) => {
-        if (event.type !== 'version' || event.version.evaluation !== null) return;
-        client.socket.off(CAMPAIGN_EVENT, look);
-        resolve();
-      };
-      client.socket.on(CAMPAIGN_EVENT, look);
-    });
     const lease = await client.join({ source: 'own' });
-    await client.contribute(lease, seededDelta(client.manifest.layout.size, seed), { labelTokens: 1 });
-    await merged;
-    client.events.length = 0;
+    const delta = seededDelta(client.manifest.layout.size, seed);
+    const { contributionId } = await client.contribute(lease, delta, { labelTokens: 1 });
+    await merged(client, contributionId);
+    client.news.length = 0;
   }
 }

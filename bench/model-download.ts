@@ -75,7 +75,13 @@ async function serve(folder: string) {
         const file = byName.get(sha256);
         return file ? { path: join(models, sha256), name: file.path, bytes: file.bytes } : null;
       },
-      ...{ campaigns: async () => [], manifests: async () => [], state: none, exportVersion: none },
+      ...{
+        campaigns: async () => [],
+        manifests: async () => [],
+        contributions: none,
+        stateJson: none,
+        exportVersion: none,
+      },
     },
     { webRoot, logger: pino({ level: 'error' }, pino.destination(2)) },
   );

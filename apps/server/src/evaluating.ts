@@ -36,7 +36,8 @@ export function startEvaluating(
       unevaluated: async () => (isOurs() ? ledger.unevaluated(campaignId) : []),
       values: (subject) => ledger.subjectValues(campaignId, subject),
       record: async (subject, result, ms) => {
-        rooms.publish(campaignId, await ledger.recordEvaluation(campaignId, subject, result));
+        const { changes } = await ledger.recordEvaluation(campaignId, subject, result);
+        rooms.publish(campaignId, changes);
         const { loss, accuracy } = result;
         activity.evaluated({ campaignId, subject: nameOf(subject), loss, accuracy, ms: Math.round(ms) });
       },

@@ -30,7 +30,7 @@ export function startFolding(
     try {
       const outcome = await ledger.fold(campaignId);
       if (outcome) {
-        rooms.publish(campaignId, outcome);
+        rooms.publish(campaignId, outcome.changes);
         activity.folded({ campaignId, version: outcome.value, ms: Math.round(performance.now() - began) });
         onVersion(campaignId);
       }

@@ -29,7 +29,7 @@ afterEach(async () => {
 
 async function expectService(): Promise<void> {
   const other = await TestClient.connect(server.url);
-  expect(await other.value('watch', { campaignId: 'test' })).toMatchObject({ campaignId: 'test' });
+  expect(await other.value('watch', { campaignId: 'test' })).toEqual({});
   other.close();
 }
 
@@ -112,7 +112,7 @@ it('more chunks at once than a client may have on their way are refused, and the
   await client.sendChunks(contributionId, bytes);
   expect(await client.value('upload.finish', { contributionId })).toMatchObject({ sequence: 1 });
   // Twenty-four refusals of one kind are one line of the campaign's log.
-  const { log } = await client.value<CampaignState>('watch', { campaignId: 'test' });
+  const { log } = (await (await fetch(`${server.url}/v1/campaigns/test/state`)).json()) as CampaignState;
   expect(log.filter(({ kind }) => kind === 'refused')).toHaveLength(1);
 });
 

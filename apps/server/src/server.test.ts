@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
+import { applyCampaignUpdate } from '@oneround/client/connection';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import {
   encodeDelta,
@@ -46,9 +47,9 @@ async function state(): Promise<CampaignState> {
 async function newestVersion(contributions: number) {
   return vi.waitFor(
     async () => {
-      const version = (await state()).versions.at(-1)!;
-      expect(version.contributionIds).toHaveLength(contributions);
-      return version;
+      const { versions, totals } = await state();
+      expect(totals.merged).toBe(contributions);
+      return versions.at(-1)!;
     },
     { timeout: 10_000, interval: 20 },
   );
@@ -136,14 +137,40 @@ describe('a round', () => {
   it('tells observers of everything: joins, contribution, version', async () => {
     await start();
     const observer = await connect();
-    const watched = await observer.value<CampaignState>('watch', { campaignId: 'test' });
-    expect(watched.online).toBe(0);
+    await observer.value('watch', { campaignId: 'test' });
+    const before = await state();
+    expect(before.online).toBe(0);
     const client = await connect();
     await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
-    await vi.waitFor(() => expect(observer.events.map(({ type }) => type)).toContain('version'));
-    expect(observer.events.find(({ type }) => type === 'client')!.counts.online).toBe(1);
-    const version = observer.events.find((event) => event.type === 'version')!;
-    expect(version.counts.shards).toEqual({ total: 3, leased: 0, contributed: 1 });
+    const seen = () => observer.updates.reduce(applyCampaignUpdate, before);
+    await vi.waitFor(() => expect(seen().totals).toMatchObject({ merged: 1, versions: 2 }), { timeout: 5000 });
+    expect(seen()).toMatchObject({
+      online: 1,
+      shards: { total: 3, leased: 0, contributed: 1 },
+      clients: [{ phase: 'contributed' }],
+      contributions: [{ sequence: 1, foldedVersion: 1 }],
+      versions: [{ version: 0 }, { version: 1 }],
+    });
+    expect(seen().log.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['merged', 'accepted', 'joined']));
+  });
+
+  it('tells a volunteer of the version that holds its contribution, and nothing else', async () => {
+    await start();
+    const client = await connect();
+    const receipt = await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
+    const ids = { campaignId: 'test', contributionId: receipt.contributionId };
+    await client.value('follow', ids);
+    await vi.waitFor(() => expect(client.news.flatMap(({ versions }) => versions)).toContain(1), { timeout: 20_000 });
+    await vi.waitFor(
+      async () =>
+        expect(await client.value('follow', ids)).toEqual({
+          version: 1,
+          before: expect.any(Number),
+          after: expect.any(Number),
+        }),
+      { timeout: 20_000, interval: 100 },
+    );
+    expect(client.updates).toEqual([]);
   });
 
   it('shows a new version soon after the last chunk, four clients at once', async () => {
@@ -164,8 +191,8 @@ describe('a round', () => {
         const finished = performance.now();
         await vi.waitFor(
           () => {
-            const held = observer.events.some(
-              (event) => event.type === 'version' && event.version.contributionIds.includes(receipt.contributionId),
+            const held = observer.updates.some(({ contributions }) =>
+              contributions.some((row) => row.contributionId === receipt.contributionId && row.foldedVersion !== null),
             );
             expect(held).toBe(true);
           },
@@ -327,7 +354,7 @@ describe('what is refused', () => {
       client.socket.emit(pick(names), pick(bodies), pick([1, () => undefined]));
     }
     const survivor = await connect();
-    expect((await survivor.value<CampaignState>('watch', { campaignId: 'test' })).campaignId).toBe('test');
+    expect(await survivor.value('watch', { campaignId: 'test' })).toEqual({});
   });
 });
 

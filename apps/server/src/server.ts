@@ -14,7 +14,13 @@ import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
 import { startDuty, type Duty } from './duty.ts';
 import { startEvaluating, type Evaluating } from './evaluating.ts';
 import { startFolding, type Folding } from './folding.ts';
-import { addOperationsRoutes, makeHttpServer, trackConnections, type OpenConnections } from './http/index.ts';
+import {
+  addOperationsRoutes,
+  makeHttpServer,
+  SharedReads,
+  trackConnections,
+  type OpenConnections,
+} from './http/index.ts';
 import { lockDataDir, nameOfDatabase, openPool, thisProcess, type Ledger, type LedgerOptions } from './ledger/index.ts';
 import {
   Activity,
@@ -47,6 +53,8 @@ const CONNECT_LIMIT_MS = 10_000;
 const CLOSE_GRACE_MS = 1000;
 /** Room for the ledger, its write-ahead log and the snapshots of a campaign's last folds. */
 const MIN_FREE_BYTES = 1024 ** 3;
+/** Of one campaign's states that are asked for at once; each takes the ledger's thread some milliseconds. */
+const STATE_PAUSE_MS = 50;
 /** One listens, the others send. */
 const CONNECTIONS_BETWEEN_SERVERS = 3;
 
@@ -164,13 +172,15 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     disk: async () => ({ freeBytes: await disk.freeBytes(), hasRoom: await disk.hasRoom() }),
   });
   const activity = new Activity(logger, metrics);
+  const states = new SharedReads((id) => ledger.stateJson(id, rooms.online(id)), STATE_PAUSE_MS);
   closers.push(() => ledger.close().catch((err: unknown) => logger.warn({ err }, 'the ledger did not close')));
   const http = await makeHttpServer(
     {
       campaigns: () => ledger.campaigns(),
       manifests: () => ledger.manifests(),
       servedFile: (sha256) => ledger.servedFile(sha256),
-      state: async (id) => ({ ...(await ledger.state(id)), online: rooms.online(id) }),
+      contributions: (id, after) => ledger.contributions(id, after),
+      stateJson: (id) => states.get(id),
       exportVersion: (id, version) => ledger.exportVersion(id, version),
     },
     { webRoot: options.webRoot, logger },
@@ -200,7 +210,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     },
   );
   const others = options.databaseUrl === undefined ? null : joinOthers(io, options.databaseUrl, logger, closers);
-  const rooms = new CampaignRooms(io, others);
+  const rooms = new CampaignRooms({ io, others, counts: (id) => ledger.counts(id) });
   const evaluating = startEvaluating(ledger, rooms, activity, () => duty?.isOurs() ?? true);
   running.onEvaluating(evaluating);
   const folds = startFolding(ledger, rooms, activity, evaluating.wake);
@@ -209,14 +219,11 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     others?.tellAccepted(campaignId);
   };
   others?.onAccepted(folds.request);
-  others?.onVersion((id, version) => {
-    const failed = (error: unknown) => activity.failed('request', error, { campaignId: id });
-    ledger.versionOutcome(id, version).then((outcome) => rooms.publishHere(id, outcome), failed);
-  });
   io.on('connection', (socket) => {
     const handlers = volunteerHandlers(socket, {
       ...{ ledger, rooms, disk, activity, onAccepted: accepted },
       ...{ address: peerOf(socket.request), limits, addresses, bytesInFlight },
+      connections: () => io.engine.clientsCount,
     });
     answerRequests(socket, handlers, {
       refused: (request, refusal, ids) => activity.refused(request, refusal, ids),
@@ -228,12 +235,15 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     startVerifying({ dataDir: running.dataDir, databaseUrl: options.databaseUrl }),
     {
       changed(campaignId, outcome) {
-        rooms.publish(campaignId, outcome);
+        rooms.publish(campaignId, outcome.changes);
         folds.request(campaignId);
         // A withdrawal publishes a version without a fold.
         evaluating.wake(campaignId);
       },
-      deleted: evaluating.forget,
+      async deleted(campaignId) {
+        await rooms.forget(campaignId);
+        await evaluating.forget(campaignId);
+      },
     },
   );
   addAdminRoutes(http, {
@@ -281,7 +291,7 @@ async function closeHttp(
   io: Server,
   http: FastifyInstance,
 ): Promise<void> {
-  rooms.close();
+  await rooms.close();
   const cut = setTimeout(connections.cut, CLOSE_GRACE_MS);
   await io.close();
   await http.close();
@@ -312,11 +322,11 @@ async function sweep(
   const { rooms, activity, evaluating, folds } = parts;
   try {
     for (const { campaignId, leaseId, outcome } of await ledger.sweep()) {
-      rooms.publish(campaignId, outcome);
+      rooms.publish(campaignId, outcome.changes);
       activity.leaseEnded({ campaignId, leaseId, why: 'lapsed' });
     }
     for (const { campaignId, outcome } of await ledger.advance()) {
-      rooms.publish(campaignId, outcome);
+      rooms.publish(campaignId, outcome.changes);
       // What was let in waits for a fold; a search may wait for an evaluation, and a new version does.
       folds.request(campaignId);
       evaluating.wake(campaignId);

@@ -65,15 +65,14 @@ it('take turns in one upload, and observers of either hear of the version and it
   const receipt = await again.value<Receipt>('upload.finish', { contributionId: begin.contributionId });
   expect(receipt).toMatchObject({ sequence: 1, repeated: false });
 
-  for (const { events } of [...observers, again]) {
-    await vi.waitUntil(
-      () => events.some((event) => event.type === 'version' && event.version.version === 1 && event.version.evaluation),
-      PATIENCE,
-    );
+  for (const { updates } of observers) {
+    const versions = () => updates.flatMap((update) => update.versions);
+    await vi.waitUntil(() => versions().some(({ version, evaluation }) => version === 1 && evaluation), PATIENCE);
   }
   const [one, other] = [await stateOf(first), await stateOf(second)];
   expect(one.versions).toEqual(other.versions);
-  expect(one.versions[1]!.contributionIds).toEqual([begin.contributionId]);
+  expect(one.contributions).toEqual(other.contributions);
+  expect(one.contributions).toMatchObject([{ contributionId: begin.contributionId, foldedVersion: 1 }]);
   const file = `/v1/campaigns/test/versions/1/adapter_model.safetensors`;
   const [a, b] = await Promise.all(servers.map(async ({ url }) => (await fetch(url + file)).arrayBuffer()));
   expect(Buffer.from(a!).equals(Buffer.from(b!))).toBe(true);

@@ -4,6 +4,7 @@
  */
 export * from './adapter-layout.ts';
 export * from './campaign-life.ts';
+export * from './campaign-state.ts';
 export * from './campaign.ts';
 export * from './delta-codec.ts';
 export * from './fold.ts';

@@ -28,7 +28,14 @@ export interface Withdrawn {
 /** The methods of a ledger that an organiser uses, in this thread or another. */
 export type OrganisedLedger = Pick<
   Remote<Ledger>,
-  'campaigns' | 'state' | 'move' | 'deleteCampaign' | 'withdraw' | 'createInvite' | 'listInvites' | 'revokeInvite'
+  | 'campaigns'
+  | 'contributions'
+  | 'move'
+  | 'deleteCampaign'
+  | 'withdraw'
+  | 'createInvite'
+  | 'listInvites'
+  | 'revokeInvite'
 >;
 
 /** Who hears of what an organiser did. */
@@ -45,9 +52,9 @@ export function organiserOf(
 ): Organiser {
   return {
     campaigns: () => ledger.campaigns(),
-    contributions: async (campaignId) => (await ledger.state(campaignId)).contributions,
+    contributions: (campaignId) => allContributions(ledger, campaignId),
     quarantine: async (campaignId) =>
-      (await ledger.state(campaignId)).contributions.filter(({ quarantined }) => quarantined !== null),
+      (await allContributions(ledger, campaignId)).filter(({ quarantined }) => quarantined !== null),
     async move(campaignId, action) {
       const outcome = await ledger.move(campaignId, action);
       changed(campaignId, outcome);
@@ -67,4 +74,14 @@ export function organiserOf(
     revokeInvite: (campaignId, inviteId) => ledger.revokeInvite(campaignId, inviteId),
     verify,
   };
+}
+
+/** Page after page: nobody else waits for the ledger longer than for one. */
+async function allContributions(ledger: OrganisedLedger, campaignId: string): Promise<Contribution[]> {
+  const all: Contribution[] = [];
+  for (;;) {
+    const page = await ledger.contributions(campaignId, all.at(-1)?.sequence ?? 0);
+    if (page.length === 0) return all;
+    all.push(...page);
+  }
 }

@@ -4,11 +4,10 @@ import { formatBytes, resultsTable } from './results-table.ts';
 
 const evaluation = (loss: number, accuracy: number) => ({ loss, accuracy, examples: 10, domains: {} });
 
-const version = (number: number, contributionIds: string[], loss: number): Version => ({
+const version = (number: number, loss: number): Version => ({
   version: number,
   sha256: 'a'.repeat(64),
   exportSha256: 'b'.repeat(64),
-  contributionIds,
   labelTokens: 10,
   scale: 1,
   createdAt: 1,
@@ -39,7 +38,7 @@ const contribution: Contribution = {
 
 describe('resultsTable', () => {
   it('lists the start, every client alone and every version, and a dash where nothing was measured', () => {
-    const versions = [version(0, [], 5.25), version(1, [contribution.contributionId], 2.5)];
+    const versions = [version(0, 5.25), version(1, 2.5)];
     const lines = resultsTable({ versions, contributions: [contribution] } as unknown as CampaignState);
     expect(lines).toHaveLength(4);
     expect(lines[1]).toMatch(/^start +5\.2500 +50\.0 %$/);

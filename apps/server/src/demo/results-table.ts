@@ -1,5 +1,5 @@
 /** The demo's closing table: the start, each client alone, the global adapter after each merge. */
-import type { CampaignState, EvaluationResult } from '@oneround/fl-core';
+import { contributionsIn, type CampaignState, type EvaluationResult } from '@oneround/fl-core';
 
 /**
  * The table as lines of text. A figure that was not measured is a dash, never a guess.
@@ -21,7 +21,7 @@ export function resultsTable(state: CampaignState): string[] {
     ]);
   }
   for (const version of merged) {
-    const clients = version.contributionIds.length;
+    const clients = contributionsIn(version.version, state.contributions).length;
     const label = `global, version ${version.version} (${clients} client${clients === 1 ? '' : 's'})`;
     rows.push([label, ...figures(version.evaluation), '', '', '']);
   }

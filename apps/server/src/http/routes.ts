@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { send } from '@fastify/send';
 import fastifyStatic from '@fastify/static';
-import { Refusal, sha256HexOfText, sha256Schema, type CampaignState, type Manifest } from '@oneround/fl-core';
+import { Refusal, sha256HexOfText, sha256Schema, type Contribution, type Manifest } from '@oneround/fl-core';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import * as z from 'zod';
 import type { CampaignEntry } from '../ledger/index.ts';
@@ -17,12 +17,17 @@ export interface RouteSources {
   campaigns: () => Promise<CampaignEntry[]>;
   manifests: () => Promise<Manifest[]>;
   servedFile: (sha256: string) => Promise<{ path: string; name: string; bytes: number } | null>;
-  state: (campaignId: string) => Promise<CampaignState>;
+  /** The first of a campaign's contributions behind a place in the ledger. */
+  contributions: (campaignId: string, after: number) => Promise<Contribution[]>;
+  /** `CampaignState`. */
+  stateJson: (campaignId: string) => Promise<Uint8Array>;
   exportVersion: (
     campaignId: string,
     version?: number,
   ) => Promise<{ version: number; adapterConfig: Uint8Array; adapterModel: Uint8Array }>;
 }
+
+const pageQuery = z.object({ after: z.coerce.number().int().nonnegative().default(0) });
 
 const versionParams = z.object({
   id: z.string(),
@@ -62,7 +67,13 @@ export async function makeHttpServer(
   });
   app.get<{ Params: { id: string } }>('/v1/campaigns/:id/state', async ({ params }, reply) => {
     reply.header('cache-control', 'no-store');
-    return sources.state(params.id);
+    return reply.type('application/json; charset=utf-8').send(await sources.stateJson(params.id));
+  });
+  app.get<{ Params: { id: string } }>('/v1/campaigns/:id/contributions', async ({ params, query }, reply) => {
+    const page = pageQuery.safeParse(query);
+    if (!page.success) return sendError(reply, 400, 'malformed', '"after" is the sequence of the last one you have.');
+    reply.header('cache-control', 'no-store');
+    return { contributions: await sources.contributions(params.id, page.data.after) };
   });
   app.get<{ Params: { sha256: string } }>('/v1/files/:sha256', async ({ params }, reply) => {
     const file = sha256Schema.safeParse(params.sha256).success ? await sources.servedFile(params.sha256) : null;

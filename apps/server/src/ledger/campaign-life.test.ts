@@ -50,8 +50,8 @@ describe('a campaign', () => {
     await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'campaign_not_open' });
     await ledger.move('test', 'open');
     const [first, second, third] = [await joinLedger(ledger), await joinLedger(ledger), await joinLedger(ledger)];
-    const paused = await ledger.move('test', 'pause');
-    expect(paused.counts.status).toBe('paused');
+    await ledger.move('test', 'pause');
+    expect((await ledger.counts('test')).status).toBe('paused');
     await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'campaign_not_open' });
     const { leaseId } = first.lease;
     expect((await joinLedger(ledger, { keys: first.keys, resumeLeaseId: leaseId })).lease.resumed).toBe(true);
@@ -67,8 +67,8 @@ describe('a campaign', () => {
     await score(2);
     expect(await ledger.advance()).toMatchObject([{ campaignId: 'test', outcome: { value: 'closed' } }]);
     await expect(ledger.move('test', 'open')).rejects.toMatchObject({ code: 'wrong_status' });
-    const { versions, log } = await ledger.state('test');
-    expect(versions.at(-1)!.contributionIds).toHaveLength(2);
+    const { totals, log } = await ledger.state('test');
+    expect(totals).toMatchObject({ merged: 2, versions: 2 });
     expect(log[0]).toMatchObject({ kind: 'status', message: 'the campaign is closed: version 1 is its last' });
   });
 

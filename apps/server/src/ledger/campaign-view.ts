@@ -2,133 +2,130 @@
 import {
   evaluationSchema,
   logEntrySchema,
+  STATE_ROWS,
+  STATE_VERSIONS,
   type Contribution,
   type EvaluationResult,
   type LogEntry,
+  type MergeOutcome,
   type Version,
 } from '@oneround/fl-core';
-import type { CampaignDefinition } from '../campaign/index.ts';
-import { readLife } from './campaign-life.ts';
-import { takenShards } from './lease-terms.ts';
-import { isHeldBy, readMembers, spansOf } from './membership.ts';
+import { sql, type Selectable } from 'kysely';
+import { membersOf, spansOf } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import type { LedgerCounts } from './outcome.ts';
-import { countedContributions, quarantined } from './standing-contributions.ts';
+import type { ContributionTable, VerdictTable, VersionTable } from './schema.ts';
+import { quarantined } from './standing-contributions.ts';
 
-const LOG_ENTRIES = 200;
-
-/** Everything of `CampaignState` that comes from tables. */
-export interface CampaignRecord {
-  contributions: Contribution[];
-  versions: Version[];
-  log: LogEntry[];
+/** @throws Error when the ledger has no such contribution */
+export async function readContribution(db: LedgerDatabase, contributionId: string): Promise<Contribution> {
+  const [contribution] = await readThese(db, [contributionId]);
+  if (!contribution) throw new Error(`the ledger has no contribution ${contributionId}`);
+  return contribution;
 }
 
-/** Reads a campaign's contributions and versions, ascending, and its newest log entries, newest first. */
-export async function readCampaign(db: LedgerDatabase, campaignId: string): Promise<CampaignRecord> {
-  const rows = await db
-    .selectFrom('contributions')
-    .selectAll()
-    .where('campaign_id', '=', campaignId)
-    .orderBy('sequence')
+/** These contributions, ascending; what is not in the ledger is not in the answer. */
+export async function readThese(db: LedgerDatabase, contributionIds: readonly string[]): Promise<Contribution[]> {
+  if (contributionIds.length === 0) return [];
+  const rows = await contributionRows(db)
+    .where('c.contribution_id', 'in', contributionIds)
+    .orderBy('c.sequence')
     .execute();
-  const evaluations = await readEvaluations(db, campaignId);
-  const withdrawals = await readWithdrawals(db, campaignId);
-  const verdicts = await readQuarantined(db, campaignId);
-  const members = new Map((await readMembers(db, campaignId)).map((member) => [member.contributionId, member]));
-  const contributions = rows.map((row): Contribution => ({
-    contributionId: row.contribution_id,
-    sequence: row.sequence,
-    clientId: row.client_id,
-    leaseId: row.lease_id,
-    shardIndex: row.shard_index,
-    labelTokens: row.label_tokens,
-    examples: row.examples,
-    steps: row.steps,
-    localLoss: row.local_loss,
-    norm: row.norm,
-    bytesUp: row.bytes,
-    bytesDown: row.bytes_down,
-    trainingMs: row.training_ms,
-    foldedVersion: row.folded_version,
-    receivedAt: row.received_at,
-    held: spansOf(members.get(row.contribution_id) ?? { changes: [] }),
-    quarantined: verdicts.get(row.contribution_id) ?? null,
-    withdrawn: withdrawals.get(row.contribution_id) ?? null,
-    alone: evaluations.get(`contribution ${row.contribution_id}`) ?? null,
-  }));
-  const versions = await db
+  return withVerdicts(db, rows);
+}
+
+/** The contributions that a version is the first to hold, ascending. */
+export async function readFolded(db: LedgerDatabase, campaignId: string, version: number): Promise<Contribution[]> {
+  const rows = await contributionRows(db)
+    .where('c.campaign_id', '=', campaignId)
+    .where('c.folded_version', '=', version)
+    .orderBy('c.sequence')
+    .execute();
+  return withVerdicts(db, rows);
+}
+
+/** A campaign's newest contributions, ascending. */
+export async function readNewest(db: LedgerDatabase, campaignId: string): Promise<Contribution[]> {
+  const rows = await contributionRows(db)
+    .where('c.campaign_id', '=', campaignId)
+    .orderBy('c.sequence', 'desc')
+    .limit(STATE_ROWS)
+    .execute();
+  return withVerdicts(db, rows.toReversed());
+}
+
+/** The campaign's first contributions behind a place in the ledger, ascending: at most `STATE_ROWS`. */
+export async function readPage(db: LedgerDatabase, campaignId: string, after: number): Promise<Contribution[]> {
+  const rows = await contributionRows(db)
+    .where('c.campaign_id', '=', campaignId)
+    .where('c.sequence', '>', after)
+    .orderBy('c.sequence')
+    .limit(STATE_ROWS)
+    .execute();
+  return withVerdicts(db, rows);
+}
+
+/** @throws NoResultError when the campaign has no such version */
+export async function readVersion(db: LedgerDatabase, campaignId: string, version: number): Promise<Version> {
+  const row = await versionRows(db, campaignId).where('v.version', '=', version).executeTakeFirstOrThrow();
+  return toVersion(row);
+}
+
+/** A campaign's versions, ascending; of more than `STATE_VERSIONS` the first, the newest, and evenly spread others. */
+export async function readVersions(db: LedgerDatabase, campaignId: string): Promise<Version[]> {
+  const { count } = await db
     .selectFrom('versions')
-    .selectAll()
+    .select((row) => row.fn.countAll<number>().as('count'))
     .where('campaign_id', '=', campaignId)
-    .orderBy('version')
+    .executeTakeFirstOrThrow();
+  const older = count - STATE_ROWS;
+  const every = Math.ceil(older / (STATE_VERSIONS - STATE_ROWS));
+  const rows = await versionRows(db, campaignId)
+    .$if(count > STATE_VERSIONS, (query) =>
+      query.where((row) => row.or([row('v.version', '>=', older), sql<boolean>`v.version % ${sql.lit(every)} = 0`])),
+    )
+    .orderBy('v.version')
     .execute();
-  const log = await db
+  return rows.map(toVersion);
+}
+
+/** A campaign's newest log entries, newest first. */
+export async function readLog(db: LedgerDatabase, campaignId: string): Promise<LogEntry[]> {
+  const rows = await db
     .selectFrom('log')
-    .select(['at', 'kind', 'message'])
+    .select(['id', 'at', 'kind', 'message'])
     .where('campaign_id', '=', campaignId)
     .orderBy('id', 'desc')
-    .limit(LOG_ENTRIES)
+    .limit(STATE_ROWS)
     .execute();
-  return {
-    contributions,
-    versions: versions.map((row): Version => ({
-      version: row.version,
-      sha256: row.sha256,
-      exportSha256: row.export_sha256,
-      contributionIds: contributions
-        .filter(({ contributionId }) => isHeldBy(members.get(contributionId) ?? { changes: [] }, row.version))
-        .map(({ contributionId }) => contributionId),
-      labelTokens: row.label_tokens,
-      scale: row.scale,
-      createdAt: row.created_at,
-      evaluation: evaluations.get(`version ${row.version}`) ?? null,
-    })),
-    log: log.map((entry) => logEntrySchema.parse(entry)),
-  };
+  return rows.map((entry) => logEntrySchema.parse(entry));
 }
 
-async function readEvaluations(db: LedgerDatabase, campaignId: string): Promise<Map<string, EvaluationResult>> {
-  const rows = await db.selectFrom('evaluations').selectAll().where('campaign_id', '=', campaignId).execute();
-  return new Map(
-    rows.map(({ kind, subject, result }) => [`${kind} ${subject}`, evaluationSchema.parse(JSON.parse(result))]),
-  );
-}
-
-async function readWithdrawals(db: LedgerDatabase, campaignId: string) {
-  const rows = await db
-    .selectFrom('withdrawals')
-    .select(['contribution_id', 'version', 'withdrawn_at as at'])
-    .where('campaign_id', '=', campaignId)
-    .execute();
-  return new Map(rows.map(({ contribution_id, ...withdrawn }) => [contribution_id, withdrawn]));
-}
-
-/** What is set aside now, by contribution. */
-async function readQuarantined(db: LedgerDatabase, campaignId: string) {
-  const rows = await db
-    .selectFrom('verdicts')
-    .select(['contribution_id', 'verdict', 'reason', 'cosine', 'worst_loss as worstLoss', 'decided_at as at'])
-    .where('campaign_id', '=', campaignId)
-    .orderBy('sequence')
-    .execute();
-  return new Map(
-    rows.map(({ contribution_id, verdict, reason, ...figures }) => [
-      contribution_id,
-      verdict === 'quarantined' && reason !== null ? { reason, ...figures } : null,
-    ]),
-  );
-}
-
-/** How many shards have as many contributions as the campaign wants of each. */
-async function countContributedShards(
+/** What a contribution did to the global adapter, or null when the campaign has no such contribution. */
+export async function readMergeOutcome(
   db: LedgerDatabase,
   campaignId: string,
-  clientsPerShard: number,
-): Promise<number> {
-  const rows = await countedContributions(db, campaignId).execute();
-  const held = rows.map((row) => ({ shardIndex: row.shard_index, isOwn: false }));
-  return takenShards(held, clientsPerShard).size;
+  contributionId: string,
+): Promise<MergeOutcome | null> {
+  const row = await db
+    .selectFrom('contributions')
+    .select('folded_version as version')
+    .where('campaign_id', '=', campaignId)
+    .where('contribution_id', '=', contributionId)
+    .executeTakeFirst();
+  if (!row || row.version === null) return row ? { version: null, before: null, after: null } : null;
+  const { version } = row;
+  const scored = await db
+    .selectFrom('evaluations')
+    .select(['subject', 'result'])
+    .where('campaign_id', '=', campaignId)
+    .where('kind', '=', 'version')
+    .where('subject', 'in', [String(version - 1), String(version)])
+    .execute();
+  const lossOf = (number: number) => {
+    const result = scored.find(({ subject }) => subject === String(number))?.result;
+    return result === undefined ? null : toEvaluation(result)!.loss;
+  };
+  return { version, before: lossOf(version - 1), after: lossOf(version) };
 }
 
 /** Campaigns with a contribution that waits for a fold. */
@@ -144,23 +141,96 @@ export async function unfoldedCampaigns(db: LedgerDatabase): Promise<string[]> {
   return rows.map(({ campaign_id }) => campaign_id);
 }
 
-/** The counts that go with every event. */
-export async function countCampaign(
-  db: LedgerDatabase,
-  { manifest, shards, weightsBytes }: CampaignDefinition,
-  leased: number,
-): Promise<LedgerCounts> {
-  const { uploads, bytes } = await db
-    .selectFrom('contributions')
-    .select((row) => [row.fn.countAll<number>().as('uploads'), row.fn.sum<number | null>('bytes').as('bytes')])
-    .where('campaign_id', '=', manifest.id)
-    .executeTakeFirstOrThrow();
-  const { status, terms } = await readLife(db, manifest.id);
-  const contributed = await countContributedShards(db, manifest.id, terms.clientsPerShard);
+function contributionRows(db: LedgerDatabase) {
+  return db
+    .selectFrom('contributions as c')
+    .leftJoin('withdrawals as w', 'w.contribution_id', 'c.contribution_id')
+    .leftJoin('evaluations as e', (join) =>
+      join
+        .onRef('e.campaign_id', '=', 'c.campaign_id')
+        .on('e.kind', '=', 'contribution')
+        .onRef('e.subject', '=', 'c.contribution_id'),
+    )
+    .selectAll('c')
+    .select(['w.withdrawn_at', 'w.version as withdrawn_version', 'e.result']);
+}
+
+interface JoinedContribution extends Selectable<ContributionTable> {
+  withdrawn_at: number | null;
+  withdrawn_version: number | null;
+  result: string | null;
+}
+
+async function withVerdicts(db: LedgerDatabase, rows: readonly JoinedContribution[]): Promise<Contribution[]> {
+  const ids = rows.map(({ contribution_id }) => contribution_id);
+  const verdicts =
+    ids.length === 0
+      ? []
+      : await db.selectFrom('verdicts').selectAll().where('contribution_id', 'in', ids).orderBy('sequence').execute();
+  const withdrawals = rows.map(({ contribution_id, withdrawn_version: version }) => ({ contribution_id, version }));
+  const members = membersOf({ contributions: rows, withdrawals, verdicts });
+  const spans = new Map(members.map((member) => [member.contributionId, spansOf(member)]));
+  const last = new Map(verdicts.map((verdict) => [verdict.contribution_id, verdict]));
+  return rows.map((row) => toContribution(row, spans.get(row.contribution_id) ?? [], last.get(row.contribution_id)));
+}
+
+function toContribution(
+  row: JoinedContribution,
+  held: Contribution['held'],
+  verdict: Selectable<VerdictTable> | undefined,
+): Contribution {
+  const isOut = verdict?.verdict === 'quarantined' && verdict.reason !== null;
   return {
-    status,
-    shards: { total: shards.length, leased, contributed },
-    bytesUp: Number(bytes ?? 0),
-    bytesUpAllWeights: Number(uploads) * weightsBytes,
+    contributionId: row.contribution_id,
+    sequence: row.sequence,
+    clientId: row.client_id,
+    leaseId: row.lease_id,
+    shardIndex: row.shard_index,
+    labelTokens: row.label_tokens,
+    examples: row.examples,
+    steps: row.steps,
+    localLoss: row.local_loss,
+    norm: row.norm,
+    bytesUp: row.bytes,
+    bytesDown: row.bytes_down,
+    trainingMs: row.training_ms,
+    foldedVersion: row.folded_version,
+    receivedAt: row.received_at,
+    held,
+    quarantined: isOut
+      ? { at: verdict.decided_at, reason: verdict.reason!, cosine: verdict.cosine, worstLoss: verdict.worst_loss }
+      : null,
+    withdrawn: row.withdrawn_at === null ? null : { at: row.withdrawn_at, version: row.withdrawn_version },
+    alone: toEvaluation(row.result),
   };
+}
+
+function versionRows(db: LedgerDatabase, campaignId: string) {
+  return db
+    .selectFrom('versions as v')
+    .leftJoin('evaluations as e', (join) =>
+      join
+        .onRef('e.campaign_id', '=', 'v.campaign_id')
+        .on('e.kind', '=', 'version')
+        .on('e.subject', '=', sql<string>`cast(v.version as text)`),
+    )
+    .selectAll('v')
+    .select('e.result')
+    .where('v.campaign_id', '=', campaignId);
+}
+
+function toVersion(row: Selectable<VersionTable> & { result: string | null }): Version {
+  return {
+    version: row.version,
+    sha256: row.sha256,
+    exportSha256: row.export_sha256,
+    labelTokens: row.label_tokens,
+    scale: row.scale,
+    createdAt: row.created_at,
+    evaluation: toEvaluation(row.result),
+  };
+}
+
+function toEvaluation(result: string | null): EvaluationResult | null {
+  return result === null ? null : evaluationSchema.parse(JSON.parse(result));
 }

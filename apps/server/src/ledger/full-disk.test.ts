@@ -56,7 +56,7 @@ it('refuses what it cannot write, keeps what it acknowledged, and folds it once 
     expect([contributions.length, versions.length]).toEqual([1, 1]);
     room = Number.POSITIVE_INFINITY;
     expect((await ledger.fold('test'))!.value).toBe(1);
-    expect((await ledger.state('test')).versions[1]!.contributionIds).toEqual([contributionId]);
+    expect((await ledger.state('test')).contributions).toMatchObject([{ contributionId, foldedVersion: 1 }]);
   } finally {
     await ledger.close();
   }

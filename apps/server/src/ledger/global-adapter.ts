@@ -392,7 +392,6 @@ export class GlobalAdapter {
       version,
       sha256: row.sha256,
       exportSha256: row.export_sha256,
-      contributionIds: after.map(({ contributionId }) => contributionId),
       labelTokens: row.label_tokens,
       scale,
       createdAt: now,

@@ -86,6 +86,13 @@ export function newClient(
   };
 }
 
+/** A client as its lease's row holds it. */
+export function clientColumns(client: ClientRow) {
+  const { joinedAt, phase, refusal, contributionId } = client;
+  const refused: 0 | 1 = refusal !== null && contributionId === null ? 1 : 0;
+  return { client: JSON.stringify(client), joined_at: joinedAt, phase, refused };
+}
+
 /** The client in its next phase; unchanged when that is the one it is in. */
 export function entered(client: ClientRow, phase: ClientPhase, now: number): ClientRow {
   if (phase === client.phase) return client;

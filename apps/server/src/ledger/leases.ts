@@ -7,6 +7,7 @@
  */
 import {
   Refusal,
+  STATE_ROWS,
   type ClientPhase,
   type ClientRow,
   type JoinRequest,
@@ -18,6 +19,7 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { readLife } from './campaign-life.ts';
 import { lockCampaign, readClock } from './dialect.ts';
 import {
+  clientColumns,
   entered,
   isLive,
   leaseOf,
@@ -70,20 +72,17 @@ export class LeaseBook {
     this.#now = now;
   }
 
-  /** Every participation in a campaign, oldest first. */
+  /** A campaign's newest participations, oldest first. */
   async clients(campaignId: string): Promise<ClientRow[]> {
     const rows = await this.#db
       .selectFrom('leases')
       .select(['lease_id', 'client'])
       .where('campaign_id', '=', campaignId)
+      .orderBy('joined_at', 'desc')
+      .orderBy('lease_id')
+      .limit(STATE_ROWS)
       .execute();
-    return rows.map((row) => this.#newest(row)).toSorted((a, b) => a.joinedAt - b.joinedAt);
-  }
-
-  /** Shards that somebody is training right now. */
-  async leasedShards(campaignId: string): Promise<Set<number>> {
-    const live = await liveShards(this.#db, campaignId, await readClock(this.#db, this.#now));
-    return new Set(live.map(({ shard_index }) => shard_index));
+    return rows.toReversed().map((row) => this.#newest(row));
   }
 
   /**
@@ -121,7 +120,7 @@ export class LeaseBook {
         shard_index: client.shardIndex,
         expires_at: now + campaign.manifest.lease.ttlMs,
         ended: null,
-        client: JSON.stringify(client),
+        ...clientColumns(client),
       };
       await transaction.insertInto('leases').values(row).execute();
       return { lease: leaseOf(row, client, campaign, false), client };
@@ -184,7 +183,7 @@ export class LeaseBook {
       // It may have been resumed meanwhile, with another server.
       const { numUpdatedRows } = await this.#db
         .updateTable('leases')
-        .set({ ended: 'lapsed', client: JSON.stringify(client) })
+        .set({ ended: 'lapsed', ...clientColumns(client) })
         .where('lease_id', '=', row.lease_id)
         .where('ended', 'is', null)
         .where('expires_at', '<=', now)
@@ -205,11 +204,7 @@ export class LeaseBook {
   async noteRefusal(leaseId: string, refusal: RefusalMessage): Promise<ClientRow> {
     const row = await this.#row(leaseId);
     const client = { ...this.#newest(row), refusal };
-    await this.#db
-      .updateTable('leases')
-      .set({ client: JSON.stringify(client) })
-      .where('lease_id', '=', leaseId)
-      .execute();
+    await this.#db.updateTable('leases').set(clientColumns(client)).where('lease_id', '=', leaseId).execute();
     this.#written.delete(leaseId);
     return client;
   }
@@ -264,17 +259,17 @@ export class LeaseBook {
 
   async #extend(row: LeaseRow, ttlMs: number, client: ClientRow = this.#newest(row)): Promise<number> {
     const now = await readClock(this.#db, this.#now);
-    const stored = JSON.stringify(client);
+    const columns = clientColumns(client);
     const expiresAt = now + ttlMs;
     const { numUpdatedRows } = await this.#db
       .updateTable('leases')
-      .set({ expires_at: expiresAt, client: stored })
+      .set({ expires_at: expiresAt, ...columns })
       .where('lease_id', '=', row.lease_id)
       .where('ended', 'is', null)
       .where('expires_at', '>', now)
       .executeTakeFirst();
     if (numUpdatedRows !== 1n) throw leaseExpired();
-    this.#written.set(row.lease_id, { at: this.#now(), expiresAt, stored, client });
+    this.#written.set(row.lease_id, { at: this.#now(), expiresAt, stored: columns.client, client });
     return expiresAt;
   }
 
@@ -288,7 +283,7 @@ export class LeaseBook {
     const client = entered({ ...this.#newest(row), ...changes }, phase, now);
     await this.#db
       .updateTable('leases')
-      .set({ ended, client: JSON.stringify(client) })
+      .set({ ended, ...clientColumns(client) })
       .where('lease_id', '=', row.lease_id)
       .execute();
     this.#written.delete(row.lease_id);
@@ -305,7 +300,7 @@ export class LeaseBook {
     this.#written.delete(row.lease_id);
     if (row.ended === 'spent') return { lease: leaseOf(row, before, campaign, true), client: before };
     const client = entered(before, before.phase === 'gone' ? 'joined' : before.phase, now);
-    const changes = { ended: null, expires_at: now + campaign.manifest.lease.ttlMs, client: JSON.stringify(client) };
+    const changes = { ended: null, expires_at: now + campaign.manifest.lease.ttlMs, ...clientColumns(client) };
     await transaction.updateTable('leases').set(changes).where('lease_id', '=', row.lease_id).execute();
     return { lease: leaseOf({ ...row, ...changes }, client, campaign, true), client };
   }

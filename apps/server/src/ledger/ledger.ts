@@ -11,10 +11,12 @@ import {
   type CampaignState,
   type CampaignStatus,
   type ClientRow,
+  type Contribution,
   type EvaluationResult,
   type JoinRequest,
   type Lease,
   type Manifest,
+  type MergeOutcome,
   type Progress,
   type Receipt,
   type RefusalMessage,
@@ -24,8 +26,18 @@ import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition, DataSetReport } from '../campaign/index.ts';
 import { admit } from './admission.ts';
 import type { Blobs } from './blobs.ts';
-import { advanceCampaigns, moveCampaign, readLives, type StatusChange } from './campaign-life.ts';
-import { readCampaign, unfoldedCampaigns } from './campaign-view.ts';
+import { advanceCampaigns, moveCampaign, readLife, readLives, type StatusChange } from './campaign-life.ts';
+import {
+  readContribution,
+  readFolded,
+  readLog,
+  readMergeOutcome,
+  readNewest,
+  readPage,
+  readThese,
+  readVersions,
+  unfoldedCampaigns,
+} from './campaign-view.ts';
 import { isPostgres, readClock } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import { FoldLease, LeaseTaken } from './fold-lease.ts';
@@ -34,7 +46,7 @@ import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits
 import { LeaseBook } from './leases.ts';
 import { OpenCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
-import type { Change, Outcome } from './outcome.ts';
+import type { Change, LedgerCounts, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
 import { Reports } from './reports.ts';
 import { Screening, type ScreeningStep } from './screening.ts';
@@ -95,7 +107,7 @@ export class Ledger {
     const campaigns = new OpenCampaigns({ store: { db, blobs, foldLease, snapshots }, now, onGone });
     this.#leases = leases;
     this.#campaigns = campaigns;
-    this.#reports = new Reports({ db, campaigns, leases, now });
+    this.#reports = new Reports({ db, campaigns, now });
     this.#intake = new Intake({ db, blobs, leases, now, campaigns });
     this.#screening = new Screening({ db, blobs, campaigns, now });
     this.#scoring = new Scoring({ db, blobs, campaigns, reports: this.#reports, screening: this.#screening });
@@ -157,17 +169,15 @@ export class Ledger {
 
   async #screened(campaignId: string, step: ScreeningStep): Promise<Outcome<null>> {
     const entry = await this.#reports.log(campaignId, 'screened', step.message);
-    const { contributions } = await readCampaign(this.#db, campaignId);
-    const changes = contributions
-      .filter(({ contributionId }) => step.contributionIds.includes(contributionId))
-      .map((contribution): Change => ({ type: 'contribution', contribution }));
+    const moved = await readThese(this.#db, step.contributionIds);
+    const changes = moved.map((contribution): Change => ({ type: 'contribution', contribution }));
     if (step.version) changes.unshift({ type: 'version', version: step.version });
-    return this.#reports.outcome(campaignId, null, [...changes, entry]);
+    return { value: null, changes: [...changes, entry] };
   }
 
   async #moved({ campaignId, status, why }: StatusChange): Promise<Outcome<CampaignStatus>> {
     const entry = await this.#reports.log(campaignId, 'status', `the campaign is ${status}: ${why}`);
-    return this.#reports.outcome(campaignId, status, [entry]);
+    return { value: status, changes: [entry] };
   }
 
   /** The manifests of all campaigns served. */
@@ -213,6 +223,12 @@ export class Ledger {
     await revokeInvite(this.#db, campaignId, id);
   }
 
+  /** @throws Refusal `unknown_campaign` unless the ledger has it, and this server has it open */
+  async checkCampaign(campaignId: string): Promise<void> {
+    this.#campaigns.get(campaignId);
+    await readLife(this.#db, campaignId);
+  }
+
   /** The whole definition, for the evaluation thread. @throws Refusal `unknown_campaign` */
   definition(campaignId: string): CampaignDefinition {
     return this.#campaigns.get(campaignId).definition;
@@ -254,7 +270,7 @@ export class Ledger {
       lease.resumed ? 'resumed' : 'joined',
       `${clientId} ${lease.resumed ? 'is back with' : 'has'} ${shardName(client)}, on ${request.device.backend}`,
     );
-    return this.#reports.outcome(request.campaignId, lease, [{ type: 'client', client }, entry]);
+    return { value: lease, changes: [{ type: 'client', client }, entry] };
   }
 
   /** Extends a lease and returns its new deadline (epoch ms). @throws Refusal as `LeaseBook.heartbeat` */
@@ -262,17 +278,16 @@ export class Ledger {
     return this.#leases.heartbeat(leaseId, await this.#leaseTtl(leaseId));
   }
 
-  async progress(progress: Progress): Promise<Outcome<null>> {
-    const { campaignId } = await this.#leases.holder(progress.leaseId);
-    const client = await this.#leases.progress(progress, await this.#leaseTtl(progress.leaseId));
-    return this.#reports.outcome(campaignId, null, [{ type: 'client', client }]);
+  /** Notes what a client is doing, extends its lease, and returns it as observers see it. Throws as `heartbeat`. */
+  async progress(progress: Progress): Promise<ClientRow> {
+    return this.#leases.progress(progress, await this.#leaseTtl(progress.leaseId));
   }
 
   async leave(leaseId: string): Promise<Outcome<null>> {
     const { campaignId } = await this.#leases.holder(leaseId);
     const client = await this.#leases.leave(leaseId);
     const entry = await this.#reports.log(campaignId, 'left', `${client.clientId} gave ${shardName(client)} back`);
-    return this.#reports.outcome(campaignId, null, [{ type: 'client', client }, entry]);
+    return { value: null, changes: [{ type: 'client', client }, entry] };
   }
 
   /** Ends leases whose deadline has passed; one outcome per client that vanished. */
@@ -284,7 +299,7 @@ export class Ledger {
       outcomes.push({
         campaignId,
         leaseId: client.leaseId,
-        outcome: await this.#reports.outcome(campaignId, null, [{ type: 'client', client }, entry]),
+        outcome: { value: null, changes: [{ type: 'client', client }, entry] },
       });
     }
     return outcomes;
@@ -304,18 +319,16 @@ export class Ledger {
   async finishUpload(contributionId: string): Promise<Outcome<Receipt & { campaignId: string }>> {
     const { leaseId, ...receipt } = await this.#intake.finish(contributionId);
     const { campaignId } = receipt;
-    if (receipt.repeated) return this.#reports.outcome(campaignId, receipt, []);
+    if (receipt.repeated) return { value: receipt, changes: [] };
     const client = await this.#leases.spend(leaseId, contributionId);
-    const { contributions } = await readCampaign(this.#db, campaignId);
-    const contribution = contributions.find((row) => row.contributionId === contributionId)!;
+    const contribution = await readContribution(this.#db, contributionId);
     const entry = await this.#reports.log(
       campaignId,
       'accepted',
       `contribution #${receipt.sequence} of ${client.clientId} (${shardName(client)}) is in the ledger` +
         (receipt.quarantined ? ', set aside: its direction is not that of the others' : ''),
     );
-    const changes: Change[] = [{ type: 'contribution', contribution }, { type: 'client', client }, entry];
-    return this.#reports.outcome(campaignId, receipt, changes);
+    return { value: receipt, changes: [{ type: 'contribution', contribution }, { type: 'client', client }, entry] };
   }
 
   /** Records why an upload was refused, on the client's row and in the log. @throws Refusal `unknown_lease` */
@@ -323,7 +336,7 @@ export class Ledger {
     const { campaignId } = await this.#leases.holder(leaseId);
     const client = await this.#leases.noteRefusal(leaseId, refusal);
     const entry = await this.#reports.log(campaignId, 'refused', `upload of ${client.clientId}: ${refusal.message}`);
-    return this.#reports.outcome(campaignId, null, [{ type: 'client', client }, entry]);
+    return { value: null, changes: [{ type: 'client', client }, entry] };
   }
 
   /** Folds what is in the ledger and in no version, into one new version; null when there is nothing, or another leads. */
@@ -333,14 +346,11 @@ export class Ledger {
     const { adapter } = this.#campaigns.get(campaignId);
     const version = await adapter.foldPending(this.#now()).catch(orNullWhenTaken);
     if (!version) return null;
-    const count = version.contributionIds.length;
-    const what = `version ${version.version} holds ${count} contribution${count === 1 ? '' : 's'}`;
+    const folded = await readFolded(this.#db, campaignId, version.version);
+    const what = `version ${version.version} adds ${folded.length} contribution${folded.length === 1 ? '' : 's'}`;
     const entry = await this.#reports.log(campaignId, 'merged', what);
-    const { contributions } = await readCampaign(this.#db, campaignId);
-    const folded = contributions
-      .filter(({ foldedVersion }) => foldedVersion === version.version)
-      .map((contribution): Change => ({ type: 'contribution', contribution }));
-    return this.#reports.outcome(campaignId, version.version, [{ type: 'version', version }, ...folded, entry]);
+    const contributions = folded.map((contribution): Change => ({ type: 'contribution', contribution }));
+    return { value: version.version, changes: [{ type: 'version', version }, ...contributions, entry] };
   }
 
   /**
@@ -364,17 +374,24 @@ export class Ledger {
       'withdrawn',
       `contribution #${sequence} was withdrawn; ${without}`,
     );
-    const { contributions } = await readCampaign(this.#db, campaignId);
-    const contribution = contributions.find((other) => other.contributionId === contributionId)!;
+    const contribution = await readContribution(this.#db, contributionId);
     const changes: Change[] = [{ type: 'contribution', contribution }, entry];
     if (version) changes.unshift({ type: 'version', version });
-    return this.#reports.outcome(campaignId, { campaignId, version: version?.version ?? null }, changes);
+    return { value: { campaignId, version: version?.version ?? null }, changes };
   }
 
-  /** A version as observers hear of it, from a server that did not make it. */
-  async versionOutcome(campaignId: string, version: number): Promise<Outcome<null>> {
-    const found = (await readCampaign(this.#db, campaignId)).versions.find((row) => row.version === version);
-    return this.#reports.outcome(campaignId, null, found ? [{ type: 'version', version: found }] : []);
+  /** What a contribution did to the global adapter. @throws Refusal `unknown_campaign`, `unknown_contribution` */
+  async mergeOutcome(campaignId: string, contributionId: string): Promise<MergeOutcome> {
+    this.#campaigns.get(campaignId);
+    const outcome = await readMergeOutcome(this.#db, campaignId, contributionId);
+    if (outcome) return outcome;
+    throw new Refusal('unknown_contribution', `The campaign "${campaignId}" has no contribution ${contributionId}.`);
+  }
+
+  /** The first `STATE_ROWS` contributions whose sequence is larger than `after`. @throws Refusal `unknown_campaign` */
+  async contributions(campaignId: string, after = 0): Promise<Contribution[]> {
+    this.#campaigns.get(campaignId);
+    return readPage(this.#db, campaignId, after);
   }
 
   /** As `Scoring.unevaluated`. */
@@ -404,7 +421,12 @@ export class Ledger {
     return this.#leases.figures();
   }
 
-  /** Everything observers see, but for who is connected: that the ledger does not know. */
+  /** As `Reports.counts`. */
+  counts(campaignId: string): Promise<LedgerCounts> {
+    return this.#reports.counts(campaignId);
+  }
+
+  /** What observers see, but for who is connected: that the ledger does not know. @throws Refusal `unknown_campaign` */
   async state(campaignId: string): Promise<Omit<CampaignState, 'online'>> {
     const { manifest } = this.#campaigns.get(campaignId).definition;
     return {
@@ -412,9 +434,17 @@ export class Ledger {
       name: manifest.name,
       ...(await this.#reports.counts(campaignId)),
       clients: await this.#leases.clients(campaignId),
-      ...(await readCampaign(this.#db, campaignId)),
+      contributions: await readNewest(this.#db, campaignId),
+      versions: await readVersions(this.#db, campaignId),
+      log: await readLog(this.#db, campaignId),
       serverTime: this.#now(),
     };
+  }
+
+  /** The state as JSON in UTF-8, written in this thread so that the main one need not; `online`: who is connected. */
+  async stateJson(campaignId: string, online: number): Promise<Uint8Array> {
+    const state: CampaignState = { ...(await this.state(campaignId)), online };
+    return Buffer.from(JSON.stringify(state));
   }
 
   /** Lets another server lead, and forgets the database; nothing works afterwards. */

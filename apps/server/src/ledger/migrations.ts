@@ -3,6 +3,7 @@ import { sql, type Kysely, type Migration, type MigrationProvider } from 'kysely
 import { chainMigration } from './chain-migration.ts';
 import { changed, columnTypes, createGuard, isPostgres } from './dialect.ts';
 import { lifeMigration } from './life-migration.ts';
+import { participationMigration } from './participation-migration.ts';
 import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
 import { snapshotMigration } from './snapshot-migration.ts';
@@ -129,5 +130,6 @@ export const ledgerMigrations: MigrationProvider = {
       '005-life': lifeMigration,
       '010-servers': serversMigration,
       '011-verdicts': verdictMigration,
+      '015-participations': participationMigration,
     }),
 };

@@ -1,15 +1,14 @@
-/** What observers are told of a change: the change itself, a line of the log, and the counts that go with every event. */
+/** What observers are told besides the changes themselves: a line of the log, and the counts that go with every update. */
 import type { LogEntry } from '@oneround/fl-core';
-import { countCampaign } from './campaign-view.ts';
-import type { LeaseBook } from './leases.ts';
+import { countCampaign } from './campaign-counts.ts';
+import { readClock } from './dialect.ts';
 import type { OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import type { Change, LedgerCounts, Outcome } from './outcome.ts';
+import type { Change, LedgerCounts } from './outcome.ts';
 
 export interface ReportsParts {
   db: LedgerDatabase;
   campaigns: OpenCampaigns;
-  leases: LeaseBook;
   /** Epoch milliseconds. */
   now: () => number;
 }
@@ -24,20 +23,18 @@ export class Reports {
   /** Adds a line to a campaign's log. */
   async log(campaignId: string, kind: LogEntry['kind'], message: string): Promise<Change> {
     const { db, now } = this.#parts;
-    const entry: LogEntry = { at: now(), kind, message };
-    await db
+    const entry = { at: now(), kind, message };
+    const { id } = await db
       .insertInto('log')
       .values({ campaign_id: campaignId, ...entry })
-      .execute();
-    return { type: 'log', entry };
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    return { type: 'log', entry: { id, ...entry } };
   }
 
+  /** @throws Refusal `unknown_campaign` */
   async counts(campaignId: string): Promise<LedgerCounts> {
-    const { db, campaigns, leases } = this.#parts;
-    return countCampaign(db, campaigns.get(campaignId).definition, (await leases.leasedShards(campaignId)).size);
-  }
-
-  async outcome<Value>(campaignId: string, value: Value, changes: Change[]): Promise<Outcome<Value>> {
-    return { value, changes, counts: await this.counts(campaignId) };
+    const { db, campaigns, now } = this.#parts;
+    return countCampaign(db, campaigns.get(campaignId).definition, await readClock(db, now));
   }
 }

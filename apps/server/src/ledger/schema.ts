@@ -1,5 +1,5 @@
 /** The ledger's tables. Times are epoch milliseconds, ids text, structured values JSON text checked by fl-core's schemas. */
-import type { CampaignStatus, QuarantineReason } from '@oneround/fl-core';
+import type { CampaignStatus, ClientPhase, QuarantineReason } from '@oneround/fl-core';
 import type { Generated } from 'kysely';
 
 export interface LedgerTables {
@@ -58,6 +58,10 @@ interface LeaseTable {
   ended: 'left' | 'lapsed' | 'spent' | null;
   /** `ClientRow`. */
   client: string;
+  /** Of `client`, to be counted and sorted by. `refused`: 1 while its upload was and none was accepted after. */
+  joined_at: number;
+  phase: ClientPhase;
+  refused: 0 | 1;
 }
 
 /** What stands for the network addresses that leases were granted to, in campaigns that count by address. */

@@ -1,12 +1,14 @@
 /** Held-out evaluation as the ledger knows it: what has none yet, what is to be scored, and what came of it. */
 import { decodeDelta, type EvaluationResult } from '@oneround/fl-core';
-import { readCampaign } from './campaign-view.ts';
+import { sql } from 'kysely';
 import type { Blobs } from './blobs.ts';
+import { readContribution, readVersion } from './campaign-view.ts';
 import type { OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { Outcome } from './outcome.ts';
 import type { Reports } from './reports.ts';
 import type { Screening } from './screening.ts';
+import { standingContributions } from './standing-contributions.ts';
 
 /** Something to evaluate on held-out data: a version, one contribution alone, or a merge that a screening tries. */
 export type EvaluationSubject =
@@ -34,15 +36,30 @@ export class Scoring {
    * but for withdrawn ones.
    */
   async unevaluated(campaignId: string): Promise<EvaluationSubject[]> {
-    const { versions, contributions } = await readCampaign(this.#parts.db, campaignId);
-    const bare = versions.filter(({ evaluation }) => !evaluation).toReversed();
-    const unheard = contributions.filter(({ alone, withdrawn }) => !alone && !withdrawn);
-    const newest = versions.at(-1);
-    const trial = newest?.evaluation ? await this.#parts.screening.trial(campaignId) : null;
+    const { db, screening } = this.#parts;
+    const scored = db.selectFrom('evaluations').select('subject').where('campaign_id', '=', campaignId);
+    const bare = await db
+      .selectFrom('versions')
+      .select('version')
+      .where('campaign_id', '=', campaignId)
+      .where(sql<string>`cast(version as text)`, 'not in', scored.where('kind', '=', 'version'))
+      .orderBy('version', 'desc')
+      .execute();
+    const unheard = await standingContributions(db, campaignId)
+      .select('sequence')
+      .where('contribution_id', 'not in', scored.where('kind', '=', 'contribution'))
+      .orderBy('sequence')
+      .execute();
+    const newest = await this.#parts.campaigns.get(campaignId).adapter.newestVersion();
+    const trial = bare[0]?.version === newest ? null : await screening.trial(campaignId);
     return [
       ...(trial ? [{ kind: 'trial' as const, key: trial.key }] : []),
-      ...bare.map(({ version }) => ({ kind: 'version' as const, version })),
-      ...unheard.map(({ contributionId, sequence }) => ({ kind: 'contribution' as const, contributionId, sequence })),
+      ...bare.map(({ version }): EvaluationSubject => ({ kind: 'version', version })),
+      ...unheard.map((row): EvaluationSubject => ({
+        kind: 'contribution',
+        contributionId: row.contribution_id,
+        sequence: row.sequence,
+      })),
     ];
   }
 
@@ -74,18 +91,17 @@ export class Scoring {
       .execute();
     if (subject.kind === 'trial') {
       screening.answer(campaignId, subject.key, result);
-      return reports.outcome(campaignId, null, []);
+      return { value: null, changes: [] };
     }
-    const { versions, contributions } = await readCampaign(db, campaignId);
     const figures = `held-out loss ${result.loss.toFixed(4)}, exact match ${(result.accuracy * 100).toFixed(1)} %`;
     if (subject.kind === 'contribution') {
-      const contribution = contributions.find((row) => row.contributionId === subject.contributionId)!;
+      const contribution = await readContribution(db, subject.contributionId);
       const entry = await reports.log(campaignId, 'evaluated', `contribution #${subject.sequence} alone: ${figures}`);
-      return reports.outcome(campaignId, null, [{ type: 'contribution', contribution }, entry]);
+      return { value: null, changes: [{ type: 'contribution', contribution }, entry] };
     }
-    const version = versions.find((row) => row.version === subject.version)!;
+    const version = await readVersion(db, campaignId, subject.version);
     const entry = await reports.log(campaignId, 'evaluated', `version ${subject.version}: ${figures}`);
-    return reports.outcome(campaignId, null, [{ type: 'version', version }, entry]);
+    return { value: null, changes: [{ type: 'version', version }, entry] };
   }
 }
 

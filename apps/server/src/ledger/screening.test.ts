@@ -1,6 +1,6 @@
 /** The screens at work on a ledger, with a held-out set in miniature: loss is the distance to an adapter that is best. */
 import { join } from 'node:path';
-import { SeededRandom, type EvaluationResult } from '@oneround/fl-core';
+import { contributionsIn, SeededRandom, type EvaluationResult } from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
@@ -94,7 +94,14 @@ async function contribute(delta: Float32Array, { fold = true } = {}): Promise<st
 }
 
 const stateOf = () => ledger.state('test');
-const newest = async () => (await stateOf()).versions.at(-1)!;
+/** The newest version, with what it holds. */
+async function newest() {
+  const { versions, contributions } = await stateOf();
+  const version = versions.at(-1)!;
+  const contributionIds = contributionsIn(version.version, contributions).map(({ contributionId }) => contributionId);
+  return { ...version, contributionIds };
+}
+
 const rowOf = async (id: string) => (await stateOf()).contributions.find((row) => row.contributionId === id)!;
 const logged = async () => (await stateOf()).log.flatMap(({ kind, message }) => (kind === 'screened' ? [message] : []));
 

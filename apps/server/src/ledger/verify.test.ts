@@ -40,8 +40,9 @@ beforeAll(async () => {
   const server = await serve();
   for (const seed of [1, 2, 3]) {
     const client = await TestClient.connect(server.url);
+    await client.value('watch', { campaignId: 'test' });
     await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, seed));
-    const folded = () => client.events.some((event) => event.type === 'version' && event.version.version === seed);
+    const folded = () => client.updates.some(({ versions }) => versions.some(({ version }) => version === seed));
     await vi.waitUntil(folded, { timeout: 10_000 });
     client.close();
   }

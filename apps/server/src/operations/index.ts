@@ -5,3 +5,4 @@ export { makeLogger, type LogFormat, logFormats, type LogLevel, logLevels } from
 export { isLoopback, mayReadMetrics } from './metrics-access.ts';
 export { ServerMetrics, type LiveFigures } from './metrics.ts';
 export { Readiness } from './readiness.ts';
+export { within } from './within.ts';

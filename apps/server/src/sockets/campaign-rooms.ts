@@ -1,33 +1,30 @@
-/** Who watches which campaign, who is online in it, and the events that keep every dashboard current. */
-import { CAMPAIGN_EVENT, type CampaignEvent } from '@oneround/fl-core';
-import type { Server } from 'socket.io';
-import type { Change, LedgerCounts, Outcome } from '../ledger/index.ts';
+/** Who watches which campaign, who is online in it, and what each of them is told. */
+import type { CampaignCounts, ClientRow } from '@oneround/fl-core';
+import type { Server, Socket } from 'socket.io';
+import type { Change, LedgerCounts } from '../ledger/index.ts';
+import { CampaignFeed } from './campaign-feed.ts';
 import type { OtherServers } from './other-servers.ts';
 
-/** A client's figures go to observers at most this often; a change of phase goes at once. */
-const CLIENT_EVENT_MS = 500;
+export interface CampaignRoomsParts {
+  io: Server;
+  /** The servers that share the ledger, or null when there are none. */
+  others: OtherServers | null;
+  counts: (campaignId: string) => Promise<LedgerCounts>;
+}
 
 export class CampaignRooms {
-  readonly #io: Server;
-  readonly #others: OtherServers | null;
+  readonly #parts: CampaignRoomsParts;
+  readonly #feeds = new Map<string, CampaignFeed>();
   /** Sockets that hold a lease, by campaign. */
   readonly #online = new Map<string, Set<string>>();
-  readonly #lastClientEvent = new Map<string, { at: number; phase: string }>();
-  /** The newest held-back row of a client, sent when its pause is over. */
-  readonly #held = new Map<string, NodeJS.Timeout>();
 
-  /** `others`: the servers that share the ledger, or null when there are none. */
-  constructor(io: Server, others: OtherServers | null) {
-    this.#io = io;
-    this.#others = others;
-  }
-
-  roomOf(campaignId: string): string {
-    return `campaign:${campaignId}`;
+  constructor(parts: CampaignRoomsParts) {
+    this.#parts = parts;
+    parts.others?.onChanges((campaignId, changes) => this.#feeds.get(campaignId)?.add(changes));
   }
 
   online(campaignId: string): number {
-    return (this.#online.get(campaignId)?.size ?? 0) + (this.#others?.online(campaignId) ?? 0);
+    return (this.#online.get(campaignId)?.size ?? 0) + (this.#parts.others?.online(campaignId) ?? 0);
   }
 
   setOnline(campaignId: string, socketId: string, online: boolean): void {
@@ -35,51 +32,52 @@ export class CampaignRooms {
     if (online) sockets.add(socketId);
     else sockets.delete(socketId);
     this.#online.set(campaignId, sockets);
-    this.#others?.setOnline(campaignId, sockets.size);
+    this.#parts.others?.setOnline(campaignId, sockets.size);
   }
 
-  /** Sends an outcome's changes to everybody who watches the campaign. */
-  publish(campaignId: string, { changes, counts }: Outcome<unknown>): void {
-    for (const change of changes) {
-      if (change.type === 'client') this.#publishClient(campaignId, change, counts);
-      else if (change.type === 'version' && this.#others) {
-        // It lists every contribution that it holds: each server reads that by itself.
-        this.publishHere(campaignId, { changes: [change], counts });
-        this.#others.tellVersion(campaignId, change.version.version);
-      } else this.#emit(this.#io, campaignId, change, counts);
-    }
+  /** This socket hears of every change from now on. The campaign is known to exist. */
+  watch(campaignId: string, socket: Socket): Promise<void> {
+    return this.#feed(campaignId).watchers.join(socket);
   }
 
-  /** As `publish`, to those alone who are connected to this server. */
-  publishHere(campaignId: string, { changes, counts }: Pick<Outcome<unknown>, 'changes' | 'counts'>): void {
-    for (const change of changes) this.#emit(this.#io.local, campaignId, change, counts);
+  /** This socket hears which versions are new or scored from now on. The campaign is known to exist. */
+  follow(campaignId: string, socket: Socket): Promise<void> {
+    return this.#feed(campaignId).followers.join(socket);
   }
 
-  close(): void {
-    for (const timer of this.#held.values()) clearTimeout(timer);
+  /** Tells everybody who watches the campaign, with whichever server. */
+  publish(campaignId: string, changes: readonly Change[]): void {
+    this.#feeds.get(campaignId)?.add(changes);
+    this.#parts.others?.tellChanges(campaignId, changes);
   }
 
-  #publishClient(campaignId: string, change: Extract<Change, { type: 'client' }>, counts: LedgerCounts): void {
-    const { leaseId, phase } = change.client;
-    const last = this.#lastClientEvent.get(leaseId);
-    clearTimeout(this.#held.get(leaseId));
-    const wait = last && last.phase === phase ? last.at + CLIENT_EVENT_MS - Date.now() : 0;
-    const send = () => {
-      this.#held.delete(leaseId);
-      // A lease that is over is not heard of again, or so seldom that no pause is needed.
-      if (phase === 'contributed' || phase === 'gone') this.#lastClientEvent.delete(leaseId);
-      else this.#lastClientEvent.set(leaseId, { at: Date.now(), phase });
-      this.#emit(this.#io, campaignId, change, counts);
-    };
-    if (wait <= 0) send();
-    else this.#held.set(leaseId, setTimeout(send, wait));
+  /** As `publish`, for a client of whom nothing changed but its figures: they may come late, or never if newer ones do. */
+  publishFigures(campaignId: string, client: ClientRow): void {
+    this.#feeds.get(campaignId)?.addFigures(client);
+    this.#parts.others?.tellFigures(campaignId, client);
   }
 
-  #emit(to: Pick<Server, 'to'>, campaignId: string, change: Change, counts: LedgerCounts): void {
-    const event: CampaignEvent = {
-      ...change,
-      counts: { online: this.online(campaignId), ...counts },
-    };
-    to.to(this.roomOf(campaignId)).emit(CAMPAIGN_EVENT, event);
+  /** The campaign is no more. */
+  async forget(campaignId: string): Promise<void> {
+    const feed = this.#feeds.get(campaignId);
+    this.#feeds.delete(campaignId);
+    this.#online.delete(campaignId);
+    await feed?.stop();
+  }
+
+  async close(): Promise<void> {
+    for (const feed of this.#feeds.values()) await feed.stop();
+  }
+
+  #feed(campaignId: string): CampaignFeed {
+    const { io } = this.#parts;
+    const known = this.#feeds.get(campaignId);
+    const counts = async (): Promise<CampaignCounts> => ({
+      ...(await this.#parts.counts(campaignId)),
+      online: this.online(campaignId),
+    });
+    const feed = known ?? new CampaignFeed({ io, campaignId, counts });
+    this.#feeds.set(campaignId, feed);
+    return feed;
   }
 }

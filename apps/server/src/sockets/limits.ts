@@ -26,6 +26,15 @@ export const socketLimits: SocketLimits = {
   totalBytesInFlight: 2 ** 28,
 };
 
+/** Reports of progress that a server takes in a second, of all its connections together. */
+const PROGRESS_PER_SECOND = 500;
+const PROGRESS_PAUSE_MS = 1000;
+
+/** How long a client waits before it reports its progress again, when so many are connected. */
+export function progressPauseMs(connections: number): number {
+  return Math.max(PROGRESS_PAUSE_MS, Math.ceil((1000 * connections) / PROGRESS_PER_SECOND));
+}
+
 /**
  * Counts per address, for all connections of a server. This machine's own address is not limited: it is a tool of the
  * operator's, or a proxy that is not trusted to say for whom it speaks, and so everybody.

@@ -1,14 +1,19 @@
 /**
- * The servers that share this one's ledger: socket.io's events reach the clients of all of them through Postgres, and they
- * tell one another what is none of the clients' business. Messages are small (NOTIFY takes 8 kB): who wants more reads the
- * ledger.
+ * The servers that share this one's ledger: they tell one another through Postgres what has changed, each its own clients.
+ * What is longer than a NOTIFY takes (8 kB) goes through a table of socket.io's adapter.
  */
 import { randomUUID } from 'node:crypto';
 import { createAdapter } from '@socket.io/postgres-adapter';
+import type { ClientRow } from '@oneround/fl-core';
 import type { Server } from 'socket.io';
 import type { Pool, PoolClient } from 'pg';
+import type { Change } from '../ledger/index.ts';
+import { Pace } from './pace.ts';
+import { changesOf, PendingChanges, type ChangedRows } from './pending-changes.ts';
 
 const ANNOUNCE_MS = 1000;
+/** Between two messages about one campaign. */
+const PAUSE_MS = 100;
 /** A server that has nothing new to say says so this often, */
 const REPEAT_MS = 5000;
 /** and one that has not been heard of for this long is gone. */
@@ -22,11 +27,13 @@ export class OtherServers {
   readonly #id = randomUUID();
   readonly #own: Online = {};
   readonly #others = new Map<string, { online: Online; heardAt: number }>();
+  /** What the others are still to be told, by campaign. */
+  readonly #waiting = new Map<string, { pending: PendingChanges; pace: Pace }>();
   readonly #timer: NodeJS.Timeout;
   #announcedAt = 0;
   #isNew = false;
 
-  /** Every event of `io` goes through the database from now on. `onError` is told what the adapter could not send. */
+  /** Servers of `io` find one another through the database from now on. `onError` is told what the adapter could not send. */
   constructor(io: Server, pool: Pool, onError: (error: Error) => void) {
     this.#io = io;
     giveBrokenOnesBack(pool);
@@ -56,17 +63,37 @@ export class OtherServers {
     this.#io.on('accepted', listen);
   }
 
-  /** A version changed here; its list of contributions is in the ledger. */
-  tellVersion(campaignId: string, version: number): void {
-    this.#io.serverSideEmit('version', campaignId, version);
+  /** The others' clients shall hear of it. */
+  tellChanges(campaignId: string, changes: readonly Change[]): void {
+    const { pending, pace } = this.#outgoing(campaignId);
+    pending.add(changes);
+    pace.wake();
   }
 
-  onVersion(listen: (campaignId: string, version: number) => void): void {
-    this.#io.on('version', listen);
+  /** As `tellChanges`, for a client of whom nothing changed but its figures. */
+  tellFigures(campaignId: string, client: ClientRow): void {
+    const { pending, pace } = this.#outgoing(campaignId);
+    pending.addFigures(client);
+    pace.wake();
   }
 
-  close(): void {
+  onChanges(listen: (campaignId: string, changes: Change[]) => void): void {
+    this.#io.on('changes', (campaignId: string, rows: ChangedRows) => listen(campaignId, changesOf(rows)));
+  }
+
+  async close(): Promise<void> {
     clearInterval(this.#timer);
+    for (const { pace } of this.#waiting.values()) await pace.stop();
+  }
+
+  #outgoing(campaignId: string): { pending: PendingChanges; pace: Pace } {
+    const known = this.#waiting.get(campaignId);
+    if (known) return known;
+    const pending = new PendingChanges();
+    const deliver = async () => void this.#io.serverSideEmit('changes', campaignId, pending.take());
+    const outgoing = { pending, pace: new Pace({ deliver, hasMore: () => !pending.isEmpty, pauseMs: PAUSE_MS }) };
+    this.#waiting.set(campaignId, outgoing);
+    return outgoing;
   }
 
   #announce(): void {

@@ -7,7 +7,7 @@ import type { Activity, DiskGuard } from '../operations/index.ts';
 import type { Remote } from '../threads/thread.ts';
 import type { RequestHandlers } from './answer-requests.ts';
 import type { CampaignRooms } from './campaign-rooms.ts';
-import { ByteBudget, type AddressLimits, type SocketLimits } from './limits.ts';
+import { ByteBudget, progressPauseMs, type AddressLimits, type SocketLimits } from './limits.ts';
 
 export interface ConnectionParts {
   ledger: Remote<Ledger>;
@@ -17,6 +17,8 @@ export interface ConnectionParts {
   /** The client's network address; compared, never kept as it is. */
   address: string;
   limits: SocketLimits;
+  /** How many there are. */
+  connections: () => number;
   addresses: AddressLimits;
   /** Of all connections. */
   bytesInFlight: ByteBudget;
@@ -32,6 +34,8 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
   const uploads = new Map<string, { leaseId: string; beganAt: number }>();
   /** Leases that have neither contributed nor been given back. */
   const open = new Set<string>();
+  /** What each lease's client last said it was doing. */
+  const phases = new Map<string, string>();
   /** The last refusal noted on a lease: a client that repeats its mistake writes no second row. */
   const noted = new Map<string, string>();
   const bytesInFlight = new ByteBudget(limits.bytesInFlight, parts.bytesInFlight);
@@ -48,9 +52,9 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     if (campaignId) return campaignId;
     throw new Refusal('unknown_lease', 'This connection does not hold that lease; join again.');
   };
-  const publish = <Value>(campaignId: string, outcome: Outcome<Value>): Value => {
-    rooms.publish(campaignId, outcome);
-    return outcome.value;
+  const publish = <Value>(campaignId: string, { value, changes }: Outcome<Value>): Value => {
+    rooms.publish(campaignId, changes);
+    return value;
   };
   /** Runs a step of an upload; when it is refused, observers see why on the row of its lease. */
   const uploading = async <Value>(leaseId: string | undefined, step: () => Promise<Value>): Promise<Value> => {
@@ -93,8 +97,6 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
       open.add(leaseId);
       activity.leaseGranted({ campaignId: request.campaignId, leaseId, shard: shard?.index ?? null, resumed });
       if (socket.connected) rooms.setOnline(request.campaignId, socket.id, true);
-      // A volunteer hears of the versions that hold its contribution.
-      await socket.join(rooms.roomOf(request.campaignId));
       return publish(request.campaignId, outcome);
     },
     async heartbeat({ leaseId }) {
@@ -102,8 +104,13 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
       return { expiresAt: await ledger.heartbeat(leaseId) };
     },
     async progress(progress) {
-      publish(campaignOf(progress.leaseId), await ledger.progress(progress));
-      return {};
+      const { leaseId, phase } = progress;
+      const campaignId = campaignOf(leaseId);
+      const client = await ledger.progress(progress);
+      if (phases.get(leaseId) === phase) rooms.publishFigures(campaignId, client);
+      else rooms.publish(campaignId, [{ type: 'client', client }]);
+      phases.set(leaseId, phase);
+      return { pauseMs: progressPauseMs(parts.connections()) };
     },
     async leave({ leaseId }) {
       const campaignId = campaignOf(leaseId);
@@ -145,10 +152,16 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
       onAccepted(campaignId);
       return receipt;
     },
+    async follow({ campaignId, contributionId }) {
+      await ledger.checkCampaign(campaignId);
+      // What happens after the answer was read is news.
+      await rooms.follow(campaignId, socket);
+      return ledger.mergeOutcome(campaignId, contributionId);
+    },
     async watch({ campaignId }) {
-      const state = await ledger.state(campaignId);
-      await socket.join(rooms.roomOf(campaignId));
-      return { ...state, online: rooms.online(campaignId) };
+      await ledger.checkCampaign(campaignId);
+      await rooms.watch(campaignId, socket);
+      return {};
     },
   };
   return limited(handlers, unlimited);

@@ -9,12 +9,14 @@ import {
   SeededRandom,
   sha256Hex,
   signContribution,
+  VERSIONS_EVENT,
   type Acknowledgement,
-  type CampaignEvent,
+  type CampaignUpdate,
   type Lease,
   type Manifest,
   type Receipt,
   type UploadBegin,
+  type VersionNews,
 } from '@oneround/fl-core';
 import { encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
 import { io, type Socket } from 'socket.io-client';
@@ -37,7 +39,9 @@ async function connected(socket: Socket): Promise<void> {
 
 export class TestClient {
   readonly socket: Socket;
-  readonly events: CampaignEvent[] = [];
+  /** What came after `watch` and after `follow`. */
+  readonly updates: CampaignUpdate[] = [];
+  readonly news: VersionNews[] = [];
   readonly manifest: Manifest;
   readonly #keys: CryptoKeyPair;
 
@@ -45,7 +49,8 @@ export class TestClient {
     this.socket = socket;
     this.manifest = manifest;
     this.#keys = keys;
-    socket.on(CAMPAIGN_EVENT, (event: CampaignEvent) => this.events.push(event));
+    socket.on(CAMPAIGN_EVENT, (update: CampaignUpdate) => this.updates.push(update));
+    socket.on(VERSIONS_EVENT, (news: VersionNews) => this.news.push(news));
   }
 
   static async connect(url: string, keys?: CryptoKeyPair): Promise<TestClient> {

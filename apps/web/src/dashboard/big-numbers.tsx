@@ -6,7 +6,7 @@ import { t } from '../text/t.ts';
 import type { Summary } from './summary.ts';
 
 export function BigNumbers({ state, summary }: { state: CampaignState; summary: Summary }) {
-  const { base, scored, saved, merged } = summary;
+  const { base, scored, saved } = summary;
   const change = base && scored && scored.version > 0 ? scored.evaluation.loss - base.loss : null;
   return (
     <dl className="grid grid-cols-2 gap-3 lg:grid-cols-4">
@@ -46,7 +46,7 @@ export function BigNumbers({ state, summary }: { state: CampaignState; summary: 
       <BigNumber
         name={t('live.contributions')}
         help={t('live.contributions.help')}
-        value={formatCount(merged)}
+        value={formatCount(state.totals.merged)}
         note={t('live.adapter.tokens', { tokens: formatCount(summary.newest?.labelTokens ?? 0) })}
       />
     </dl>

@@ -23,6 +23,13 @@ it('sorts by the column whose header is pressed and says so to screen readers', 
   expect(names()).toEqual(['client2', 'client1']);
 });
 
+it('says when there are more than it shows', async () => {
+  const { totals } = stateOf({});
+  const page = await render(<ClientTable state={stateOf({ clients, totals: { ...totals, clients: 5000 } })} />);
+  ({ unmount } = page);
+  expect(page.element.textContent).toContain('The newest 2 of 5,000.');
+});
+
 it('shows why an upload was refused', async () => {
   const page = await render(<ClientTable state={stateOf({ clients })} />);
   ({ unmount } = page);

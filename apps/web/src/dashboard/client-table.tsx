@@ -64,6 +64,11 @@ export function ClientTable({ state }: { state: CampaignState }) {
       <h2 id="participations" className="text-sm">
         {t('live.clients')}
       </h2>
+      {rows.length < state.totals.clients ? (
+        <p className="text-sm text-muted">
+          {t('live.clients.newest', { shown: formatCount(rows.length), count: formatCount(state.totals.clients) })}
+        </p>
+      ) : null}
       {rows.length === 0 ? (
         <p className="py-4 text-sm text-muted">{t('live.clients.empty')}</p>
       ) : (

@@ -13,18 +13,6 @@ describe('summary', () => {
     expect(summary.newest?.version).toBe(2);
   });
 
-  it('counts a refused upload only while it stays refused', () => {
-    const refusal = { code: 'norm_too_large', message: 'too long' } as const;
-    const again = clientRow(2, { refusal, contributionId: contribution(2).contributionId });
-    expect(summarise(stateOf({ clients: [clientRow(1, { refusal }), again] })).refused).toBe(1);
-  });
-
-  it('counts a withdrawn contribution as withdrawn, not as merged', () => {
-    const withdrawn = { at: 6000, version: 3 };
-    const summary = summarise(stateOf({ contributions: [contribution(1), contribution(2, { withdrawn })] }));
-    expect(summary).toMatchObject({ merged: 1, withdrawn: 1 });
-  });
-
   it('claims no saving before anything was sent', () => {
     expect(summarise(stateOf({})).saved).toBeNull();
     expect(summarise(stateOf({ bytesUp: 10, bytesUpAllWeights: 1000 })).saved).toBeCloseTo(0.99, 12);

@@ -12,7 +12,7 @@ import { ClientTable } from './client-table.tsx';
 import { DomainTable } from './domain-table.tsx';
 import { EventLog } from './event-log.tsx';
 import { MergeCharts } from './merge-charts.tsx';
-import { summarise, type Summary } from './summary.ts';
+import { summarise } from './summary.ts';
 import { TimelineCard } from './timeline-card.tsx';
 import { useCampaignFeed } from './use-campaign-feed.ts';
 
@@ -31,7 +31,7 @@ function Dashboard({ state, connected }: { state: CampaignState; connected: bool
   const summary = useMemo(() => summarise(state), [state]);
   return (
     <div className="flex flex-col gap-4">
-      <DashboardHeading state={state} summary={summary} />
+      <DashboardHeading state={state} />
       {connected ? null : (
         <output className="flex items-center gap-3 text-sm text-warning">
           <WifiOff className="size-4 shrink-0" aria-hidden="true" />
@@ -53,8 +53,8 @@ function Dashboard({ state, connected }: { state: CampaignState; connected: bool
   );
 }
 
-function DashboardHeading({ state, summary }: { state: CampaignState; summary: Summary }) {
-  const { shards, online, status, name, campaignId } = state;
+function DashboardHeading({ state }: { state: CampaignState }) {
+  const { shards, online, status, name, campaignId, totals } = state;
   const open = status === 'open';
   return (
     <header className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
@@ -65,12 +65,12 @@ function DashboardHeading({ state, summary }: { state: CampaignState; summary: S
             <span aria-hidden="true">{open ? '●' : '○'}</span> {t(`status.${status}`)}
           </li>
           <li data-testid="online">{t('live.online', { count: formatCount(online) })}</li>
-          <li>{t('live.training', { count: formatCount(summary.training) })}</li>
-          <li data-testid="merged-count">{t('live.merged', { count: formatCount(summary.merged) })}</li>
-          {summary.refused > 0 ? (
-            <li className="text-danger">{t('live.refused', { count: formatCount(summary.refused) })}</li>
+          <li>{t('live.training', { count: formatCount(totals.training) })}</li>
+          <li data-testid="merged-count">{t('live.merged', { count: formatCount(totals.merged) })}</li>
+          {totals.refused > 0 ? (
+            <li className="text-danger">{t('live.refused', { count: formatCount(totals.refused) })}</li>
           ) : null}
-          {summary.withdrawn > 0 ? <li>{t('live.withdrawn', { count: formatCount(summary.withdrawn) })}</li> : null}
+          {totals.withdrawn > 0 ? <li>{t('live.withdrawn', { count: formatCount(totals.withdrawn) })}</li> : null}
           <li>{t('live.shards', { done: shards.contributed, total: shards.total, leased: shards.leased })}</li>
         </ul>
       </div>

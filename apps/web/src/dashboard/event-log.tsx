@@ -15,9 +15,9 @@ const colours: Partial<Record<LogEntry['kind'], string>> = {
   withdrawn: 'bg-warning',
 };
 
+/** `entries`: newest first. */
 export function EventLog({ entries }: { entries: readonly LogEntry[] }) {
   const [all, setAll] = useState(false);
-  const newestFirst = entries.toReversed().toSorted((a, b) => b.at - a.at);
   return (
     <section className="card flex flex-col gap-3 p-4" aria-labelledby="log">
       <h2 id="log" className="text-sm">
@@ -25,9 +25,9 @@ export function EventLog({ entries }: { entries: readonly LogEntry[] }) {
       </h2>
       {entries.length === 0 ? <p className="text-sm text-muted">{t('live.log.empty')}</p> : null}
       <ol aria-live="off" className="flex flex-col gap-2">
-        {newestFirst.slice(0, all ? undefined : SHORT).map((entry) => (
+        {entries.slice(0, all ? undefined : SHORT).map((entry) => (
           <li
-            key={`${entry.at} ${entry.message}`}
+            key={entry.id}
             data-testid="log-entry"
             data-kind={entry.kind}
             className="grid grid-cols-[auto_auto_1fr] items-baseline gap-x-2 text-sm"

@@ -7,25 +7,17 @@ export interface Summary {
   /** Newest scored version, and its evaluation. */
   scored: { version: number; evaluation: EvaluationResult } | null;
   newest: Version | null;
-  training: number;
-  merged: number;
-  withdrawn: number;
-  refused: number;
   /** Share of bytes saved against sending all weights; null before the first contribution. */
   saved: number | null;
 }
 
 export function summarise(state: CampaignState): Summary {
-  const { versions, clients, contributions, bytesUp, bytesUpAllWeights } = state;
+  const { versions, bytesUp, bytesUpAllWeights } = state;
   const last = versions.findLast((version) => version.evaluation !== null);
   return {
     base: versions[0]?.evaluation ?? null,
     scored: last?.evaluation ? { version: last.version, evaluation: last.evaluation } : null,
     newest: versions.at(-1) ?? null,
-    training: clients.filter(({ phase }) => phase === 'training').length,
-    merged: contributions.filter(({ foldedVersion, withdrawn }) => foldedVersion !== null && !withdrawn).length,
-    withdrawn: contributions.filter(({ withdrawn }) => withdrawn !== null).length,
-    refused: clients.filter(isRefused).length,
     saved: bytesUp > 0 && bytesUpAllWeights > 0 ? 1 - bytesUp / bytesUpAllWeights : null,
   };
 }

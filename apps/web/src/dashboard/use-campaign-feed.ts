@@ -32,16 +32,15 @@ export function useCampaignFeed(id: string): CampaignFeed {
       setLive(newest);
     };
     const stopConnection = socket.onConnection(setConnected);
-    const stopFollowing = followCampaign(
-      socket,
-      id,
-      (state) => {
+    const stopFollowing = followCampaign(socket, id, () => fetchState(id), {
+      onState(state) {
         newest = state;
+        setConnected(true);
         timer ??= setTimeout(draw, DRAW_EVERY_MS);
       },
-      // The next connection asks again; until then the page says that it shows the last state.
-      () => setConnected(false),
-    );
+      // Until it is had the page says that it shows the last one.
+      onError: () => setConnected(false),
+    });
     return () => {
       clearTimeout(timer);
       stopFollowing();

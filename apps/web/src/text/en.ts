@@ -270,6 +270,7 @@ export const en = {
   'live.timeline.label': 'Timeline of {count} participations.',
   'live.timeline.lane': '{client}: {phase}, joined {time}',
   'live.clients': 'Participations',
+  'live.clients.newest': 'The newest {shown} of {count}.',
   'live.clients.empty': 'Nobody yet. Open the volunteer page on any device and press the button.',
   'live.domains': 'Exact answers by domain',
   'live.domains.base': 'base',

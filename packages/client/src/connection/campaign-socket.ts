@@ -5,13 +5,16 @@
 import {
   CAMPAIGN_EVENT,
   Refusal,
+  VERSIONS_EVENT,
   acknowledgementSchema,
-  campaignEventSchema,
+  campaignUpdateSchema,
   requests,
-  type CampaignEvent,
+  versionNewsSchema,
+  type CampaignUpdate,
   type ReplyOf,
   type RequestName,
   type RequestOf,
+  type VersionNews,
 } from '@oneround/fl-core';
 import { io, type Socket } from 'socket.io-client';
 
@@ -38,7 +41,10 @@ export interface CampaignSocket extends Requester {
   whenConnected(signal: AbortSignal): Promise<void>;
   /** Calls `listener` at every change, and once at once when connected already. Returns how to unsubscribe. */
   onConnection(listener: (connected: boolean) => void): () => void;
-  onCampaignEvent(listener: (event: CampaignEvent) => void): () => void;
+  /** What comes after `watch`. Returns how to unsubscribe, as the next does. */
+  onUpdate(listener: (update: CampaignUpdate) => void): () => void;
+  /** What comes after `follow`. */
+  onVersions(listener: (news: VersionNews) => void): () => void;
   close(): void;
 }
 
@@ -52,11 +58,8 @@ export function openCampaignSocket(origin: string): CampaignSocket {
     request: (name, body) => request(socket, name, body),
     whenConnected: (signal) => whenConnected(socket, signal),
     onConnection: (listener) => onConnection(socket, listener),
-    onCampaignEvent: (listener) => {
-      const receive = (message: unknown) => listener(campaignEventSchema.parse(message));
-      socket.on(CAMPAIGN_EVENT, receive);
-      return () => void socket.off(CAMPAIGN_EVENT, receive);
-    },
+    onUpdate: (listener) => listen(socket, CAMPAIGN_EVENT, (message) => listener(campaignUpdateSchema.parse(message))),
+    onVersions: (listener) => listen(socket, VERSIONS_EVENT, (message) => listener(versionNewsSchema.parse(message))),
     close: () => void socket.close(),
   };
 }
@@ -76,6 +79,11 @@ async function request<Name extends RequestName>(
   const acknowledgement = acknowledgementSchema.parse(answer);
   if (!acknowledgement.ok) throw new Refusal(acknowledgement.error.code, acknowledgement.error.message);
   return requests[name].reply.parse(acknowledgement.value) as ReplyOf<Name>;
+}
+
+function listen(socket: Socket, event: string, receive: (message: unknown) => void): () => void {
+  socket.on(event, receive);
+  return () => void socket.off(event, receive);
 }
 
 function whenConnected(socket: Socket, signal: AbortSignal): Promise<void> {

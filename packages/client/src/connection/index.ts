@@ -1,5 +1,5 @@
-/** connection: the typed socket to a server, and a campaign's state kept current over it. */
-export { applyCampaignEvent } from './apply-event.ts';
+/** connection: the typed socket to a server, and over it a campaign's state or a contribution's fate kept current. */
+export { applyCampaignUpdate } from './apply-update.ts';
 export { type CampaignSocket, NoAnswer, openCampaignSocket, type Requester } from './campaign-socket.ts';
-export { followCampaign } from './follow.ts';
-export { type MergeOutcome, mergeOutcome } from './merge-outcome.ts';
+export { followCampaign } from './follow-campaign.ts';
+export { followMerge } from './follow-merge.ts';

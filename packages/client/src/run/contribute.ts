@@ -56,9 +56,14 @@ export async function contribute(parts: ContributionParts, emit: Emit): Promise<
   const resumedAtStep = stored?.trained ? stored.steps : (stored?.trainer?.step ?? 0);
   emit({ type: 'lease', shardIndex: shard?.index ?? null, examples: shard?.examples ?? null, resumedAtStep });
   const signal = AbortSignal.any([control.stopped, held.lost]);
-  const progress = new ProgressReporter((figures) => {
-    if (!socket.connected) return;
-    socket.request('progress', { leaseId: held.current.leaseId, ...figures }).catch((error) => held.noteFailure(error));
+  const progress = new ProgressReporter(async (figures) => {
+    if (!socket.connected) return null;
+    try {
+      return (await socket.request('progress', { leaseId: held.current.leaseId, ...figures })).pauseMs;
+    } catch (error) {
+      held.noteFailure(error);
+      return null;
+    }
   });
   const run: RunCheckpoint = stored ?? {
     campaignId: manifest.id,

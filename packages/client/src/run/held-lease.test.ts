@@ -39,7 +39,8 @@ class FakeSocket implements CampaignSocket {
   }
 
   whenConnected = async () => undefined;
-  onCampaignEvent = () => () => undefined;
+  onUpdate = () => () => undefined;
+  onVersions = () => () => undefined;
   close = () => undefined;
 
   onConnection(listener: (connected: boolean) => void): () => void {

@@ -1,13 +1,13 @@
-/** Tells the server what this client does: the newest state, at most once a second. */
+/** Tells the server what this client does: the newest state, as often as the server wants, at most once a second. */
 import type { Progress } from '@oneround/fl-core';
 
 const INTERVAL_MS = 1000;
 
 type Figures = Omit<Progress, 'leaseId'>;
 
-/** Merges what it is told and sends it when the interval allows; the last word always goes out. */
+/** Merges what it is told and sends it when the interval allows; a new phase does not wait longer than a second. */
 export class ProgressReporter {
-  readonly #send: (figures: Figures) => void;
+  readonly #send: (figures: Figures) => Promise<number | null>;
   #figures: Figures = {
     phase: 'downloading',
     epoch: 0,
@@ -18,21 +18,27 @@ export class ProgressReporter {
     loss: null,
     bytesDown: 0,
   };
+  #sentPhase: Figures['phase'] | null = null;
   #sentAt = -Infinity;
+  #pauseMs = INTERVAL_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(send: (figures: Figures) => void) {
+  /** `send` resolves with the milliseconds until the server wants to hear again, or null when it did not say. */
+  constructor(send: (figures: Figures) => Promise<number | null>) {
     this.#send = send;
   }
 
   report(change: Partial<Figures>): void {
     this.#figures = { ...this.#figures, ...change };
-    if (this.#timer !== undefined) return;
-    const wait = this.#sentAt + INTERVAL_MS - performance.now();
+    const isNewPhase = this.#figures.phase !== this.#sentPhase;
+    if (this.#timer !== undefined && !isNewPhase) return;
+    clearTimeout(this.#timer);
+    const wait = this.#sentAt + (isNewPhase ? INTERVAL_MS : this.#pauseMs) - performance.now();
     if (wait <= 0) this.#flush();
     else this.#timer = setTimeout(() => this.#flush(), wait);
   }
 
+  /** What was not sent by now is not sent. */
   stop(): void {
     clearTimeout(this.#timer);
   }
@@ -40,6 +46,9 @@ export class ProgressReporter {
   #flush(): void {
     this.#timer = undefined;
     this.#sentAt = performance.now();
-    this.#send(this.#figures);
+    this.#sentPhase = this.#figures.phase;
+    void this.#send(this.#figures).then((pauseMs) => {
+      this.#pauseMs = Math.max(INTERVAL_MS, pauseMs ?? 0);
+    });
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { JoinRequest, Manifest } from '@oneround/fl-core';
 import type { TrainingDevice } from '@oneround/lora/training';
-import { type CampaignSocket, followCampaign, mergeOutcome, openCampaignSocket } from '../connection/index.ts';
+import { type CampaignSocket, followMerge, openCampaignSocket } from '../connection/index.ts';
 import type { CheckpointStore, DataSource, RunCheckpoint } from './checkpoint.ts';
 import { contribute } from './contribute.ts';
 import type { Emit } from './events.ts';
@@ -135,19 +135,18 @@ function outcomeOf(
       stopped.removeEventListener('abort', done);
       resolve();
     };
-    let told = '';
-    const stopFollowing = followCampaign(
+    const stopFollowing = followMerge(
       socket,
-      campaignId,
-      (state) => {
-        const outcome = mergeOutcome(state, contributionId);
-        if (!outcome || JSON.stringify(outcome) === told) return;
-        told = JSON.stringify(outcome);
-        emit({ type: 'scored', ...outcome });
-        if (outcome.after !== null && outcome.before !== null) done();
+      { campaignId, contributionId },
+      {
+        onOutcome({ version, before, after }) {
+          if (version === null) return;
+          emit({ type: 'scored', version, before, after });
+          if (after !== null && before !== null) done();
+        },
+        // A connection lost here comes back, and the outcome is asked for again; the contribution is safe already.
+        onError: (error) => console.warn('following the contribution failed', error),
       },
-      // A connection lost here comes back, and the state is asked for again; the contribution is safe already.
-      (error) => console.warn('following the campaign failed', error),
     );
     stopped.addEventListener('abort', done);
   });

@@ -1,7 +1,15 @@
 /** Volunteers contribute while something goes wrong; then what was acknowledged is held against what is published. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodeDelta, encodeDelta, SeededRandom, type CampaignState, type Manifest } from '@oneround/fl-core';
+import {
+  contributionsIn,
+  decodeDelta,
+  encodeDelta,
+  SeededRandom,
+  type CampaignState,
+  type Contribution,
+  type Manifest,
+} from '@oneround/fl-core';
 import { seededDelta } from '../test-client.ts';
 import { integerMean } from './integer-fold.ts';
 import { StubbornVolunteer, type Toll } from './stubborn-volunteer.ts';
@@ -52,7 +60,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   await Promise.all(contributing);
 
   const acknowledged = random.shuffled(volunteers.flatMap((volunteer) => volunteer.acknowledged));
-  const { versions, newest } = await settled(urls[0]!, acknowledged.length);
+  const { versions, newest, held } = await settled(urls[0]!, acknowledged.length);
   const manifest = await json<Manifest>(`${urls[0]!}/v1/campaigns/test`);
   const { layout, upload, weightScale } = manifest;
   const replayed = integerMean(
@@ -65,14 +73,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       weight: labelTokens * weightScale,
     })),
   );
-  const folded = new Set(newest.contributionIds);
+  const folded = new Set(held);
   const promised = new Set(acknowledged.map(({ contributionId }) => contributionId));
   const toll = sumOf(volunteers.map((volunteer) => volunteer.toll));
   return {
     ...toll,
     acknowledged: acknowledged.length,
     lost: [...promised].filter((id) => !folded.has(id)).length,
-    unknown: newest.contributionIds.filter((id) => !promised.has(id)).length,
+    unknown: held.filter((id) => !promised.has(id)).length,
     labelTokens: {
       acknowledged: acknowledged.reduce((sum, { labelTokens }) => sum + labelTokens, 0),
       published: newest.labelTokens,
@@ -108,11 +116,23 @@ export function harmDone(report: ChaosReport): string[] {
 async function settled(url: string, contributions: number) {
   const deadline = performance.now() + SETTLE_LIMIT_MS;
   for (;;) {
-    const { versions } = await json<CampaignState>(`${url}/v1/campaigns/test/state`);
+    const { versions, totals } = await json<CampaignState>(`${url}/v1/campaigns/test/state`);
     const newest = versions.at(-1)!;
-    if (newest.contributionIds.length >= contributions || performance.now() > deadline)
-      return { versions: versions.length, newest };
+    if (totals.merged >= contributions || performance.now() > deadline) {
+      const held = contributionsIn(newest.version, await allContributions(url));
+      return { versions: totals.versions, newest, held: held.map(({ contributionId }) => contributionId) };
+    }
     await sleep(POLL_MS);
+  }
+}
+
+async function allContributions(url: string): Promise<Contribution[]> {
+  const all: Contribution[] = [];
+  for (;;) {
+    const page = `${url}/v1/campaigns/test/contributions?after=${all.at(-1)?.sequence ?? 0}`;
+    const { contributions } = await json<{ contributions: Contribution[] }>(page);
+    if (contributions.length === 0) return all;
+    all.push(...contributions);
   }
 }
 

@@ -67,6 +67,8 @@ function correct(random: SeededRandom, known: Knowledge, name: RequestName): obj
       const offset = random.nextInt(3) * manifest.upload.chunkBytes;
       return { contributionId, offset, data: bytes.slice(offset, offset + manifest.upload.chunkBytes) };
     }
+    case 'follow':
+      return { campaignId: manifest.id, contributionId };
     case 'upload.finish':
       return { contributionId };
     case 'watch':

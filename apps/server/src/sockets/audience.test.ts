@@ -1,0 +1,83 @@
+/** Real sockets: hundreds of them hear one message, and the event loop turns meanwhile. */
+import { once } from 'node:events';
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Server } from 'socket.io';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { Audience } from './audience.ts';
+
+let http: HttpServer;
+let io: Server;
+let clients: { heard: string[]; close: () => void }[];
+
+beforeEach(async () => {
+  http = createServer();
+  io = new Server(http, { transports: ['websocket'] });
+  clients = [];
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+});
+afterEach(async () => {
+  for (const client of clients) client.close();
+  await io.close();
+});
+
+/** Connects `count` clients that join the audience as they come. */
+async function fill(audience: Audience, count: number): Promise<void> {
+  const { port } = http.address() as AddressInfo;
+  io.removeAllListeners('connection').on('connection', (socket) => void audience.join(socket));
+  for (let i = 0; i < count; i++) {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`);
+    const heard: string[] = [];
+    await once(socket, 'message');
+    socket.send('40');
+    await once(socket, 'message');
+    socket.on('message', (data) => heard.push(String(data)));
+    clients.push({ heard, close: () => socket.terminate() });
+  }
+}
+
+it('writes to a hundred at a time, in order, and lets others have their turn between', async () => {
+  const audience = new Audience(io, 'test');
+  await fill(audience, 250);
+  let turns = 0;
+  let isSending = true;
+  const count = () => {
+    turns++;
+    if (isSending) setImmediate(count);
+  };
+  setImmediate(count);
+  await audience.send('news', { number: 1 });
+  await audience.send('news', { number: 2 });
+  isSending = false;
+  expect(turns).toBeGreaterThanOrEqual(6);
+  await expect
+    .poll(() => clients.map(({ heard }) => heard))
+    .toEqual(clients.map(() => ['42["news",{"number":1}]', '42["news",{"number":2}]']));
+});
+
+it('fills the places of those who left, and is empty when all have', async () => {
+  const audience = new Audience(io, 'test');
+  expect(audience.isEmpty).toBe(true);
+  await fill(audience, 150);
+  for (const client of clients.slice(0, 60)) client.close();
+  await expect.poll(() => io.engine.clientsCount).toBe(90);
+  await fill(audience, 60);
+  expect(
+    [...io.of('/').adapter.rooms].filter(([name]) => name.startsWith('test/')).map(([, { size }]) => size),
+  ).toEqual([100, 50]);
+  for (const client of clients) client.close();
+  await expect.poll(() => audience.isEmpty).toBe(true);
+  // Nobody is left, and it is no error.
+  await audience.send('news', {});
+});
+
+it('has each socket once, however often it joins', async () => {
+  const audience = new Audience(io, 'test');
+  await fill(audience, 1);
+  const [socket] = io.sockets.sockets.values();
+  for (let i = 0; i < 3; i++) await audience.join(socket!);
+  await audience.send('news', { number: 1 });
+  await expect.poll(() => clients[0]!.heard).toEqual(['42["news",{"number":1}]']);
+});
