@@ -4,13 +4,7 @@
  */
 import { SeededRandom } from '@oneround/fl-core';
 import type { ServerOptions } from '@oneround/server';
-import {
-  harmDone,
-  killAtRandom,
-  runChaos,
-  stopLeader,
-  type ChaosReport,
-} from '../apps/server/src/testing/chaos/index.ts';
+import { harmDone, killAtRandom, runChaos, stopLeader } from '../apps/server/src/testing/chaos/index.ts';
 import { startPostgres, type TestPostgres } from '../apps/server/src/testing/postgres.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
@@ -32,19 +26,9 @@ type Faults = (nodes: readonly ServerProcess[], databaseUrl: string) => Promise<
 
 export async function benchChaosServers(): Promise<void> {
   const postgres = await startPostgres();
-  const kill = async (nodes: readonly ServerProcess[]) => {
-    const startTimes = await killAtRandom(nodes, {
-      kills: KILLS,
-      random: new SeededRandom(SEED),
-      longestLifeMs: LONGEST_LIFE_MS,
-    });
-    console.log(`  slowest start ${(Math.max(...startTimes) / 1000).toFixed(1)} s`);
-  };
   try {
     console.log(`  ${NODES} servers, ${VOLUNTEERS} volunteers, ${KILLS} kills, a stopped leader, a killed Postgres`);
-    // Chunks are not waited for: those that Postgres lost with its last moments are sent again.
-    const forgiven = (report: ChaosReport) => ({ ...report, rewound: 0 });
-    await run(postgres, {}, forgiven, async (nodes, databaseUrl) => {
+    await run(postgres, {}, async (nodes, databaseUrl) => {
       await kill(nodes);
       const takeoverMs = await stopLeader(nodes, databaseUrl, HANG_MS);
       console.log(`  the stopped leader was relieved after ${(takeoverMs / 1000).toFixed(2)} s`);
@@ -53,18 +37,22 @@ export async function benchChaosServers(): Promise<void> {
       for (const node of nodes) await node.untilServing();
     });
     console.log(`\n  ${NODES} servers that all believe they lead, ${VOLUNTEERS} volunteers, ${KILLS} kills`);
-    await run(postgres, { foldLeaseMs: 0 }, (report) => report, kill);
+    await run(postgres, { foldLeaseMs: 0 }, kill);
   } finally {
     await postgres.remove();
   }
 }
 
-async function run(
-  postgres: TestPostgres,
-  options: Partial<ServerOptions>,
-  judged: (report: ChaosReport) => ChaosReport,
-  faults: Faults,
-): Promise<void> {
+async function kill(nodes: readonly ServerProcess[]): Promise<void> {
+  const startTimes = await killAtRandom(nodes, {
+    kills: KILLS,
+    random: new SeededRandom(SEED),
+    longestLifeMs: LONGEST_LIFE_MS,
+  });
+  console.log(`  slowest start ${(Math.max(...startTimes) / 1000).toFixed(1)} s`);
+}
+
+async function run(postgres: TestPostgres, options: Partial<ServerOptions>, faults: Faults): Promise<void> {
   const campaign = makeTestCampaign({ adapter: smallAdapter, lease }, { records: 832, shards: 832 });
   const databaseUrl = await postgres.createDatabase();
   const server = { databaseUrl, logLevel: 'silent' as const, ...options };
@@ -86,7 +74,8 @@ async function run(
     printReport(report);
     for (const node of nodes) await node.end('SIGTERM');
     printVerified(['--database-url', databaseUrl]);
-    for (const sentence of harmDone(judged(report))) console.log(`  HARM: ${sentence}`);
+    // Chunks are not waited for: those that Postgres lost with its last moments are sent again.
+    for (const sentence of harmDone({ ...report, rewound: 0 })) console.log(`  HARM: ${sentence}`);
   } finally {
     for (const node of nodes) await node.end();
     campaign.remove();

@@ -281,7 +281,12 @@ describe('what is refused', () => {
     await client.value('upload.begin', accepted);
     await client.sendChunks(accepted.contributionId, bytes);
     const receipt = await client.value<Receipt>('upload.finish', { contributionId: accepted.contributionId });
-    expect(receipt).toEqual({ contributionId: accepted.contributionId, sequence: 1, repeated: false });
+    expect(receipt).toEqual({
+      contributionId: accepted.contributionId,
+      sequence: 1,
+      repeated: false,
+      quarantined: false,
+    });
     expect(await client.value('upload.finish', { contributionId: accepted.contributionId })).toEqual({
       ...receipt,
       repeated: true,

@@ -331,6 +331,11 @@ async function sweep(
       folds.request(campaignId);
       evaluating.wake(campaignId);
       if (outcome.value !== null) activity.moved({ campaignId, status: outcome.value });
+      for (const change of outcome.changes) {
+        if (change.type === 'log' && change.entry.kind === 'screened') {
+          activity.screened({ campaignId, found: change.entry.message });
+        }
+      }
     }
   } catch (error) {
     activity.failed('sweep', error);

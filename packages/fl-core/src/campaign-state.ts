@@ -164,6 +164,8 @@ export const countsSchema = z.strictObject({
     /** In the newest version. */
     merged: countSchema,
     withdrawn: countSchema,
+    /** Set aside by the screens, and not withdrawn. */
+    quarantined: countSchema,
     /** Version 0 included. */
     versions: countSchema,
   }),

@@ -135,6 +135,8 @@ export const mergeOutcomeSchema = z.strictObject({
   /** Held-out loss of the version before and of that one, nats per label token; null until scored. */
   before: z.number().nullable(),
   after: z.number().nullable(),
+  /** True while it is set aside. */
+  quarantined: z.boolean(),
 });
 export type MergeOutcome = z.infer<typeof mergeOutcomeSchema>;
 

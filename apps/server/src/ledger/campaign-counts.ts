@@ -4,7 +4,7 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { readLife } from './campaign-life.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { LedgerCounts } from './outcome.ts';
-import { countedContributions } from './standing-contributions.ts';
+import { countedContributions, quarantined, standingContributions } from './standing-contributions.ts';
 
 /** @param now on the clock that leases end by. @throws Refusal `unknown_campaign` */
 export async function countCampaign(
@@ -29,6 +29,11 @@ export async function countCampaign(
     .select((row) => row.fn.countAll<number>().as('merged'))
     .where('folded_version', 'is not', null)
     .executeTakeFirstOrThrow();
+  const { aside } = await standingContributions(db, id)
+    .clearSelect()
+    .select((row) => row.fn.countAll<number>().as('aside'))
+    .where('contribution_id', 'in', quarantined(db))
+    .executeTakeFirstOrThrow();
   const { versions } = await db
     .selectFrom('versions')
     .select((row) => row.fn.countAll<number>().as('versions'))
@@ -37,7 +42,14 @@ export async function countCampaign(
   return {
     status,
     shards: { total: shards.length, ...(await countShards(db, id, terms.clientsPerShard, now)) },
-    totals: { ...(await countClients(db, id)), contributions: uploads, merged, withdrawn, versions },
+    totals: {
+      ...(await countClients(db, id)),
+      contributions: uploads,
+      merged,
+      withdrawn,
+      quarantined: aside,
+      versions,
+    },
     bytesUp: Number(bytes ?? 0),
     bytesUpAllWeights: uploads * weightsBytes,
   };

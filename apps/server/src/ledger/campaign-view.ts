@@ -112,7 +112,10 @@ export async function readMergeOutcome(
     .where('campaign_id', '=', campaignId)
     .where('contribution_id', '=', contributionId)
     .executeTakeFirst();
-  if (!row || row.version === null) return row ? { version: null, before: null, after: null } : null;
+  if (!row) return null;
+  const aside = await quarantined(db).where('contribution_id', '=', contributionId).executeTakeFirst();
+  const isAside = { quarantined: aside !== undefined };
+  if (row.version === null) return { version: null, before: null, after: null, ...isAside };
   const { version } = row;
   const scored = await db
     .selectFrom('evaluations')
@@ -125,7 +128,7 @@ export async function readMergeOutcome(
     const result = scored.find(({ subject }) => subject === String(number))?.result;
     return result === undefined ? null : toEvaluation(result)!.loss;
   };
-  return { version, before: lossOf(version - 1), after: lossOf(version) };
+  return { version, before: lossOf(version - 1), after: lossOf(version), ...isAside };
 }
 
 /** Campaigns with a contribution that waits for a fold. */

@@ -111,6 +111,16 @@ async function verified() {
   throw new Error('nothing was verified');
 }
 
+/** Writes as somebody with the file in hand can. */
+function tamper(...statements: string[]): void {
+  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
+  for (const table of ['verdicts', 'contributions']) {
+    for (const trigger of ['stay', 'unchanged']) sqlite.exec(`drop trigger if exists ${table}_${trigger}`);
+  }
+  for (const statement of statements) sqlite.exec(statement);
+  sqlite.close();
+}
+
 describe('on arrival', () => {
   it('sets aside what has nothing in common with what was merged, keeps it, and gives its shard out again', async () => {
     for (const seed of [1, 2, 3]) await contribute(honest(seed));
@@ -354,16 +364,6 @@ describe('weights', () => {
 });
 
 describe('verify', () => {
-  /** Writes as somebody with the file in hand can. */
-  function tamper(...statements: string[]): void {
-    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-    for (const table of ['verdicts', 'contributions']) {
-      for (const trigger of ['stay', 'unchanged']) sqlite.exec(`drop trigger if exists ${table}_${trigger}`);
-    }
-    for (const statement of statements) sqlite.exec(statement);
-    sqlite.close();
-  }
-
   it('names a verdict that was changed or dropped, and a version that holds what was set aside', async () => {
     for (const seed of [1, 2, 3]) await contribute(honest(seed));
     const aside = await contribute(noise(50));

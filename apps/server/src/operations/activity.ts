@@ -57,6 +57,12 @@ export class Activity {
     this.#log.info(evaluation, 'evaluated');
   }
 
+  /** `found`: in words, as the campaign's own log has it. */
+  screened(screening: { campaignId: string; found: string }): void {
+    this.#metrics.screenings.inc({ campaign: screening.campaignId });
+    this.#log.info(screening, 'screened');
+  }
+
   moved(campaign: { campaignId: string; status: CampaignStatus }): void {
     this.#log.info(campaign, 'campaign moved on');
   }

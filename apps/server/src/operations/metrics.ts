@@ -52,6 +52,12 @@ export class ServerMetrics {
     buckets: EVALUATION_BUCKETS,
     registers: [this.#registry],
   });
+  readonly screenings = new Counter({
+    name: 'oneround_screenings_total',
+    help: 'Searches for contributions that make the model worse, begun or ended, by campaign',
+    labelNames: ['campaign'],
+    registers: [this.#registry],
+  });
   readonly failures = new Counter({
     name: 'oneround_failures_total',
     help: 'Folds, evaluations and requests that failed inside the server',

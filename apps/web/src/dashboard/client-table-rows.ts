@@ -2,8 +2,8 @@
 import type { CampaignState, ClientPhase, Contribution, ClientRow } from '@oneround/fl-core';
 import { isRefused } from './summary.ts';
 
-/** What a row is doing; `refused` and `withdrawn` are told apart although the protocol has no such phases. */
-export type RowState = ClientPhase | 'refused' | 'withdrawn';
+/** What a row is doing; the protocol has no phases for what became of a contribution later. */
+export type RowState = ClientPhase | 'refused' | 'withdrawn' | 'quarantined';
 
 /** A participation with its contribution, if it came to one. */
 export interface ParticipationRow {
@@ -53,6 +53,7 @@ function rowOf(client: ClientRow, contribution: Contribution | null): Participat
 
 function stateOf(client: ClientRow, contribution: Contribution | null): RowState {
   if (contribution?.withdrawn) return 'withdrawn';
+  if (contribution?.quarantined) return 'quarantined';
   return isRefused(client) ? 'refused' : client.phase;
 }
 

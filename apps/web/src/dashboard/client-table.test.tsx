@@ -45,3 +45,12 @@ it('shows that a contribution was withdrawn, and no longer that it is merged', a
   expect(row.textContent).toContain('withdrawn');
   expect(row.textContent).not.toContain('merged');
 });
+
+it('shows that a contribution was set aside', async () => {
+  const quarantined = { at: 6000, reason: 'worse-held-out' as const, cosine: null, worstLoss: 4 };
+  const made = contribution(1, { held: [{ from: 1, to: 2 }], quarantined });
+  const client = clientRow(1, { phase: 'contributed', contributionId: made.contributionId });
+  const page = await render(<ClientTable state={stateOf({ clients: [client], contributions: [made] })} />);
+  ({ unmount } = page);
+  expect(page.element.querySelector('[data-testid=client-row]')!.textContent).toContain('set aside');
+});

@@ -70,6 +70,9 @@ function DashboardHeading({ state }: { state: CampaignState }) {
           {totals.refused > 0 ? (
             <li className="text-danger">{t('live.refused', { count: formatCount(totals.refused) })}</li>
           ) : null}
+          {totals.quarantined > 0 ? (
+            <li data-testid="quarantined">{t('live.quarantined', { count: formatCount(totals.quarantined) })}</li>
+          ) : null}
           {totals.withdrawn > 0 ? <li>{t('live.withdrawn', { count: formatCount(totals.withdrawn) })}</li> : null}
           <li>{t('live.shards', { done: shards.contributed, total: shards.total, leased: shards.leased })}</li>
         </ul>

@@ -13,6 +13,7 @@ const colours: Partial<Record<LogEntry['kind'], string>> = {
   refused: 'bg-danger',
   expired: 'bg-warning',
   withdrawn: 'bg-warning',
+  screened: 'bg-warning',
 };
 
 /** `entries`: newest first. */

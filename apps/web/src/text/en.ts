@@ -238,6 +238,7 @@ export const en = {
   'live.training': '{count} training',
   'live.merged': '{count} merged',
   'live.refused': '{count} refused',
+  'live.quarantined': '{count} set aside',
   'live.withdrawn': '{count} withdrawn',
   'live.shards': '{done} of {total} shards contributed, {leased} in training',
   'live.offline': 'Connection lost. What you see is the last state; it is asked for again by itself.',
@@ -362,4 +363,5 @@ export const en = {
   'client.gone': 'gone',
   'client.refused': 'refused',
   'client.withdrawn': 'withdrawn',
+  'client.quarantined': 'set aside',
 } as const;

@@ -6,7 +6,7 @@ import { followMerge } from './follow-merge.ts';
 const turn = () => new Promise((resolve) => setTimeout(resolve));
 
 it('asks again when a version that matters is new or scored, and tells each outcome once', async () => {
-  let outcome: MergeOutcome = { version: null, before: null, after: null };
+  let outcome: MergeOutcome = { version: null, before: null, after: null, quarantined: false };
   let asked = 0;
   const socket = new FakeSocket(async () => {
     asked++;
@@ -24,24 +24,24 @@ it('asks again when a version that matters is new or scored, and tells each outc
     },
   );
   await turn();
-  outcome = { version: 4, before: null, after: null };
+  outcome = { version: 4, before: null, after: null, quarantined: false };
   socket.news(4);
   await turn();
   socket.news(2, 7);
   await turn();
   expect(asked).toBe(2);
-  outcome = { version: 4, before: 2, after: null };
+  outcome = { version: 4, before: 2, after: null, quarantined: false };
   socket.news(3);
   socket.news(3);
   await turn();
-  outcome = { version: 4, before: 2, after: 1 };
+  outcome = { version: 4, before: 2, after: 1, quarantined: false };
   socket.reconnect();
   await turn();
   expect(told).toEqual([
-    { version: null, before: null, after: null },
-    { version: 4, before: null, after: null },
-    { version: 4, before: 2, after: null },
-    { version: 4, before: 2, after: 1 },
+    { version: null, before: null, after: null, quarantined: false },
+    { version: 4, before: null, after: null, quarantined: false },
+    { version: 4, before: 2, after: null, quarantined: false },
+    { version: 4, before: 2, after: 1, quarantined: false },
   ]);
   stop();
   socket.news(4);
