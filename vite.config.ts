@@ -9,7 +9,7 @@ import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig, type TestUserConfig } from 'vitest/config';
 
 const repository = fileURLToPath(new URL('.', import.meta.url));
 const server = process.env.ONEROUND_SERVER ?? 'http://localhost:8787';
@@ -25,11 +25,24 @@ const backend = {
   '/socket.io': { target: server, ws: true },
 };
 
-/** e2e has its own runner (Playwright). */
-const notUnitTests = ['**/node_modules/**', '**/dist/**', 'e2e/**'];
-const testTimeout = 60_000;
-/** A GPU in software takes its time to start on a busy machine. */
-const hookTimeout = 120_000;
+/** The rooms of packages/lora whose tests open devices. */
+const tensors = 'packages/lora/src/{evaluation,generation,kernels,loading,model,step,tensor,training,wasm}';
+
+/**
+ * The tests below some folders. Without `isolate` files share a process and the modules it has loaded, which otherwise takes
+ * each of them half a second of its own.
+ */
+function testsBelow(folders: string, options: TestUserConfig) {
+  const test: TestUserConfig = {
+    include: [`${folders}/**/*.test.{ts,tsx}`],
+    isolate: false,
+    testTimeout: 60_000,
+    // A GPU in software takes its time to start on a busy machine.
+    hookTimeout: 120_000,
+    ...options,
+  };
+  return { root: repository, test };
+}
 
 export default defineConfig({
   root: fileURLToPath(new URL('./apps/web', import.meta.url)),
@@ -68,31 +81,16 @@ export default defineConfig({
     ],
   },
   test: {
-    // Vitest leaves a core idle; tests that wait, for processes, disks or one thread, are more than those that use them all.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // One more than there are cores: most tests wait, for processes, disks or one thread.
+    maxWorkers: availableParallelism() + 1,
     projects: [
-      {
-        root: repository,
-        test: {
-          name: 'web',
-          environment: 'happy-dom',
-          include: ['apps/web/**/*.test.{ts,tsx}'],
-          exclude: notUnitTests,
-          testTimeout,
-          hookTimeout,
-        },
-      },
-      {
-        root: repository,
-        test: {
-          name: 'node',
-          environment: 'node',
-          include: ['{apps,bench,packages,scripts}/**/*.test.{ts,tsx}'],
-          exclude: [...notUnitTests, 'apps/web/**'],
-          testTimeout,
-          hookTimeout,
-        },
-      },
+      testsBelow('apps/web', { name: 'web', environment: 'happy-dom' }),
+      testsBelow('{apps,bench,packages,scripts}', {
+        name: 'node',
+        exclude: [...configDefaults.exclude, 'apps/web/**', `${tensors}/**`],
+      }),
+      // TensorFlow.js's backend and a GPU's driver are one a process.
+      testsBelow(tensors, { name: 'tensors', isolate: true }),
     ],
   },
 });
