@@ -1,9 +1,9 @@
 /** A campaign from draft to closed, who may join it, and its deletion, on a ledger without a server. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generateClientKeys, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
+import { encodeDelta, generateClientKeys, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
+import { beginOf, contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
@@ -186,9 +186,10 @@ describe('a campaign that wants several clients on each shard', () => {
 });
 
 describe('deleting a campaign', () => {
+  const blobs = () => readdirSync(join(campaign.dataDir, 'blobs')).toSorted();
+
   it('leaves nothing of it, and another campaign whole', async () => {
     await open();
-    const blobs = () => readdirSync(join(campaign.dataDir, 'blobs')).toSorted();
     const other = makeTestCampaign({ id: 'other' }, { records: 12, shards: 2 });
     await ledger.deleteCampaign('test');
     expect(blobs()).toEqual([]);
@@ -206,6 +207,25 @@ describe('deleting a campaign', () => {
     await ledger.addCampaign(campaign.file);
     expect((await ledger.state('test')).contributions).toEqual([]);
     other.remove();
+  });
+
+  it('is finished at the next start when the server died in the middle', async () => {
+    await open();
+    await contribute(await joinLedger(ledger), 1);
+    await ledger.fold('test');
+    const unfinished = await joinLedger(ledger);
+    const bytes = encodeDelta(seededDelta(ledger.definition('test').manifest.layout.size, 2), 'f32');
+    const begin = await beginOf(ledger, unfinished, bytes);
+    await ledger.beginUpload(begin);
+    await ledger.uploadChunk(begin.contributionId, 0, bytes.subarray(0, 1000));
+    const named = blobs();
+    await ledger.close();
+    writeFileSync(join(campaign.dataDir, 'blobs', 'ab'.repeat(32)), 'a delta that was to go');
+    writeFileSync(join(campaign.dataDir, 'parts', crypto.randomUUID()), 'an upload that was to go');
+    ledger = await Ledger.open({ dataDir: campaign.dataDir, now: () => now });
+    expect(blobs()).toEqual(named);
+    expect(readdirSync(join(campaign.dataDir, 'parts'))).toEqual([begin.contributionId]);
+    expect(await ledger.beginUpload(begin)).toBe(1000);
   });
 });
 

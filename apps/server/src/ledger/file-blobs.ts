@@ -92,6 +92,11 @@ export class FileBlobs implements Blobs {
     this.#remove(this.#path(sha256));
   }
 
+  /** What is there: blobs by SHA-256, parts by contribution id. */
+  list(): { blobs: string[]; parts: string[] } {
+    return { blobs: readdirSync(this.#blobs), parts: readdirSync(this.#parts) };
+  }
+
   async partBytes(contributionId: string): Promise<number> {
     return fileBytes(join(this.#parts, contributionId)) ?? 0;
   }

@@ -25,6 +25,7 @@ import {
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition, DataSetReport } from '../campaign/index.ts';
 import { admit } from './admission.ts';
+import { dropLeftovers } from './blob-references.ts';
 import type { Blobs } from './blobs.ts';
 import { advanceCampaigns, moveCampaign, readLife, readLives, type StatusChange } from './campaign-life.ts';
 import {
@@ -76,6 +77,9 @@ export interface LedgerOptions {
   now?: () => number;
 }
 
+/** As leader, before giving up: nobody takes the lease that often by accident. */
+const MOST_ATTEMPTS = 5;
+
 /** What a ledger is made of. */
 interface LedgerParts {
   db: LedgerDatabase;
@@ -117,6 +121,7 @@ export class Ledger {
   static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
     const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
     const db = await openDatabase(dataDir, options.databaseUrl);
+    if (!isPostgres(db)) await dropLeftovers(db, files);
     const ledger = new Ledger({
       db,
       blobs: isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files,
@@ -366,8 +371,8 @@ export class Ledger {
       .executeTakeFirst();
     if (!row) throw new Refusal('unknown_contribution', `This ledger has no contribution ${contributionId}.`);
     const { campaign_id: campaignId, sequence } = row;
-    if (!this.#foldLease.isHeld) await this.#foldLease.take();
-    const version = await this.#campaigns.get(campaignId).adapter.withdraw(contributionId, this.#now());
+    const { adapter } = this.#campaigns.get(campaignId);
+    const version = await this.#asLeader(() => adapter.withdraw(contributionId, this.#now()));
     const without = version ? `version ${version.version} is without it` : 'no version held it';
     const entry = await this.#reports.log(
       campaignId,
@@ -378,6 +383,18 @@ export class Ledger {
     const changes: Change[] = [{ type: 'contribution', contribution }, entry];
     if (version) changes.unshift({ type: 'version', version });
     return { value: { campaignId, version: version?.version ?? null }, changes };
+  }
+
+  /** Does here and now what only the leader may, also when another server takes the lease in that moment. */
+  async #asLeader<Value>(act: () => Promise<Value>): Promise<Value> {
+    for (let attempt = 1; ; attempt++) {
+      if (!this.#foldLease.isHeld) await this.#foldLease.take();
+      try {
+        return await act();
+      } catch (error) {
+        if (!(error instanceof LeaseTaken) || attempt === MOST_ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** What a contribution did to the global adapter. @throws Refusal `unknown_campaign`, `unknown_contribution` */

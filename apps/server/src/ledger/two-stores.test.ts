@@ -172,5 +172,16 @@ describe('two servers on one Postgres', () => {
     for await (const report of verifyDatabase(databaseUrl)) {
       expect(report).toMatchObject({ contributions: 3, pending: 0, versions: 4 });
     }
+    // An organiser's server withdraws at once, whoever leads or wants to.
+    for (const [index, { contributionId }] of (await ledgers[0]!.state('test')).contributions.entries()) {
+      const [withdrawn] = await Promise.all([
+        ledgers[index]!.withdraw(contributionId),
+        ...ledgers.map((ledger) => ledger.fold('test')),
+      ]);
+      expect(withdrawn.value.version).toBe(4 + index);
+    }
+    for await (const report of verifyDatabase(databaseUrl)) {
+      expect(report).toMatchObject({ withdrawn: 3, versions: 7 });
+    }
   });
 });
