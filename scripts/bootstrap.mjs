@@ -2,10 +2,12 @@
  * What `npm start`, `npm run demo`, `npm test` and `npm run bench` run: it needs nothing but Node, installs what is
  * missing, builds the page when its sources changed, and then does the job. npm runs a script without `node_modules`.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { findBrowser } from './find-browser.mjs';
 import { findPostgres } from './find-postgres.mjs';
@@ -39,9 +41,11 @@ switch (job) {
 async function test() {
   await findBrowser().catch((error) => stop(error.message));
   requirePostgres();
-  step('typecheck', bin('tsc'), ['-p', 'tsconfig.json']);
-  step('lint', bin('oxlint'), ['--deny-warnings']);
-  step('format', bin('prettier'), ['--check', '--log-level', 'warn', '.']);
+  await sideBySide([
+    ['typecheck', bin('tsc'), ['-p', 'tsconfig.json']],
+    ['lint', bin('oxlint'), ['--deny-warnings']],
+    ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
+  ]);
   step('unit and integration', bin('vitest'), ['run', '--config', 'vite.config.ts']);
   buildPage();
   step('end to end', bin('playwright'), ['test', ...rest]);
@@ -118,6 +122,19 @@ function step(name, command, args) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
   if (result.status !== 0) stop(`${name} failed`);
   console.log(`== ${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+/** Steps that do not need each other; what each has to say is printed when it ends, and all have their say. */
+async function sideBySide(steps) {
+  const outcomes = steps.map(async ([name, command, args]) => {
+    const started = Date.now();
+    const running = spawn(command, args, { cwd: root, shell: process.platform === 'win32' });
+    const [[code], ...said] = await Promise.all([once(running, 'exit'), text(running.stdout), text(running.stderr)]);
+    console.log(`\n== ${name}\n${said.join('')}== ${name}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    return code === 0 ? [] : [name];
+  });
+  const failed = (await Promise.all(outcomes)).flat();
+  if (failed.length > 0) stop(`${failed.join(', ')} failed`);
 }
 
 function run(command, args) {
