@@ -9,7 +9,7 @@ import { benchChaos } from './chaos.ts';
 import { benchFold } from './fold.ts';
 import { benchFuzz } from './fuzz.ts';
 import { benchGeneration } from './generation.ts';
-import { benchLoad } from './load.ts';
+import { benchLoad } from './load/index.ts';
 import { benchMemory } from './memory.ts';
 import { benchMergeLatency } from './merge-latency.ts';
 import { benchMerges } from './merges.ts';

@@ -20,7 +20,10 @@ const CONTRIBUTIONS = 450;
 const VERSIONS = 1000;
 const NOW = 1_800_000_000_000;
 const HASH = 'a'.repeat(64);
-const result = (loss: number) => JSON.stringify({ loss, accuracy: 0.5, examples: 1, domains: {} });
+const evaluation = (kind: 'version' | 'contribution', subject: string, loss: number) => ({
+  ...{ campaign_id: 'test', kind, subject },
+  result: JSON.stringify({ loss, accuracy: 0.5, examples: 1, domains: {} }),
+});
 
 let postgres: TestPostgres;
 let campaign: TestCampaign;
@@ -152,9 +155,6 @@ async function fill(db: LedgerDatabase, ids: readonly string[]): Promise<void> {
     ...{ campaign_id: 'test', version, sha256: HASH, export_sha256: HASH, sum_sha256: HASH },
     ...{ weight: 1, label_tokens: 1, scale: 1, created_at: NOW },
   }));
-  const evaluation = (kind: 'version' | 'contribution', subject: string, loss: number) => ({
-    ...{ campaign_id: 'test', kind, subject, result: result(loss) },
-  });
   const { public_key: _key, ...chained } = shared;
   await db.transaction().execute(async (transaction) => {
     for (let at = 0; at < ids.length; at += 50) {

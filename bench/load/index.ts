@@ -1,0 +1,175 @@
+/**
+ * One server process under load: thousands of volunteers that are idle, train or watch, deltas of 1 MB, a disk whose every
+ * sync takes 200 ms longer; then the same on Postgres, and two servers on one. `--volunteers 1000` for fewer, `--quick` for
+ * a short look. The volunteers are a process of their own and take a core from the server on a small machine.
+ */
+import { execFileSync } from 'node:child_process';
+import { loadavg } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startPostgres } from '../../apps/server/src/testing/postgres.ts';
+import { residentBytes } from '../../apps/server/src/testing/resident-memory.ts';
+import { ServerProcess, type ServerProcessOptions } from '../../apps/server/src/testing/server-process.ts';
+import { makeTestCampaign } from '../../apps/server/src/testing/test-campaign.ts';
+import { contribute } from './contributions.ts';
+import { Crowd } from './crowd.ts';
+import { Phases } from './phases.ts';
+import { joinAndListen } from './two-servers.ts';
+
+const SLOW_SYNC = [
+  ...['strace', '-f', '-qq', '--seccomp-bpf', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
+  ...['-e', 'inject=fsync,fdatasync:delay_exit=200000'],
+];
+/** Files and sockets of a process besides its volunteers'. */
+const OTHER_FILES = 500;
+
+interface Load {
+  volunteers: number;
+  contributions: number;
+  /** Where each takes long. */
+  fewContributions: number;
+  idleMs: number;
+  joins: number;
+}
+
+const full: Load = { volunteers: 5000, contributions: 64, fewContributions: 16, idleMs: 30_000, joins: 50 };
+const quick: Load = { volunteers: 500, contributions: 16, fewContributions: 8, idleMs: 5000, joins: 10 };
+
+export async function benchLoad(flags: string[]): Promise<void> {
+  const given = flags.indexOf('--volunteers');
+  const usual = flags.includes('--quick') ? quick : full;
+  const load = given < 0 ? usual : { ...usual, volunteers: Number(flags[given + 1]) };
+  const files = Number(execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }));
+  if (files < load.volunteers + OTHER_FILES) {
+    console.log(`  ${load.volunteers} volunteers need more open files than ${files}: run "ulimit -n 65536" first.`);
+    return;
+  }
+  console.log(`  ${load.volunteers} volunteers; load average of the machine at the start ${loadavg()[0]!.toFixed(1)}`);
+  const phases = new Phases();
+  try {
+    phases.printHead('SQLite');
+    await withServers([{}], ([server]) => crowded(phases, server!, load));
+    phases.printHead('SQLite, every sync of the disk 200 ms longer (strace)');
+    await withServers([{ wrapper: SLOW_SYNC }], ([server]) => onSlowDisk(phases, server!, load));
+    const postgres = await startPostgres();
+    try {
+      phases.printHead('Postgres');
+      const shared = { server: { databaseUrl: await postgres.createDatabase() } };
+      await withServers([shared, shared], ([first, second]) => onPostgres(phases, first!, second!, load));
+    } finally {
+      await postgres.remove();
+    }
+  } finally {
+    phases.end();
+  }
+  const { missed } = phases;
+  console.log(`\n  event loop p99 below 50 ms ${missed.length === 0 ? 'throughout' : `but for: ${missed.join('; ')}`}`);
+}
+
+async function crowded(phases: Phases, server: ServerProcess, load: Load): Promise<void> {
+  const { volunteers, contributions, fewContributions, idleMs } = load;
+  await phases.measure('uploads, nobody else there', server, () => contribute(server, contributions));
+  const crowd = new Crowd();
+  try {
+    await gather(phases, server, crowd, load);
+    await phases.measure(`uploads, ${volunteers} idle`, server, () => contribute(server, contributions));
+    await phases.measure(`${volunteers} train and report`, server, async () => {
+      const reports = await crowd.call('train', idleMs);
+      return () => [`${((1000 * reports) / idleMs).toFixed(0)} reports/s`];
+    });
+    await phases.measure(`${volunteers} begin to watch`, server, async () => {
+      await crowd.call('watch');
+      return () => [];
+    });
+    const before = await crowd.call('heard');
+    await phases.measure(`uploads, ${volunteers} watch`, server, () => contribute(server, fewContributions));
+    await phases.measure(`${volunteers} train, report and watch`, server, async () => {
+      const reports = await crowd.call('train', idleMs);
+      const { connected, messages, bytes } = await crowd.call('heard');
+      const [each, perMessage] = [
+        (messages - before.messages) / volunteers,
+        (bytes - before.bytes) / (messages - before.messages),
+      ];
+      return () => [
+        `${((1000 * reports) / idleMs).toFixed(0)} reports/s; since they watch each heard ${each.toFixed(0)} messages of ${(perMessage / 1000).toFixed(1)} kB; ${connected} still connected`,
+      ];
+    });
+  } finally {
+    crowd.end();
+  }
+}
+
+async function onSlowDisk(phases: Phases, server: ServerProcess, load: Load): Promise<void> {
+  const crowd = new Crowd();
+  try {
+    await phases.measure('uploads, nobody else there', server, () => contribute(server, load.fewContributions));
+    // Each join is a commit of its own: fewer come, at five a second.
+    const volunteers = Math.ceil(load.volunteers / 50);
+    await gather(phases, server, crowd, { ...load, volunteers });
+    await phases.measure(`uploads, ${volunteers} idle`, server, () => contribute(server, load.fewContributions));
+  } finally {
+    crowd.end();
+  }
+}
+
+async function onPostgres(phases: Phases, first: ServerProcess, second: ServerProcess, load: Load): Promise<void> {
+  const { volunteers, contributions, joins } = load;
+  await phases.measure('uploads, nobody else there', first, () => contribute(first, contributions));
+  await phases.measure('uploads to the server that does not fold', second, () => contribute(second, contributions));
+  await phases.measure('two servers, one change at a time', second, () => joinAndListen(first, second, joins));
+  const crowd = new Crowd();
+  try {
+    await gather(phases, first, crowd, load);
+    await phases.measure(`uploads, ${volunteers} idle`, first, () => contribute(first, contributions));
+  } finally {
+    crowd.end();
+  }
+}
+
+/** They come, and then do nothing but send heartbeats. */
+async function gather(
+  phases: Phases,
+  server: ServerProcess,
+  crowd: Crowd,
+  { volunteers, idleMs }: Load,
+): Promise<void> {
+  const before = await residentBytes(server);
+  await phases.measure(`${volunteers} connect and join`, server, async () => {
+    const seconds = await crowd.call('join', server.url, volunteers);
+    return () => [`${(volunteers / seconds).toFixed(0)} connections/s`];
+  });
+  await phases.measure(`${volunteers} idle`, server, async () => {
+    await sleep(idleMs);
+    const { connected } = await crowd.call('heard');
+    return () => [`${connected} connected`];
+  });
+  const each = ((await residentBytes(server)) - before) / volunteers;
+  console.log(`      ${(each / 1000).toFixed(1)} kB resident each, with what the server keeps of its lease`);
+}
+
+/** Servers that share a campaign and whatever else their options share. */
+async function withServers(
+  options: Pick<ServerProcessOptions, 'server' | 'wrapper'>[],
+  use: (servers: ServerProcess[]) => Promise<void>,
+): Promise<void> {
+  const campaign = makeTestCampaign({ lease: { ttlMs: 120_000, heartbeatMs: 20_000 } });
+  const servers = await Promise.all(
+    options.map((one, index) =>
+      ServerProcess.prepare({
+        ...one,
+        campaignFile: campaign.file,
+        dataDir: `${campaign.dataDir}-${index}`,
+        nodeFlags: ['--expose-gc'],
+      }),
+    ),
+  );
+  try {
+    for (const server of servers) {
+      server.start();
+      await server.untilServing('/readyz');
+    }
+    await use(servers);
+  } finally {
+    for (const server of servers) await server.end();
+    campaign.remove();
+  }
+}
