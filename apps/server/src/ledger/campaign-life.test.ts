@@ -185,9 +185,9 @@ describe('a campaign that wants several clients on each shard', () => {
   });
 });
 
-describe('deleting a campaign', () => {
-  const blobs = () => readdirSync(join(campaign.dataDir, 'blobs')).toSorted();
+const blobs = () => readdirSync(join(campaign.dataDir, 'blobs')).toSorted();
 
+describe('deleting a campaign', () => {
   it('leaves nothing of it, and another campaign whole', async () => {
     await open();
     const other = makeTestCampaign({ id: 'other' }, { records: 12, shards: 2 });
