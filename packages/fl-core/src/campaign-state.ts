@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { campaignStatusSchema } from './campaign-life.ts';
 import { campaignIdSchema, sha256Schema } from './campaign.ts';
 import { refusalSchema } from './refusal.ts';
+import { roundProgressSchema } from './rounds.ts';
 import { quarantineReasons } from './screens/index.ts';
 
 /** A state lists so many participations, contributions and log entries: the newest. */
@@ -152,7 +153,10 @@ export type LogEntry = z.infer<typeof logEntrySchema>;
 /** Numbers over the whole campaign, also of what is not listed any more. */
 export const countsSchema = z.strictObject({
   status: campaignStatusSchema,
+  /** In a campaign of many rounds, those of the round under way. */
   shards: z.strictObject({ total: countSchema, leased: countSchema, contributed: countSchema }),
+  /** Absent in a campaign of one round. */
+  round: roundProgressSchema.optional(),
   /** Connections that hold a lease. */
   online: countSchema,
   totals: z.strictObject({

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { adapterLayoutSchema } from './adapter-layout.ts';
 import { campaignTargetsSchema } from './campaign-life.ts';
+import { roundsSchema } from './rounds.ts';
 
 /** The version of the wire protocol and of the manifest. A client of another version is refused, with a sentence. */
 export const PROTOCOL_VERSION = 1;
@@ -143,6 +144,7 @@ export const campaignConfigSchema = z.strictObject({
   model: z.string().min(1),
   adapter: adapterChoiceSchema,
   training: trainingSettingsSchema,
+  rounds: roundsSchema.optional(),
   data: z.strictObject({
     train: z.string().min(1),
     heldOut: z.string().min(1),
@@ -187,6 +189,7 @@ export const manifestSchema = z.strictObject({
   adapter: adapterSpecSchema,
   layout: adapterLayoutSchema,
   training: trainingSettingsSchema,
+  rounds: roundsSchema.optional(),
   data: z.strictObject({
     template: templateSchema,
     partition: partitionStrategySchema,

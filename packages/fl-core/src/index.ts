@@ -16,6 +16,7 @@ export * from './protocol.ts';
 export * from './random.ts';
 export * from './records.ts';
 export * from './refusal.ts';
+export * from './rounds.ts';
 export * from './screens/index.ts';
 export * from './sha256.ts';
 export * from './signing.ts';

@@ -54,6 +54,14 @@ export const leaseSchema = z.strictObject({
   shard: leasedShardSchema.nullable(),
   /** The most label tokens that the contribution may weigh; own data, however large, weighs no more than all shards. */
   maxLabelTokens: z.int().positive(),
+  /** In a campaign of many rounds: which version the round is trained from, and that version's values. */
+  base: z
+    .strictObject({
+      version: countSchema,
+      /** f32, little-endian, layout order; null for version 0, the start, which the manifest says. */
+      values: fileRefSchema.nullable(),
+    })
+    .optional(),
   expiresAt: epochMs,
   /** True when this is the lease asked for in `resumeLeaseId`. */
   resumed: z.boolean(),

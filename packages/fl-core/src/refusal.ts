@@ -20,6 +20,7 @@ export const refusalCodes = [
   'invite_needed', // a private campaign, and no token that opens it
   'quota_reached', // this client or address has contributed as often as the campaign allows
   'no_shard_free', // every shard is contributed or leased; come back later
+  'stale_round', // trained from a version that is the newest no longer; join again
   'lease_expired',
   'lease_spent', // the lease already has its one contribution
   'too_large',
@@ -33,6 +34,7 @@ export const refusalCodes = [
   'bad_weight', // the claimed weight is not what the shard allows
   'duplicate', // the same bytes were contributed before by somebody else
   'already_withdrawn',
+  'trained_upon', // later rounds began with it, so it cannot be withdrawn
   'storage_full',
   'rate_limited',
   'unavailable', // the server cannot reach its database; a socket is hung up on, so that it turns to another server

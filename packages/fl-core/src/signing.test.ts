@@ -30,6 +30,16 @@ describe('contribution signatures', () => {
     expect(await verifyContribution(other, signature, facts)).toBe(false);
   });
 
+  it('cover the version trained from, in a campaign of many rounds', async () => {
+    const keys = await generateClientKeys();
+    const publicKey = await publicKeyHex(keys);
+    const signature = await signContribution(keys, { ...facts, baseVersion: 2 });
+    expect(await verifyContribution(publicKey, signature, { ...facts, baseVersion: 2 })).toBe(true);
+    for (const baseVersion of [undefined, 0, 3]) {
+      expect(await verifyContribution(publicKey, signature, { ...facts, baseVersion })).toBe(false);
+    }
+  });
+
   it('garbage is false, not an exception', async () => {
     const publicKey = await publicKeyHex(await generateClientKeys());
     expect(await verifyContribution('ff'.repeat(32), '00'.repeat(64), facts)).toBe(false);

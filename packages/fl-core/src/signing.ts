@@ -17,6 +17,8 @@ export interface SignedContribution {
   sha256: string;
   layoutHash: string;
   labelTokens: number;
+  /** The version that the delta is counted from, in a campaign of many rounds; in one round there is one start. */
+  baseVersion?: number | undefined;
 }
 
 /** A new client identity. The private key cannot leave the WebCrypto store it was made in. */
@@ -57,9 +59,13 @@ export async function verifyContribution(
 }
 
 function signedBytes(facts: SignedContribution): Uint8Array<ArrayBuffer> {
-  const { campaignId, contributionId, leaseId, sha256, layoutHash, labelTokens } = facts;
-  const lines = ['oneround contribution 1', campaignId, contributionId, leaseId, sha256, layoutHash, labelTokens];
-  return new TextEncoder().encode(lines.join('\n'));
+  const { campaignId, contributionId, leaseId, sha256, layoutHash, labelTokens, baseVersion } = facts;
+  const lines = [campaignId, contributionId, leaseId, sha256, layoutHash, labelTokens];
+  const signed =
+    baseVersion === undefined
+      ? ['oneround contribution 1', ...lines]
+      : ['oneround contribution 2', ...lines, baseVersion];
+  return new TextEncoder().encode(signed.join('\n'));
 }
 
 function isHex(text: string, bytes: number): boolean {

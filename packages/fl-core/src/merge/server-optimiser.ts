@@ -6,6 +6,8 @@
  *   FedAvg   x += eta D
  *   FedAdam  m = b1 m + (1 - b1) D;  v = b2 v + (1 - b2) D^2;               x += eta m / (sqrt(v) + tau)
  *   FedYogi  the same, but           v = v - (1 - b2) D^2 sign(v - D^2)
+ *
+ * Only IEEE 754's own operations, which round alike on every machine; a power would not have to.
  */
 export type ServerOptimiser =
   | { kind: 'fed-avg'; learningRate: number }
@@ -19,7 +21,7 @@ export type OptimiserState = Float64Array;
 /** The state before the first round, for `size` values. */
 export function initialState(optimiser: ServerOptimiser, size: number): OptimiserState {
   if (optimiser.kind === 'fed-avg') return new Float64Array(0);
-  return new Float64Array(2 * size).fill(optimiser.tau ** 2, size);
+  return new Float64Array(2 * size).fill(optimiser.tau * optimiser.tau, size);
 }
 
 /**
@@ -45,7 +47,7 @@ export function serverStep(
   const { beta1, beta2, tau } = optimiser;
   const next = { values: new Float32Array(size), state: new Float64Array(stateSize) };
   for (let i = 0; i < size; i++) {
-    const squared = update[i]! ** 2;
+    const squared = update[i]! * update[i]!;
     const before = state[size + i]!;
     const m = beta1 * state[i]! + (1 - beta1) * update[i]!;
     const v =
