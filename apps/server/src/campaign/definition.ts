@@ -85,6 +85,7 @@ export async function loadCampaign(
   if (encodedHeldOut.labelTokens === 0) {
     throw new CampaignFileError(config.data.heldOut, 'no record fits into training.maxTokens');
   }
+  checked(path, () => checkRounds(config));
   const totalTokens = shards.reduce((sum, shard) => sum + shard.labelTokens, 0);
   const manifest = manifestSchema.parse({
     protocol: PROTOCOL_VERSION,
@@ -95,6 +96,7 @@ export async function loadCampaign(
     adapter,
     layout,
     training: config.training,
+    ...(config.rounds && { rounds: config.rounds }),
     data: {
       template: config.data.template,
       partition: config.data.partition,
@@ -140,7 +142,22 @@ export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[]
 }
 
 function parseConfig(text: string): CampaignConfig {
-  return campaignConfigSchema.parse(JSON.parse(text), { error: sayMissing });
+  const written = JSON.parse(text) as { merge?: Partial<CampaignConfig['merge']> };
+  const config = campaignConfigSchema.parse(written, { error: sayMissing });
+  if (!config.rounds) return config;
+  if (written.merge?.screens || written.merge?.scaleSearch) {
+    throw new Error('merge: a campaign of many rounds has neither screens nor a scale search; leave them out');
+  }
+  return { ...config, merge: { ...config.merge, screens: null, scaleSearch: false } };
+}
+
+/** A client contributes once to a round, and so many to each shard. @throws Error when a round would wait for ever */
+function checkRounds({ rounds, data, terms }: CampaignConfig): void {
+  const most = data.shards * terms.clientsPerShard;
+  if (!rounds || rounds.contributions <= most) return;
+  throw new Error(
+    `rounds.contributions: a round of ${rounds.contributions} contributions would never end; ${data.shards} shards with terms.clientsPerShard ${terms.clientsPerShard} give ${most}`,
+  );
 }
 
 function readDataSet(path: string): DataSet {

@@ -5,10 +5,14 @@ import { parseModelConfig, type ModelConfig } from '@oneround/lora/architecture'
 import { startingTensors } from '../campaign/index.ts';
 import { hashBytes } from './blobs.ts';
 
-/** What a version's row says of its fold. */
-export interface PublishedFold {
+/** What a version's row says of its values. */
+export interface PublishedValues {
   sha256: string;
   export_sha256: string;
+}
+
+/** What a version's row says of its fold. */
+export interface PublishedFold extends PublishedValues {
   weight: number;
   scale: number;
   /** The exact sum, Float64 little-endian: the snapshot's bytes. */
@@ -51,12 +55,18 @@ export class AdapterForm {
     return this.fromStart(scale === 1 ? mean : mean.map((value) => scale * value));
   }
 
+  /** The hashes of a version with these values, and of its export. */
+  hashesOf(values: Float32Array): PublishedValues {
+    return {
+      sha256: hashBytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
+      export_sha256: hashBytes(this.exportValues(values).adapterModel),
+    };
+  }
+
   /** What a version with this fold and scale is published as. */
   publish(fold: ExactFold, scale: number): PublishedFold {
-    const values = this.values(fold, scale);
     return {
-      sha256: hashBytes(new Uint8Array(values.buffer)),
-      export_sha256: hashBytes(this.exportValues(values).adapterModel),
+      ...this.hashesOf(this.values(fold, scale)),
       weight: fold.weight,
       scale,
       sum: new Uint8Array(fold.sum.buffer),

@@ -4,6 +4,7 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { readLife } from './campaign-life.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { LedgerCounts } from './outcome.ts';
+import { readRound, type RoundStanding } from './rounds.ts';
 import { countedContributions, quarantined, standingContributions } from './standing-contributions.ts';
 
 /** @param now on the clock that leases end by. @throws Refusal `unknown_campaign` */
@@ -14,6 +15,7 @@ export async function countCampaign(
 ): Promise<LedgerCounts> {
   const { id } = manifest;
   const { status, terms } = await readLife(db, id);
+  const standing = await readRound(db, manifest);
   const { uploads, bytes } = await db
     .selectFrom('contributions')
     .select((row) => [row.fn.countAll<number>().as('uploads'), row.fn.sum<number | null>('bytes').as('bytes')])
@@ -41,7 +43,8 @@ export async function countCampaign(
     .executeTakeFirstOrThrow();
   return {
     status,
-    shards: { total: shards.length, ...(await countShards(db, id, terms.clientsPerShard, now)) },
+    shards: { total: shards.length, ...(await countShards(db, id, { standing, now, ...terms })) },
+    ...(standing.round && { round: standing.round }),
     totals: {
       ...(await countClients(db, id)),
       contributions: uploads,
@@ -55,12 +58,18 @@ export async function countCampaign(
   };
 }
 
-/** Shards that somebody trains, and those with as many contributions as the campaign wants of each. */
-async function countShards(db: LedgerDatabase, campaignId: string, clientsPerShard: number, now: number) {
+/** Shards that somebody trains, and those with as many contributions as the campaign wants of each, in this round. */
+async function countShards(
+  db: LedgerDatabase,
+  campaignId: string,
+  { standing, clientsPerShard, now }: { standing: RoundStanding; clientsPerShard: number; now: number },
+) {
+  const { base, round } = standing;
   const { leased } = await db
     .selectFrom('leases')
     .select((row) => row.fn.count<number>('shard_index').distinct().as('leased'))
     .where('campaign_id', '=', campaignId)
+    .where('base_version', '=', base)
     .where('ended', 'is', null)
     .where('expires_at', '>', now)
     .executeTakeFirstOrThrow();
@@ -68,6 +77,7 @@ async function countShards(db: LedgerDatabase, campaignId: string, clientsPerSha
     .clearSelect()
     .select('shard_index')
     .where('shard_index', 'is not', null)
+    .where('base_version', '=', round === null ? 0 : round.number - 1)
     .groupBy('shard_index')
     .having((row) => row.fn.countAll(), '>=', clientsPerShard);
   const { contributed } = await db

@@ -8,8 +8,10 @@ import {
   type CampaignAction,
   type CampaignStatus,
   type CampaignTerms,
+  type Manifest,
 } from '@oneround/fl-core';
 import type { LedgerDatabase } from './open-database.ts';
+import { isLastRoundOver, readRound, type RoundStanding } from './rounds.ts';
 import { countedContributions } from './standing-contributions.ts';
 
 export interface CampaignLife {
@@ -70,15 +72,24 @@ export async function moveCampaign(
   throw new Refusal('wrong_status', 'The campaign has just been changed by somebody else; look again.');
 }
 
-/** Closes what has reached a target, and ends what has closed: everything in the ledger judged and folded, the last version scored. */
-export async function advanceCampaigns(db: LedgerDatabase, now: number): Promise<StatusChange[]> {
+/** Closes what has reached a target or ended its last round, and ends what has closed: everything in the ledger judged and folded, the last version scored. */
+export async function advanceCampaigns(
+  db: LedgerDatabase,
+  now: number,
+  manifestOf: (campaignId: string) => Manifest | undefined,
+): Promise<StatusChange[]> {
   const changes: StatusChange[] = [];
   for (const { id, status, terms } of await db
     .selectFrom('campaigns')
     .select(['id', 'status', 'terms'])
     .where('status', 'in', ['open', 'paused', 'closing'])
     .execute()) {
-    const why = status === 'closing' ? await whyFinished(db, id) : await whyClosing(db, id, terms, now);
+    const manifest = manifestOf(id);
+    // Another server has just added it, and this one will have opened it by the next time.
+    if (!manifest) continue;
+    const standing = await readRound(db, manifest);
+    const why =
+      status === 'closing' ? await whyFinished(db, id, standing) : await whyClosing(db, id, { terms, now, standing });
     if (why === null) continue;
     try {
       changes.push({
@@ -94,7 +105,12 @@ export async function advanceCampaigns(db: LedgerDatabase, now: number): Promise
   return changes;
 }
 
-async function whyClosing(db: LedgerDatabase, id: string, terms: string, now: number): Promise<string | null> {
+async function whyClosing(
+  db: LedgerDatabase,
+  id: string,
+  { terms, now, standing }: { terms: string; now: number; standing: RoundStanding },
+): Promise<string | null> {
+  if (isLastRoundOver(standing)) return `its ${standing.base} rounds are over`;
   const { closeAt } = campaignTermsSchema.parse(JSON.parse(terms));
   if (Object.keys(closeAt).length === 0) return null;
   const contributions = closeAt.contributions === undefined ? 0 : (await countedContributions(db, id).execute()).length;
@@ -102,15 +118,16 @@ async function whyClosing(db: LedgerDatabase, id: string, terms: string, now: nu
   return reachedTarget(closeAt, { contributions, now, losses });
 }
 
-async function whyFinished(db: LedgerDatabase, id: string): Promise<string | null> {
-  const pending = await countedContributions(db, id).where('folded_version', 'is', null).executeTakeFirst();
-  if (pending) return null;
+async function whyFinished(db: LedgerDatabase, id: string, { round }: RoundStanding): Promise<string | null> {
+  const pending = await countedContributions(db, id).where('folded_version', 'is', null).execute();
+  // A round that was cut short is in no version: a version of fewer contributions would be none that was asked for.
+  if (pending.length >= (round?.needed ?? 1)) return null;
   const { settled_version: settled } = await db
     .selectFrom('campaigns')
     .select('settled_version')
     .where('id', '=', id)
     .executeTakeFirstOrThrow();
-  if (settled === null) return null;
+  if (settled === null && !round) return null;
   const { version } = await db
     .selectFrom('versions')
     .select((row) => row.fn.max('version').as('version'))

@@ -8,10 +8,12 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import { appendVerdict, appendWithdrawal, type NewVerdict } from './append-rows.ts';
 import { hashBytes } from './blobs.ts';
+import { findWithdrawable } from './find-withdrawable.ts';
 import type { FoldLease } from './fold-lease.ts';
+import { markFolded } from './mark-folded.ts';
 import { difference, isHeldBy, labelTokensOf, membersOf, readMembers, weightsOf, type Member } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import { countedContributions, standingContributions } from './standing-contributions.ts';
+import { countedContributions } from './standing-contributions.ts';
 import { VersionSums, type SumsStore } from './version-sums.ts';
 
 /** What a version adds to the ledger besides itself, in its transaction. */
@@ -124,7 +126,7 @@ export class GlobalAdapter {
       enter,
       leave: [],
       now,
-      add: (transaction, version) => this.#enter(transaction, enter, version),
+      add: (transaction, version) => markFolded(transaction, this.#campaign.manifest.id, enter, version),
     });
   }
 
@@ -137,21 +139,7 @@ export class GlobalAdapter {
     await this.#refresh();
     const { db, foldLease } = this.#store;
     const { id } = this.#campaign.manifest;
-    const contribution = await db
-      .selectFrom('contributions')
-      .select('contribution_id')
-      .where('contribution_id', '=', contributionId)
-      .where('campaign_id', '=', id)
-      .executeTakeFirst();
-    if (!contribution) {
-      throw new Refusal('unknown_contribution', `The campaign "${id}" has no contribution ${contributionId}.`);
-    }
-    const standing = await standingContributions(db, id)
-      .where('contribution_id', '=', contributionId)
-      .executeTakeFirst();
-    if (!standing) {
-      throw new Refusal('already_withdrawn', `The contribution ${contributionId} was withdrawn before.`);
-    }
+    await findWithdrawable(db, id, contributionId);
     const append = async (transaction: LedgerDatabase, version: number | null) => {
       await foldLease.check(transaction);
       const row = { contribution_id: contributionId, campaign_id: id, version, withdrawn_at: now };
@@ -217,11 +205,8 @@ export class GlobalAdapter {
       return null;
     }
     const add: VersionChange = async (transaction, version) => {
-      await this.#enter(
-        transaction,
-        enter.filter((id) => !known.has(id)),
-        version,
-      );
+      const fresh = enter.filter((id) => !known.has(id));
+      await markFolded(transaction, this.#campaign.manifest.id, fresh, version);
       await settle(transaction, version, true);
     };
     return this.#publish({ enter, leave, scale, now, add });
@@ -254,8 +239,8 @@ export class GlobalAdapter {
     return this.#form.exportValues(await this.values(version, this.#store.snapshots.replayLimit));
   }
 
-  /** The values of the adapter that is `delta` away from the start. */
-  fromStart(delta: Float32Array): Float32Array {
+  /** The values of a contribution alone: `delta` away from the start. */
+  async alone(delta: Float32Array): Promise<Float32Array> {
     return this.#form.fromStart(delta);
   }
 
@@ -298,23 +283,6 @@ export class GlobalAdapter {
       .where('folded_version', 'is', null)
       .execute();
     return rows.map(({ contribution_id }) => contribution_id);
-  }
-
-  /** Marks contributions as folded, for the first time. @throws Error when one is already, or was withdrawn */
-  async #enter(transaction: LedgerDatabase, ids: readonly string[], version: number): Promise<void> {
-    if (ids.length === 0) return;
-    const withdrawn = transaction
-      .selectFrom('withdrawals')
-      .select('contribution_id')
-      .where('campaign_id', '=', this.#campaign.manifest.id);
-    const { numUpdatedRows } = await transaction
-      .updateTable('contributions')
-      .set({ folded_version: version })
-      .where('contribution_id', 'in', ids)
-      .where('folded_version', 'is', null)
-      .where('contribution_id', 'not in', withdrawn)
-      .executeTakeFirst();
-    if (numUpdatedRows !== BigInt(ids.length)) throw new Error('the ledger changed during the fold');
   }
 
   async #record(

@@ -10,6 +10,7 @@ import {
   decodeDelta,
   Refusal,
   verifyContribution,
+  type Manifest,
   type Receipt,
   type UploadBegin,
 } from '@oneround/fl-core';
@@ -23,6 +24,7 @@ import { leaseSpent, maxLabelTokens } from './lease-terms.ts';
 import type { LeaseBook } from './leases.ts';
 import type { OpenCampaign, OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { checkRoundIsOpen, readRound } from './rounds.ts';
 import { countedContributions, quarantined, standingContributions } from './standing-contributions.ts';
 
 interface IntakeParts {
@@ -54,10 +56,12 @@ export class Intake {
       if (accepted.sha256 === message.sha256 && accepted.lease_id === message.leaseId) return accepted.bytes;
       throw new Refusal('wrong_hash', 'Other bytes were accepted under this contribution id before.');
     }
-    const { campaignId } = await leases.holder(message.leaseId);
+    const { campaignId, baseVersion } = await leases.holder(message.leaseId);
+    const { definition } = this.#parts.campaigns.get(campaignId);
     await leases.live(message.leaseId);
     checkMaySend((await readLife(db, campaignId)).status);
-    await this.#checkBegin(message, this.#parts.campaigns.get(campaignId).definition);
+    checkRoundIsOpen(await readRound(db, definition.manifest), baseVersion);
+    await this.#checkBegin(message, definition);
     const earlier = await db
       .selectFrom('uploads')
       .selectAll()
@@ -134,6 +138,7 @@ export class Intake {
     checkMaySend((await readLife(this.#parts.db, upload.campaign_id)).status);
     const begin = JSON.parse(upload.begin) as UploadBegin;
     const { definition, adapter } = this.#parts.campaigns.get(upload.campaign_id);
+    await this.#checkRound(contributionId, definition.manifest, lease.base_version);
     const stored = await this.#storedBytes(upload);
     if (stored !== upload.bytes) {
       throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);
@@ -148,7 +153,7 @@ export class Intake {
       public_key: lease.public_key,
       signature: begin.signature,
       shard_index: lease.shard_index,
-      base_version: 0,
+      base_version: lease.base_version,
       sha256: upload.sha256,
       bytes: upload.bytes,
       label_tokens: begin.labelTokens,
@@ -161,14 +166,14 @@ export class Intake {
       received_at: now(),
     };
     const isQuarantined = cosine !== null && cosine <= chanceCosine(definition.manifest.layout.size);
-    const sequence = await this.#append(facts, definition.manifest.layout.hash, isQuarantined ? cosine : null);
+    const sequence = await this.#append(facts, definition.manifest, isQuarantined ? cosine : null);
     const { lease_id: leaseId, campaign_id: campaignId } = upload;
     return { contributionId, sequence, repeated: false, quarantined: isQuarantined, leaseId, campaignId };
   }
 
   async #checkBegin(message: UploadBegin, { manifest, shards }: CampaignDefinition): Promise<void> {
     const { leases } = this.#parts;
-    const { publicKey, shardIndex } = await leases.holder(message.leaseId);
+    const { publicKey, shardIndex, baseVersion } = await leases.holder(message.leaseId);
     if (message.codec !== manifest.upload.codec) {
       throw new Refusal('malformed', `This campaign takes deltas encoded as ${manifest.upload.codec}.`);
     }
@@ -194,7 +199,10 @@ export class Intake {
       throw new Refusal('bad_weight', `The weight claims ${message.labelTokens} label tokens; ${allowed} are allowed.`);
     }
     const { contributionId, leaseId, sha256, layoutHash, labelTokens } = message;
-    const facts = { campaignId: manifest.id, contributionId, leaseId, sha256, layoutHash, labelTokens };
+    const facts = {
+      ...{ campaignId: manifest.id, contributionId, leaseId, sha256, layoutHash, labelTokens },
+      ...(manifest.rounds && { baseVersion }),
+    };
     if (!(await verifyContribution(publicKey, message.signature, facts))) {
       throw new Refusal('bad_signature', 'The signature is not that of the key that holds this lease.');
     }
@@ -237,15 +245,17 @@ export class Intake {
    * Makes the bytes durable, then adds the row at the end of its campaign's chain, and after it the verdict when its
    * direction is `against` the mean. @returns its sequence
    */
-  async #append(facts: NewContribution, layoutHash: string, against: number | null): Promise<number> {
+  async #append(facts: NewContribution, manifest: Manifest, against: number | null): Promise<number> {
     const { db, blobs } = this.#parts;
     for (;;) {
       const head = await readHead(db, facts.campaign_id);
-      await this.#checkUnique(facts);
+      // As of this end of the chain: a round ends no earlier than a row more.
+      await this.#checkRound(facts.contribution_id, manifest, facts.base_version);
+      await this.#checkUnique(facts, manifest);
       if (await blobs.has(facts.sha256)) await blobs.dropPart(facts.contribution_id);
       else await blobs.adoptPart(facts.contribution_id, facts.sha256);
       const content = { ...facts, sequence: head.sequence + 1 };
-      const hash = await rowHash(head.hash, content, layoutHash);
+      const hash = await rowHash(head.hash, content, manifest.layout.hash);
       try {
         await db.transaction().execute(async (transaction) => {
           await moveHead(transaction, facts.campaign_id, head, hash);
@@ -264,23 +274,41 @@ export class Intake {
     }
   }
 
+  /** @throws Refusal `stale_round` when the round that began at `base` takes no more */
+  async #checkRound(contributionId: string, manifest: Manifest, base: number): Promise<void> {
+    try {
+      checkRoundIsOpen(await readRound(this.#parts.db, manifest), base);
+    } catch (error) {
+      await this.#drop(contributionId);
+      throw error;
+    }
+  }
+
   /**
    * What was withdrawn does not count; nor do the same bytes of another client on the same shard, since training on the CPU
-   * is deterministic.
-   * @throws Refusal `duplicate`, `no_shard_free`
+   * is deterministic. In many rounds a shard is free again in each, and a client contributes once to each.
+   * @throws Refusal `duplicate`, `no_shard_free`, `quota_reached`
    */
-  async #checkUnique(facts: NewContribution): Promise<void> {
-    const { campaign_id, shard_index, client_id, sha256 } = facts;
+  async #checkUnique(facts: NewContribution, { rounds }: Manifest): Promise<void> {
+    const { campaign_id, shard_index, client_id, sha256, base_version } = facts;
     const standing = standingContributions(this.#parts.db, campaign_id);
     const twins = await standing.where('sha256', '=', sha256).execute();
     const isCopy = (twin: { shard_index: number | null; client_id: string }) =>
       shard_index === null || twin.shard_index !== shard_index || twin.client_id === client_id;
     const counted = countedContributions(this.#parts.db, campaign_id);
-    const onShard = shard_index === null ? [] : await counted.where('shard_index', '=', shard_index).execute();
+    const inRound = await counted.where('base_version', '=', base_version).execute();
+    const onShard = shard_index === null ? [] : inRound.filter((row) => row.shard_index === shard_index);
     const { terms } = await readLife(this.#parts.db, campaign_id);
     if (twins.some(isCopy)) {
       await this.#drop(facts.contribution_id);
       throw new Refusal('duplicate', 'These very bytes were contributed before; nothing was added.');
+    }
+    if (rounds && inRound.some((row) => row.client_id === client_id)) {
+      await this.#drop(facts.contribution_id);
+      throw new Refusal(
+        'quota_reached',
+        'This browser has contributed to this round already; join again for the next.',
+      );
     }
     if (onShard.length < terms.clientsPerShard) return;
     await this.#drop(facts.contribution_id);

@@ -32,11 +32,15 @@ export function takenShards(
   return new Set([...counts].filter(([, count]) => count >= clientsPerShard).map(([index]) => index));
 }
 
-/** `taken`: shards that are contributed or under live leases. */
-export function mayResume(row: LeaseRow, request: JoinRequest, taken: ReadonlySet<number>, now: number): boolean {
-  const { campaign_id, public_key, source, shard_index, ended } = row;
-  if (campaign_id !== request.campaignId || public_key !== request.publicKey || source !== request.source) return false;
-  return ended === 'spent' || isLive(row, now) || shard_index === null || !taken.has(shard_index);
+/** True for the holder of a lease of this campaign. */
+export function isHolder(row: LeaseRow, { campaignId, publicKey, source }: JoinRequest): boolean {
+  return row.campaign_id === campaignId && row.public_key === publicKey && row.source === source;
+}
+
+/** For its holder. `base`: what is trained from now. `taken`: shards that are contributed or under live leases. */
+export function mayResume(row: LeaseRow, base: number, taken: ReadonlySet<number>, now: number): boolean {
+  const { shard_index, base_version } = row;
+  return base_version === base && (isLive(row, now) || shard_index === null || !taken.has(shard_index));
 }
 
 /** The lowest free shard: the same choice on every replay. @throws Refusal `no_shard_free` */
@@ -99,8 +103,13 @@ export function entered(client: ClientRow, phase: ClientPhase, now: number): Cli
   return { ...client, phase, phases: [...client.phases, { phase, at: now }] };
 }
 
-/** The lease as it is told to its holder. */
-export function leaseOf(row: LeaseRow, client: ClientRow, { shards }: CampaignDefinition, resumed: boolean): Lease {
+/** The lease as it is told to its holder; `base` in a campaign of many rounds. */
+export function leaseOf(
+  row: LeaseRow,
+  client: ClientRow,
+  { shards }: CampaignDefinition,
+  { resumed, base }: Pick<Lease, 'resumed' | 'base'>,
+): Lease {
   const shard = row.shard_index === null ? null : shards[row.shard_index]!;
   return {
     leaseId: row.lease_id,
@@ -113,6 +122,7 @@ export function leaseOf(row: LeaseRow, client: ClientRow, { shards }: CampaignDe
       examples: shard.examples,
     },
     maxLabelTokens: maxLabelTokens(shards, row.shard_index),
+    ...(base && { base }),
     expiresAt: row.expires_at,
     resumed,
   };

@@ -7,6 +7,7 @@
  */
 import {
   Refusal,
+  staleRound,
   STATE_ROWS,
   type ClientPhase,
   type ClientRow,
@@ -21,6 +22,7 @@ import { lockCampaign, readClock } from './dialect.ts';
 import {
   clientColumns,
   entered,
+  isHolder,
   isLive,
   leaseOf,
   leaseSpent,
@@ -31,6 +33,7 @@ import {
   type LeaseRow,
 } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { checkRoundTakes, readRound, valuesFile } from './rounds.ts';
 import { countedContributions, standingContributions } from './standing-contributions.ts';
 
 /** A lease as its holder and as observers see it. */
@@ -44,6 +47,8 @@ export interface LeaseHolder {
   campaignId: string;
   publicKey: string;
   shardIndex: number | null;
+  /** What it is trained from. */
+  baseVersion: number;
 }
 
 /** What this server last wrote of a lease, when (by its own clock), and the figures that came since. */
@@ -86,16 +91,28 @@ export class LeaseBook {
   }
 
   /**
-   * Grants a new lease, or the one asked for in `resumeLeaseId` while its shard is not somebody else's.
-   * @throws Refusal `no_shard_free` with when one may come back
+   * Grants a new lease, or the one asked for in `resumeLeaseId` while its shard is not somebody else's and its round lasts.
+   * @throws Refusal `no_shard_free` with when one may come back; `campaign_closed` after the last round
    */
   async join(request: JoinRequest, clientId: string, campaign: CampaignDefinition): Promise<HeldLease> {
     return this.#db.transaction().execute(async (transaction) => {
       await lockCampaign(transaction, request.campaignId);
       const now = await readClock(transaction, this.#now);
-      const contributed = await countedContributions(transaction, request.campaignId).execute();
-      const standing = await standingContributions(transaction, request.campaignId).execute();
-      const live = await liveShards(transaction, request.campaignId, now);
+      const previous = request.resumeLeaseId ? await find(transaction, request.resumeLeaseId) : undefined;
+      const own = previous && isHolder(previous, request) ? previous : undefined;
+      // It may not have heard that its contribution is in, whatever has become of the round.
+      if (own?.ended === 'spent') return this.#resume(transaction, own, campaign, now);
+      const round = await readRound(transaction, campaign.manifest);
+      const { base } = round;
+      const contributed = await countedContributions(transaction, request.campaignId)
+        .where('base_version', '=', base)
+        .execute();
+      const hasContributed = contributed.some((row) => row.client_id === clientId);
+      checkRoundTakes(round, hasContributed);
+      const standing = await standingContributions(transaction, request.campaignId)
+        .where('base_version', '=', base)
+        .execute();
+      const live = await liveShards(transaction, request.campaignId, base, now);
       const held = [
         ...contributed.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId })),
         ...live.map((row) => ({ shardIndex: row.shard_index, isOwn: row.public_key === request.publicKey })),
@@ -106,10 +123,7 @@ export class LeaseBook {
         ...takenShards(held, terms.clientsPerShard),
         ...takenShards(setAside, terms.clientsPerShard + SPARE),
       ]);
-      const previous = request.resumeLeaseId ? await find(transaction, request.resumeLeaseId) : undefined;
-      if (previous && mayResume(previous, request, taken, now)) {
-        return this.#resume(transaction, previous, campaign, now);
-      }
+      if (own && mayResume(own, base, taken, now)) return this.#resume(transaction, own, campaign, now);
       const shard = request.source === 'shard' ? nextShard(campaign, taken, live, now) : null;
       const client = newClient(request, clientId, campaign, shard, now);
       const row: LeaseRow = {
@@ -118,12 +132,14 @@ export class LeaseBook {
         public_key: request.publicKey,
         source: request.source,
         shard_index: client.shardIndex,
+        base_version: base,
         expires_at: now + campaign.manifest.lease.ttlMs,
         ended: null,
         ...clientColumns(client),
       };
       await transaction.insertInto('leases').values(row).execute();
-      return { lease: leaseOf(row, client, campaign, false), client };
+      const told = { resumed: false, base: await baseOf(transaction, campaign, base) };
+      return { lease: leaseOf(row, client, campaign, told), client };
     });
   }
 
@@ -162,10 +178,10 @@ export class LeaseBook {
     return client;
   }
 
-  /** Gives a shard back at once; does nothing to a lease that has ended. */
-  async leave(leaseId: string): Promise<ClientRow> {
+  /** Gives a shard back at once. @returns its client, or null when the lease had ended */
+  async leave(leaseId: string): Promise<ClientRow | null> {
     const row = await this.#row(leaseId);
-    return row.ended === null ? this.#end(row, 'gone', 'left') : this.#newest(row);
+    return row.ended === null ? this.#end(row, 'gone', 'left') : null;
   }
 
   /** Ends every lease whose deadline has passed and returns the clients that held them. */
@@ -194,6 +210,31 @@ export class LeaseBook {
     return swept;
   }
 
+  /** Ends every lease of a round that ended without its contribution, and returns the clients that held them. */
+  async endBefore(campaignId: string, base: number): Promise<ClientRow[]> {
+    const now = await readClock(this.#db, this.#now);
+    const late = await this.#db
+      .selectFrom('leases')
+      .selectAll()
+      .where('campaign_id', '=', campaignId)
+      .where('base_version', '<', base)
+      .where('ended', 'is', null)
+      .execute();
+    const clients: ClientRow[] = [];
+    for (const row of late) {
+      const client = entered(this.#newest(row), 'gone', now);
+      const { numUpdatedRows } = await this.#db
+        .updateTable('leases')
+        .set({ ended: 'stale', ...clientColumns(client) })
+        .where('lease_id', '=', row.lease_id)
+        .where('ended', 'is', null)
+        .executeTakeFirst();
+      this.#written.delete(row.lease_id);
+      if (numUpdatedRows === 1n) clients.push(client);
+    }
+    return clients;
+  }
+
   /** The lease's contribution is in the ledger. */
   async spend(leaseId: string, contributionId: string): Promise<ClientRow> {
     const row = await this.#row(leaseId);
@@ -213,8 +254,11 @@ export class LeaseBook {
   async holder(leaseId: string): Promise<LeaseHolder> {
     const known = this.#holders.get(leaseId);
     if (known) return known;
-    const { campaign_id, public_key, shard_index } = await this.#row(leaseId);
-    const holder = { campaignId: campaign_id, publicKey: public_key, shardIndex: shard_index };
+    const { campaign_id, public_key, shard_index, base_version } = await this.#row(leaseId);
+    const holder = {
+      ...{ campaignId: campaign_id, publicKey: public_key },
+      ...{ shardIndex: shard_index, baseVersion: base_version },
+    };
     this.#holders.set(leaseId, holder);
     return holder;
   }
@@ -233,10 +277,11 @@ export class LeaseBook {
     return this.#newest(await this.#row(leaseId));
   }
 
-  /** A lease that may still contribute. @throws Refusal `unknown_lease`, `lease_expired` or `lease_spent` */
+  /** A lease that may still contribute. @throws Refusal `unknown_lease`, `lease_expired`, `lease_spent` or `stale_round` */
   async live(leaseId: string): Promise<LeaseRow> {
     const row = await this.#row(leaseId);
     if (row.ended === 'spent') throw leaseSpent();
+    if (row.ended === 'stale') throw staleRound(row.base_version);
     if (!isLive(row, await readClock(this.#db, this.#now))) throw leaseExpired();
     return row;
   }
@@ -298,11 +343,12 @@ export class LeaseBook {
   ): Promise<HeldLease> {
     const before = this.#newest(row);
     this.#written.delete(row.lease_id);
-    if (row.ended === 'spent') return { lease: leaseOf(row, before, campaign, true), client: before };
+    const told = { resumed: true, base: await baseOf(transaction, campaign, row.base_version) };
+    if (row.ended === 'spent') return { lease: leaseOf(row, before, campaign, told), client: before };
     const client = entered(before, before.phase === 'gone' ? 'joined' : before.phase, now);
     const changes = { ended: null, expires_at: now + campaign.manifest.lease.ttlMs, ...clientColumns(client) };
     await transaction.updateTable('leases').set(changes).where('lease_id', '=', row.lease_id).execute();
-    return { lease: leaseOf({ ...row, ...changes }, client, campaign, true), client };
+    return { lease: leaseOf({ ...row, ...changes }, client, campaign, told), client };
   }
 }
 
@@ -314,12 +360,18 @@ async function find(db: LedgerDatabase, leaseId: string): Promise<LeaseRow | und
   return db.selectFrom('leases').selectAll().where('lease_id', '=', leaseId).executeTakeFirst();
 }
 
-/** The campaign's shards under a lease that may still contribute. */
-function liveShards(db: LedgerDatabase, campaignId: string, now: number) {
+/** What a lease of many rounds says of the version that it is trained from. */
+async function baseOf(db: LedgerDatabase, { manifest }: CampaignDefinition, version: number): Promise<Lease['base']> {
+  return manifest.rounds && { version, values: await valuesFile(db, manifest, version) };
+}
+
+/** The campaign's shards under a lease that may still contribute to the round that began at `base`. */
+function liveShards(db: LedgerDatabase, campaignId: string, base: number, now: number) {
   return db
     .selectFrom('leases')
     .select(['shard_index', 'public_key', 'expires_at'])
     .where('campaign_id', '=', campaignId)
+    .where('base_version', '=', base)
     .where('ended', 'is', null)
     .where('expires_at', '>', now)
     .where('shard_index', 'is not', null)

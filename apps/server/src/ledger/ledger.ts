@@ -165,9 +165,10 @@ export class Ledger {
       const step = await this.#screening.step(campaignId, status === 'closing').catch(orNullWhenTaken);
       if (step) outcomes.push({ campaignId, outcome: await this.#screened(campaignId, step) });
     }
-    for (const change of await advanceCampaigns(this.#db, await readClock(this.#db, this.#now))) {
-      const { campaignId } = change;
-      if (this.#campaigns.has(campaignId)) outcomes.push({ campaignId, outcome: await this.#moved(change) });
+    const now = await readClock(this.#db, this.#now);
+    const manifests = new Map(this.#campaigns.manifests().map((manifest) => [manifest.id, manifest]));
+    for (const change of await advanceCampaigns(this.#db, now, (id) => manifests.get(id))) {
+      outcomes.push({ campaignId: change.campaignId, outcome: await this.#moved(change) });
     }
     return outcomes;
   }
@@ -291,6 +292,7 @@ export class Ledger {
   async leave(leaseId: string): Promise<Outcome<null>> {
     const { campaignId } = await this.#leases.holder(leaseId);
     const client = await this.#leases.leave(leaseId);
+    if (!client) return { value: null, changes: [] };
     const entry = await this.#reports.log(campaignId, 'left', `${client.clientId} gave ${shardName(client)} back`);
     return { value: null, changes: [{ type: 'client', client }, entry] };
   }
@@ -344,24 +346,31 @@ export class Ledger {
     return { value: null, changes: [{ type: 'client', client }, entry] };
   }
 
-  /** Folds what is in the ledger and in no version, into one new version; null when there is nothing, or another leads. */
+  /**
+   * Folds what is in the ledger and in no version, into one new version: null when there is nothing, or another leads. In a
+   * campaign of many rounds this ends a round, and the leases of whoever was still training in it.
+   */
   async fold(campaignId: string): Promise<Outcome<number> | null> {
     // It may have been deleted since somebody asked.
     if (!this.#foldLease.isHeld || !this.#campaigns.has(campaignId)) return null;
-    const { adapter } = this.#campaigns.get(campaignId);
+    const { adapter, definition } = this.#campaigns.get(campaignId);
+    const { rounds } = definition.manifest;
     const version = await adapter.foldPending(this.#now()).catch(orNullWhenTaken);
     if (!version) return null;
     const folded = await readFolded(this.#db, campaignId, version.version);
-    const what = `version ${version.version} adds ${folded.length} contribution${folded.length === 1 ? '' : 's'}`;
+    const ended = rounds ? `round ${version.version} of ${rounds.count} is over: ` : '';
+    const what = `${ended}version ${version.version} adds ${folded.length} contribution${folded.length === 1 ? '' : 's'}`;
     const entry = await this.#reports.log(campaignId, 'merged', what);
     const contributions = folded.map((contribution): Change => ({ type: 'contribution', contribution }));
-    return { value: version.version, changes: [{ type: 'version', version }, ...contributions, entry] };
+    const late = rounds ? await this.#leases.endBefore(campaignId, version.version) : [];
+    const gone = late.map((client): Change => ({ type: 'client', client }));
+    return { value: version.version, changes: [{ type: 'version', version }, ...contributions, ...gone, entry] };
   }
 
   /**
    * Takes a contribution out of the global adapter: the newest version without it is published in the same transaction.
    * @returns that version's number, or null when no version held the contribution
-   * @throws Refusal `unknown_contribution`, `already_withdrawn`
+   * @throws Refusal `unknown_contribution`, `already_withdrawn`, `trained_upon`
    */
   async withdraw(contributionId: string): Promise<Outcome<{ campaignId: string; version: number | null }>> {
     const row = await this.#db

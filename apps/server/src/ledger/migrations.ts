@@ -4,6 +4,7 @@ import { chainMigration } from './chain-migration.ts';
 import { changed, columnTypes, createGuard, isPostgres } from './dialect.ts';
 import { lifeMigration } from './life-migration.ts';
 import { participationMigration } from './participation-migration.ts';
+import { roundsMigration } from './rounds-migration.ts';
 import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
 import { snapshotMigration } from './snapshot-migration.ts';
@@ -131,5 +132,6 @@ export const ledgerMigrations: MigrationProvider = {
       '010-servers': serversMigration,
       '011-verdicts': verdictMigration,
       '015-participations': participationMigration,
+      '020-rounds': roundsMigration,
     }),
 };

@@ -8,13 +8,20 @@ import {
   type CampaignDefinition,
   type DataSetReport,
 } from '../campaign/index.ts';
+import { openAdapter, type CampaignAdapter } from './campaign-adapter.ts';
 import { unknownCampaign } from './campaign-life.ts';
 import { deleteCampaign } from './delete-campaign.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
+import { valuesPath } from './rounds.ts';
 
 /** A campaign with its adapter. */
 export interface OpenCampaign {
   definition: CampaignDefinition;
+  adapter: CampaignAdapter;
+}
+
+/** One whose adapter is a single fold, which can be screened. */
+export interface OneRoundCampaign extends OpenCampaign {
   adapter: GlobalAdapter;
 }
 
@@ -44,6 +51,12 @@ export class OpenCampaigns {
     const campaign = this.#open.get(campaignId);
     if (!campaign) throw unknownCampaign(campaignId);
     return campaign;
+  }
+
+  /** As `get`; null for a campaign of many rounds. @throws Refusal `unknown_campaign` */
+  getOneRound(campaignId: string): OneRoundCampaign | null {
+    const { definition, adapter } = this.get(campaignId);
+    return adapter instanceof GlobalAdapter ? { definition, adapter } : null;
   }
 
   has(campaignId: string): boolean {
@@ -83,7 +96,12 @@ export class OpenCampaigns {
           conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition), terms: JSON.stringify(terms) }),
         )
         .execute();
-      await transaction.deleteFrom('files').where('campaign_id', '=', id).execute();
+      // What a campaign of many rounds serves of its versions stays.
+      await transaction
+        .deleteFrom('files')
+        .where('campaign_id', '=', id)
+        .where('path', 'not like', valuesPath('%'))
+        .execute();
       const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
       await transaction.insertInto('files').values(files).execute();
     });
@@ -119,7 +137,7 @@ export class OpenCampaigns {
   }
 
   async #openOne(definition: CampaignDefinition, hash: string): Promise<void> {
-    const adapter = await GlobalAdapter.open(definition, this.#store, this.#now());
+    const adapter = await openAdapter(definition, this.#store, this.#now());
     this.#open.set(definition.manifest.id, { definition, adapter, hash });
   }
 

@@ -40,7 +40,7 @@ export interface CampaignTable {
   settled_version: number | null;
 }
 
-/** Files that `/v1/files/<sha256>` may serve. */
+/** Files that `/v1/files/<sha256>` may serve: what the manifest names, and in many rounds the newest versions' values. */
 interface FileTable {
   campaign_id: string;
   sha256: string;
@@ -54,8 +54,11 @@ interface LeaseTable {
   public_key: string;
   source: 'shard' | 'own';
   shard_index: number | null;
+  /** What its holder trains from: a lease is for one round. */
+  base_version: number;
   expires_at: number;
-  ended: 'left' | 'lapsed' | 'spent' | null;
+  /** `stale`: its round ended without it. */
+  ended: 'left' | 'lapsed' | 'spent' | 'stale' | null;
   /** `ClientRow`. */
   client: string;
   /** Of `client`, to be counted and sorted by. `refused`: 1 while its upload was and none was accepted after. */
@@ -149,9 +152,12 @@ export interface VersionTable {
   version: number;
   sha256: string;
   export_sha256: string;
-  /** Of the exact sum, Float64, little-endian, whether it is stored (`snapshots`) or not. */
+  /**
+   * Of the exact sum, Float64, little-endian, whether it is stored (`snapshots`) or not; in many rounds, of the optimiser's
+   * state and the values (`encodeRoundState`).
+   */
   sum_sha256: string;
-  /** Total weight behind the sum. */
+  /** Total weight behind the sum; in many rounds, of the round. */
   weight: number;
   label_tokens: number;
   /** How far it goes from the start in the direction of the mean. */
@@ -159,7 +165,7 @@ export interface VersionTable {
   created_at: number;
 }
 
-/** Versions whose sum is a blob. */
+/** Versions whose sum, or round state, is a blob. */
 interface SnapshotTable {
   campaign_id: string;
   version: number;

@@ -1,11 +1,12 @@
 /** Held-out evaluation as the ledger knows it: what has none yet, what is to be scored, and what came of it. */
-import { decodeDelta, type EvaluationResult } from '@oneround/fl-core';
+import type { EvaluationResult } from '@oneround/fl-core';
 import { sql } from 'kysely';
 import type { Blobs } from './blobs.ts';
 import { readContribution, readVersion } from './campaign-view.ts';
 import type { OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { Outcome } from './outcome.ts';
+import { readDelta } from './read-delta.ts';
 import type { Reports } from './reports.ts';
 import type { Screening } from './screening.ts';
 import { standingContributions } from './standing-contributions.ts';
@@ -71,15 +72,15 @@ export class Scoring {
     if (subject.kind === 'trial') {
       const trial = await screening.trial(campaignId);
       if (trial?.key !== subject.key) throw new Error('the screening that asked for this evaluation has ended');
-      return adapter.fromStart(trial.delta);
+      return adapter.alone(trial.delta, 0);
     }
-    const { sha256 } = await db
+    const { sha256, base_version } = await db
       .selectFrom('contributions')
-      .select('sha256')
+      .select(['sha256', 'base_version'])
       .where('contribution_id', '=', subject.contributionId)
       .executeTakeFirstOrThrow();
-    const { layout, upload } = definition.manifest;
-    return adapter.fromStart(decodeDelta(await blobs.read(sha256), { size: layout.size, codec: upload.codec }));
+    const delta = await readDelta(definition.manifest, (blob) => blobs.read(blob), sha256);
+    return adapter.alone(delta, base_version);
   }
 
   async record(campaignId: string, subject: EvaluationSubject, result: EvaluationResult): Promise<Outcome<null>> {

@@ -11,7 +11,7 @@ import type { Blobs } from './blobs.ts';
 import { lookAtAll } from './closing-look.ts';
 import type { Settlement } from './global-adapter.ts';
 import { Inquiry, type Trial } from './inquiry.ts';
-import type { OpenCampaigns } from './open-campaigns.ts';
+import type { OneRoundCampaign, OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { readScores, type Scores } from './scores.ts';
 import { standingContributions } from './standing-contributions.ts';
@@ -52,10 +52,11 @@ export class Screening {
 
   /**
    * Begins a search where one is due, or carries out what one has found. Called by the server that folds, again and again.
-   * @returns null when there was nothing to do
+   * @returns null when there was nothing to do, as ever in a campaign of many rounds
    * @throws LeaseTaken when another server folds now
    */
   async step(campaignId: string, isClosing: boolean): Promise<ScreeningStep | null> {
+    if (!this.#parts.campaigns.getOneRound(campaignId)) return null;
     const search = this.#searches.get(campaignId);
     const kind = isClosing ? 'closing' : 'suspects';
     if (search && (search.kind !== kind || search.standing !== (await this.#standing(campaignId)))) {
@@ -90,7 +91,7 @@ export class Screening {
   }
 
   async #judgeNewest(campaignId: string): Promise<ScreeningStep | null> {
-    const { definition, adapter } = this.#parts.campaigns.get(campaignId);
+    const { definition, adapter } = this.#oneRound(campaignId);
     const { screens } = definition.manifest.merge;
     const newest = await adapter.newestVersion();
     if (!screens || this.#judged.get(campaignId) === newest) return null;
@@ -104,11 +105,11 @@ export class Screening {
   }
 
   async #quarantine(campaignId: string, { verdicts }: Settlement): Promise<ScreeningStep> {
-    const version = await this.#parts.campaigns.get(campaignId).adapter.quarantine(verdicts, this.#parts.now());
+    const version = await this.#oneRound(campaignId).adapter.quarantine(verdicts, this.#parts.now());
     if (!version) return { message: 'what made it so was withdrawn meanwhile', version, contributionIds: [] };
     const out = verdicts.map(({ contribution_id }) => contribution_id);
     const back = await comparedAgain(this.#campaign(campaignId, await readScores(this.#parts.db, campaignId)));
-    if (back.length > 0) await this.#parts.campaigns.get(campaignId).adapter.admit(back, this.#parts.now());
+    if (back.length > 0) await this.#oneRound(campaignId).adapter.admit(back, this.#parts.now());
     const parts = [
       `${await this.#places(out)} set aside until the campaign closes`,
       `version ${version.version} is without`,
@@ -118,16 +119,16 @@ export class Screening {
   }
 
   async #beginClosing(campaignId: string): Promise<ScreeningStep | null> {
-    const { db, campaigns } = this.#parts;
+    const { db } = this.#parts;
     const { settled_version } = await db
       .selectFrom('campaigns')
       .select('settled_version')
       .where('id', '=', campaignId)
       .executeTakeFirstOrThrow();
     if (settled_version !== null) return null;
-    const { screens, scaleSearch } = campaigns.get(campaignId).definition.manifest.merge;
+    const { screens, scaleSearch } = this.#oneRound(campaignId).definition.manifest.merge;
     if (!screens && !scaleSearch) {
-      await this.#parts.campaigns.get(campaignId).adapter.settle({ verdicts: [], scale: 1 }, this.#parts.now());
+      await this.#oneRound(campaignId).adapter.settle({ verdicts: [], scale: 1 }, this.#parts.now());
       return null;
     }
     const look = await lookAtAll(this.#campaign(campaignId, await readScores(db, campaignId)));
@@ -137,7 +138,7 @@ export class Screening {
   }
 
   async #settle(campaignId: string, settlement: Settlement): Promise<ScreeningStep> {
-    const { adapter } = this.#parts.campaigns.get(campaignId);
+    const { adapter } = this.#oneRound(campaignId);
     const version = await adapter.settle(settlement, this.#parts.now());
     const ids = (verdict: string) =>
       settlement.verdicts.filter((row) => row.verdict === verdict).map(({ contribution_id }) => contribution_id);
@@ -155,9 +156,15 @@ export class Screening {
     this.#searches.set(campaignId, { kind, inquiry, standing: await this.#standing(campaignId) });
   }
 
+  #oneRound(campaignId: string): OneRoundCampaign {
+    const campaign = this.#parts.campaigns.getOneRound(campaignId);
+    if (!campaign) throw new Error(`the campaign ${campaignId} has many rounds, which are not screened`);
+    return campaign;
+  }
+
   #campaign(campaignId: string, scores: Scores) {
-    const { db, blobs, campaigns } = this.#parts;
-    return { db, blobs, scores, ...campaigns.get(campaignId) };
+    const { db, blobs } = this.#parts;
+    return { db, blobs, scores, ...this.#oneRound(campaignId) };
   }
 
   async #standing(campaignId: string): Promise<string> {

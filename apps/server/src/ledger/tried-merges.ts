@@ -13,12 +13,12 @@ import type { Blobs } from './blobs.ts';
 import type { ContributionVerdict } from './global-adapter.ts';
 import type { AskTrial } from './inquiry.ts';
 import type { Weighted } from './membership.ts';
-import type { OpenCampaign } from './open-campaigns.ts';
+import type { OneRoundCampaign } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { domainLosses, trialKey, type Scores } from './scores.ts';
 
 /** A campaign under a screening's eyes. */
-export interface ScreenedCampaign extends OpenCampaign {
+export interface ScreenedCampaign extends OneRoundCampaign {
   db: LedgerDatabase;
   blobs: Blobs;
   scores: Scores;

@@ -44,6 +44,7 @@ async function verifyContent(row: ContributionTable, manifest: Manifest, blobs: 
     sha256: row.sha256,
     layoutHash: manifest.layout.hash,
     labelTokens: row.label_tokens,
+    ...(manifest.rounds && { baseVersion: row.base_version }),
   };
   if (!(await verifyContribution(row.public_key, row.signature, facts))) {
     throw new VerifyError(

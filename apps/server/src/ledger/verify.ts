@@ -6,7 +6,7 @@
  * A server may be running on the directory meanwhile: one read transaction sees one state of the database, and blobs
  * never change. (Snapshots come and go, and are looked at by themselves.)
  */
-import { decodeDelta, ExactFold, Refusal } from '@oneround/fl-core';
+import { decodeDelta, ExactFold } from '@oneround/fl-core';
 import { campaignDefinitionSchema, definitionHash, servedFiles, type CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import { hashBytes } from './blobs.ts';
@@ -17,7 +17,8 @@ import { readDatabase, readSharedDatabase, type LedgerDatabase } from './open-da
 import { nameOfDatabase } from './postgres.ts';
 import type { ContributionTable, VersionTable } from './schema.ts';
 import { verifyChain } from './verify-chain.ts';
-import { expectEqual, VerifyError } from './verify-error.ts';
+import { expectEqual, naming, VerifyError } from './verify-error.ts';
+import { replayRounds } from './verify-rounds.ts';
 
 /** What was checked of one campaign, all of it as recorded. */
 export interface VerifiedCampaign {
@@ -102,7 +103,9 @@ async function verifyCampaign(
     .where('campaign_id', '=', id)
     .orderBy('version')
     .execute();
-  await replay(rows, versions, definition, blobs);
+  const { rounds } = definition.manifest;
+  if (rounds) await replayRounds(rows, versions, definition, rounds, blobs);
+  else await replay(rows, versions, definition, blobs);
   const withdrawn = new Set(rows.withdrawals.map(({ contribution_id }) => contribution_id));
   const quarantined = quarantinedOf(rows).filter((contributionId) => !withdrawn.has(contributionId));
   const isPending = ({ folded_version, contribution_id }: ContributionTable) =>
@@ -153,7 +156,7 @@ async function replay(
   const members = membersOf(rows);
   const change = async ({ contributionId, sha256, weight }: Weighted, move: 'add' | 'withdraw') => {
     const bytes = await blobs.read(sha256);
-    naming(nameOf(byId.get(contributionId)!), () => {
+    await naming(nameOf(byId.get(contributionId)!), async () => {
       const { layout, upload } = manifest;
       fold[move](decodeDelta(bytes, { size: layout.size, codec: upload.codec }), weight);
     });
@@ -180,14 +183,5 @@ async function replay(
     const version = 'lease_id' in row ? row.folded_version : row.version;
     if (version === null || version < versions.length) continue;
     throw new VerifyError(`${nameOf(row)}: is in version ${version}, which is not in the ledger`);
-  }
-}
-
-/** A delta that cannot be folded is refused in words that do not say whose it is. */
-function naming(name: string, fold: () => void): void {
-  try {
-    fold();
-  } catch (error) {
-    throw error instanceof Refusal ? new VerifyError(`${name}: ${error.message}`) : error;
   }
 }

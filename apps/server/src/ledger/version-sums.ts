@@ -3,12 +3,13 @@
  * contributions between added or taken away, which gives the same bits (fl-core, `fold.ts`). So a data directory holds a
  * few sums, however many versions there are.
  */
-import { decodeDelta, ExactFold, Refusal } from '@oneround/fl-core';
+import { ExactFold, Refusal } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { unreferencedBlobs } from './blob-references.ts';
 import type { Blobs } from './blobs.ts';
 import { difference, isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { readDelta } from './read-delta.ts';
 
 /** When a sum is stored, and how many are. */
 export interface SnapshotPolicy {
@@ -83,9 +84,8 @@ export class VersionSums {
   }
 
   /** A contribution's decoded delta. */
-  async delta(sha256: string): Promise<Float32Array> {
-    const { layout, upload } = this.#campaign.manifest;
-    return decodeDelta(await this.#store.blobs.read(sha256), { size: layout.size, codec: upload.codec });
+  delta(sha256: string): Promise<Float32Array> {
+    return readDelta(this.#campaign.manifest, (blob) => this.#store.blobs.read(blob), sha256);
   }
 
   /** True when the version after `newest`, of `merges` more contributions, should be stored. */

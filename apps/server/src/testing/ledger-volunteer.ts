@@ -43,7 +43,7 @@ export async function beginOf(
   { lease, keys }: LedgerVolunteer,
   bytes: Uint8Array,
 ): Promise<UploadBegin> {
-  const { layout } = ledger.definition('test').manifest;
+  const { layout, upload } = ledger.definition('test').manifest;
   const facts = {
     contributionId: randomUUID() as string,
     leaseId: lease.leaseId,
@@ -54,20 +54,20 @@ export async function beginOf(
   return {
     ...facts,
     bytes: bytes.byteLength,
-    codec: 'f32',
+    codec: upload.codec,
     examples: 8,
     steps: 10,
     localLoss: 1.5,
     tokensPerSecond: 100,
     bytesDown: 1000,
     trainingMs: 1000,
-    signature: await signContribution(keys, { campaignId: 'test', ...facts }),
+    signature: await signContribution(keys, { campaignId: 'test', ...facts, baseVersion: lease.base?.version }),
   };
 }
 
 /** Sends a delta on a lease, in one chunk. */
 export async function contributeTo(ledger: Ledger, volunteer: LedgerVolunteer, delta: Float32Array): Promise<Receipt> {
-  const bytes = encodeDelta(delta, 'f32');
+  const bytes = encodeDelta(delta, ledger.definition('test').manifest.upload.codec);
   const begin = await beginOf(ledger, volunteer, bytes);
   const offset = await ledger.beginUpload(begin);
   if (offset < bytes.byteLength) await ledger.uploadChunk(begin.contributionId, offset, bytes.subarray(offset));

@@ -105,7 +105,10 @@ export class TestClient {
       ...changes,
     };
     const { leaseId, contributionId, sha256, layoutHash, labelTokens } = facts;
-    const signed = { campaignId: 'test', contributionId, leaseId, sha256, layoutHash, labelTokens };
+    const signed = {
+      ...{ campaignId: 'test', contributionId, leaseId, sha256, layoutHash, labelTokens },
+      baseVersion: lease.base?.version,
+    };
     return {
       bytes: bytes.byteLength,
       codec: upload.codec,
