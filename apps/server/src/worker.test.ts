@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { CampaignState } from '@oneround/fl-core';
+import type { CampaignState, Manifest } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
 import { verifyDataDir } from './ledger/index.ts';
 import { startBreakingProxy } from './testing/breaking-proxy.ts';
@@ -101,6 +101,32 @@ it(
     expect(new Set(contributions.map(({ clientId }) => clientId)).size).toBe(2);
     expect(log.some(({ kind }) => kind === 'resumed')).toBe(true);
     for await (const verified of verifyDataDir(campaign.dataDir)) expect(verified.contributions).toBe(3);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'two workers go through every round of a campaign of many, and end when it closes',
+  async () => {
+    const rounds = { count: 2, contributions: 2, optimiser: { kind: 'fed-avg' as const, learningRate: 1 } };
+    await serve({ training: { ...training, epochs: 2 }, rounds }, { records: 8, shards: 2 });
+    const both = ['first', 'second'].map((name) => new Worker(server.url, join(campaign.folder, name)));
+    await Promise.all(both.map((worker) => worker.ends()));
+    for (const { output } of both) {
+      expect(output).toMatch(/round 1 of 2: shard \d, 4 examples[^]*round 2 of 2: shard \d, 4 examples/);
+      expect(output).toContain('2 contributions made');
+    }
+    const { contributions, versions, round, log } = await state();
+    expect(contributions.map(({ foldedVersion }) => foldedVersion)).toEqual([1, 1, 2, 2]);
+    expect(versions).toHaveLength(3);
+    expect(round).toEqual({ number: 2, count: 2, contributed: 2, needed: 2 });
+    expect(log.map(({ message }) => message)).toContain('the campaign is closing: its 2 rounds are over');
+    // The second round began where the first had led: the values came down with the data.
+    const { layout } = (await (await fetch(`${server.url}/v1/campaigns/test`)).json()) as Manifest;
+    const [first, second] = [contributions[0]!, contributions[3]!];
+    expect(second.bytesDown).toBeGreaterThan(layout.size * Float32Array.BYTES_PER_ELEMENT);
+    expect(second.localLoss).toBeLessThan(first.localLoss);
+    for await (const verified of verifyDataDir(campaign.dataDir)) expect(verified.versions).toBe(3);
   },
   LIMIT_MS,
 );

@@ -52,6 +52,11 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     if (campaignId) return campaignId;
     throw new Refusal('unknown_lease', 'This connection does not hold that lease; join again.');
   };
+  /** A lease that its round has left behind takes no room on this connection. */
+  const forgetStale = (leaseId: string, error: unknown): never => {
+    if (error instanceof Refusal && error.code === 'stale_round') open.delete(leaseId);
+    throw error;
+  };
   const publish = <Value>(campaignId: string, { value, changes }: Outcome<Value>): Value => {
     rooms.publish(campaignId, changes);
     return value;
@@ -75,6 +80,7 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
           .then((outcome) => publish(campaignId, outcome))
           .catch((failure: unknown) => activity.failed('request', failure, { leaseId }));
       }
+      if (leaseId !== undefined) forgetStale(leaseId, error);
       throw error;
     }
   };
@@ -101,7 +107,8 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     },
     async heartbeat({ leaseId }) {
       campaignOf(leaseId);
-      return { expiresAt: await ledger.heartbeat(leaseId) };
+      const expiresAt = await ledger.heartbeat(leaseId).catch((error: unknown) => forgetStale(leaseId, error));
+      return { expiresAt };
     },
     async progress(progress) {
       const { leaseId, phase } = progress;

@@ -38,12 +38,14 @@ export function runDisplay(print: (line: string) => void): RunDisplay {
       case 'backend':
         return say(`on ${event.name}, ${event.device}${event.fallbackReason ? `: ${event.fallbackReason}` : ''}`);
       case 'phase':
+        if (event.phase === 'between-rounds') return say('the round goes on with others; waiting for the next one');
         return event.phase === 'waiting' && shown !== 'waiting'
           ? ((shown = 'waiting'), print(event.reason ?? ''))
           : undefined;
       case 'lease': {
         epoch = 0;
-        const what = event.shardIndex === null ? 'own data' : `shard ${event.shardIndex}, ${event.examples} examples`;
+        const data = event.shardIndex === null ? 'own data' : `shard ${event.shardIndex}, ${event.examples} examples`;
+        const what = event.round ? `round ${event.round.number} of ${event.round.count}: ${data}` : data;
         return say(event.resumedAtStep > 0 ? `${what}, from step ${event.resumedAtStep}, where it was` : what);
       }
       case 'download':

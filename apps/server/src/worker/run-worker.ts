@@ -33,12 +33,16 @@ export interface WorkerOptions {
 export async function runWorker(options: WorkerOptions, control: RunControl, emit: Emit): Promise<number> {
   const { campaign, source, backend, contributions } = options;
   const { campaignId, invite } = campaign;
-  const request = { campaignId, invite, source, backend, followsMerge: false };
   const host = hostOf(options, emit);
-  for (let made = 0; made < contributions; made++) {
+  let made = 0;
+  while (made < contributions) {
+    const request = {
+      ...{ campaignId, invite, source, backend, followsMerge: false },
+      contributions: contributions - made,
+    };
     const waiting = new WaitingRun(campaign, control);
     try {
-      await runSession(host, request, control, (event) => {
+      made += await runSession(host, request, control, (event) => {
         if (event.type === 'phase' && event.phase === 'waiting') void waiting.lookAround();
         emit(event);
       });
@@ -48,7 +52,7 @@ export async function runWorker(options: WorkerOptions, control: RunControl, emi
       throw error;
     }
   }
-  return contributions;
+  return made;
 }
 
 function hostOf({ campaign, folder, gpu }: WorkerOptions, emit: Emit): VolunteerHost {
@@ -95,8 +99,10 @@ class WaitingRun {
     const { origin, campaignId } = this.#campaign;
     try {
       const response = await download(`${origin}/v1/campaigns/${campaignId}/state`);
-      const { shards, status } = campaignStateSchema.parse(await response.json());
-      this.isOver = shards.contributed >= shards.total || status === 'closing' || status === 'closed';
+      const { shards, status, round } = campaignStateSchema.parse(await response.json());
+      // In many rounds every shard is free again in the next one.
+      const isDone = round === undefined && shards.contributed >= shards.total;
+      this.isOver = isDone || status === 'closing' || status === 'closed';
     } catch (error) {
       if (error instanceof ServerAway) return;
       this.failure = error instanceof Error ? error : new Error(String(error));

@@ -54,7 +54,7 @@ function Dashboard({ state, connected }: { state: CampaignState; connected: bool
 }
 
 function DashboardHeading({ state }: { state: CampaignState }) {
-  const { shards, online, status, name, campaignId, totals } = state;
+  const { shards, online, status, name, campaignId, totals, round } = state;
   const open = status === 'open';
   return (
     <header className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
@@ -74,6 +74,7 @@ function DashboardHeading({ state }: { state: CampaignState }) {
             <li data-testid="quarantined">{t('live.quarantined', { count: formatCount(totals.quarantined) })}</li>
           ) : null}
           {totals.withdrawn > 0 ? <li>{t('live.withdrawn', { count: formatCount(totals.withdrawn) })}</li> : null}
+          {round ? <li data-testid="round">{t('live.round', round)}</li> : null}
           <li>{t('live.shards', { done: shards.contributed, total: shards.total, leased: shards.leased })}</li>
         </ul>
       </div>

@@ -39,6 +39,8 @@ export const en = {
   'campaign.model': '{name} · {parameters} parameters',
   'campaign.dashboard': 'Live dashboard',
 
+  'notice.rounds':
+    'This campaign has {count} rounds. After each, the page waits until others have contributed too and goes on by itself; keep it open until the last.',
   'notice.draft': 'This campaign has not begun. You may press the button already; training starts when it does.',
   'notice.paused':
     'This campaign is paused. Who is training may finish; you may press the button already, and it starts when the campaign goes on.',
@@ -55,6 +57,8 @@ export const en = {
   'cost.upload': 'Upload',
   'cost.upload.once': '{size} once',
   'cost.upload.note': 'one adapter delta, at the end',
+  'cost.upload.rounds': '{size}, {count} times',
+  'cost.upload.roundsNote': 'one adapter delta a round; from the second on {values} come down first',
   'cost.time': 'Time',
   'cost.time.about': 'about {duration}',
   'cost.time.aboutNote': 'at this power, as measured on this device before',
@@ -134,6 +138,7 @@ export const en = {
   'phase.training': 'Training',
   'phase.paused': 'Paused',
   'phase.uploading': 'Uploading the delta',
+  'phase.between-rounds': 'Waiting for the next round',
   'phase.merging': 'Contributed; the server is merging it',
   'phase.merged': 'Merged',
   'phase.stopped': 'Stopped',
@@ -152,6 +157,7 @@ export const en = {
   'reason.merging': 'contribution #{sequence} is safe; its held-out loss is being measured',
   'reason.hidden': 'goes on in the background, slower',
 
+  'run.round': 'Round {number} of {count}',
   'run.epoch': 'Epoch',
   'run.step': 'Step',
   'run.speed': 'Speed',
@@ -240,6 +246,7 @@ export const en = {
   'live.refused': '{count} refused',
   'live.quarantined': '{count} set aside',
   'live.withdrawn': '{count} withdrawn',
+  'live.round': 'round {number} of {count}: {contributed} of {needed} contributions',
   'live.shards': '{done} of {total} shards contributed, {leased} in training',
   'live.offline': 'Connection lost. What you see is the last state; it is asked for again by itself.',
   'live.join': 'Donate compute',

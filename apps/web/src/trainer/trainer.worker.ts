@@ -67,15 +67,15 @@ async function start(command: Extract<TrainerCommand, { type: 'start' }>): Promi
 }
 
 /** Runs `body` while no other tab of this browser trains for the campaign. */
-async function exclusively(campaignId: string, body: () => Promise<void>): Promise<void> {
+async function exclusively(campaignId: string, body: () => Promise<unknown>): Promise<void> {
   let began = false;
   try {
     await navigator.locks.request(
       `oneround:trainer:${campaignId}`,
       { signal: AbortSignal.timeout(LOCK_PATIENCE_MS) },
-      () => {
+      async () => {
         began = true;
-        return body();
+        await body();
       },
     );
   } catch (error) {

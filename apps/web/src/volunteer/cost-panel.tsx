@@ -19,8 +19,8 @@ interface CostPanelProps {
 
 export function CostPanel({ manifest, stored, backend }: CostPanelProps) {
   const duty = powerLevels[useTrainer((store) => store.power)];
-  const { training, data, model, upload, id } = manifest;
-  const steps = training.epochs * Math.ceil(data.meanShardExamples / training.batchSize);
+  const { training, data, model, upload, id, rounds, layout } = manifest;
+  const steps = (rounds?.count ?? 1) * training.epochs * Math.ceil(data.meanShardExamples / training.batchSize);
   const stepMs = backend && rememberedStepMs(id, backend.name);
   const cached = stored?.missing === 0;
   return (
@@ -39,8 +39,16 @@ export function CostPanel({ manifest, stored, backend }: CostPanelProps) {
         <Cost
           icon={<Upload className="size-4" aria-hidden="true" />}
           name={t('cost.upload')}
-          value={t('cost.upload.once', { size: formatBytes(upload.bytes) })}
-          note={t('cost.upload.note')}
+          value={
+            rounds
+              ? t('cost.upload.rounds', { size: formatBytes(upload.bytes), count: formatCount(rounds.count) })
+              : t('cost.upload.once', { size: formatBytes(upload.bytes) })
+          }
+          note={
+            rounds
+              ? t('cost.upload.roundsNote', { values: formatBytes(layout.size * Float32Array.BYTES_PER_ELEMENT) })
+              : t('cost.upload.note')
+          }
         />
         <Cost
           icon={<Clock className="size-4" aria-hidden="true" />}

@@ -8,7 +8,7 @@ export function RunControls({ run }: { run: RunState }) {
   // The contribution is on the server: there is nothing left to stop.
   if (run.phase === 'merging') return null;
   const confirmStop = () => {
-    if (!run.figures || confirm(t('run.stop.confirm'))) stopRun();
+    if (!run.figures || run.sequence !== null || confirm(t('run.stop.confirm'))) stopRun();
   };
   return (
     <div className="flex flex-wrap gap-2">

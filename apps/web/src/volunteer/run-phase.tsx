@@ -11,11 +11,18 @@ export function RunPhase({ run }: { run: RunState }) {
   const power = useTrainer((store) => store.power);
   const reason = phaseReason(run, power);
   const isBroken = run.phase === 'downloading' && run.download?.interrupted === true;
+  const round = run.lease?.round;
   const step = currentStep(run);
   const share = step === 4 ? 1 : stepShare(run, step);
   return (
     <div className="flex min-w-0 flex-1 basis-64 flex-col gap-2">
       <p>
+        {round ? (
+          <span className="numbers text-sm text-muted" data-testid="round">
+            {t('run.round', round)}
+            {' · '}
+          </span>
+        ) : null}
         <output className="font-semibold" data-testid="phase" data-phase={run.phase}>
           {t(`phase.${run.phase}`)}
         </output>
@@ -55,10 +62,12 @@ function phaseReason(run: RunState, power: keyof typeof powerLevels): string | n
       return run.upload
         ? t('reason.uploading', { done: formatBytes(run.upload.done), total: formatBytes(run.upload.total) })
         : null;
+    case 'between-rounds':
+      return run.reason;
     case 'merging':
       return run.sequence === null ? null : t('reason.merging', { sequence: run.sequence });
     case 'stopped':
-      return t('reason.stopped');
+      return run.sequence === null ? t('reason.stopped') : null;
     default:
       return null;
   }

@@ -19,7 +19,7 @@ const figures: StepFigures = {
 const story: TrainerEvent[] = [
   { type: 'phase', phase: 'starting' },
   { type: 'backend', name: 'wasm', device: 'SIMD', fallbackReason: 'no GPU' },
-  { type: 'lease', shardIndex: 2, examples: 40, resumedAtStep: 0 },
+  { type: 'lease', shardIndex: 2, examples: 40, resumedAtStep: 0, round: null },
   { type: 'phase', phase: 'downloading' },
   {
     type: 'download',
@@ -57,15 +57,29 @@ describe('a run on the page', () => {
   });
 
   it('shows the step it was at right after a reload', () => {
-    const resumed = reduceRun(idleRun, { type: 'lease', shardIndex: 0, examples: 4, resumedAtStep: 23 });
+    const resumed = reduceRun(idleRun, { type: 'lease', shardIndex: 0, examples: 4, resumedAtStep: 23, round: null });
     expect(stepsDone(resumed)).toBe(23);
     expect(statusOf(resumed).step).toBe(23);
   });
 
   it('starts a new curve when the shard changes', () => {
-    const moved = reduceRun(after(7), { type: 'lease', shardIndex: 3, examples: 4, resumedAtStep: 0 });
+    const moved = reduceRun(after(7), { type: 'lease', shardIndex: 3, examples: 4, resumedAtStep: 0, round: null });
     expect(moved.points.steps).toEqual([]);
     expect(stepsDone(moved)).toBe(0);
+  });
+
+  it('begins anew with each round', () => {
+    const between = [
+      { type: 'lease', shardIndex: 2, examples: 40, resumedAtStep: 0, round: { number: 1, count: 3 } } as const,
+      ...story.slice(3, 10),
+      { type: 'phase', phase: 'between-rounds' } as const,
+    ].reduce(reduceRun, idleRun);
+    expect(between).toMatchObject({ phase: 'between-rounds', sequence: 8 });
+    expect([isRunning(between), currentStep(between)]).toEqual([true, 3]);
+    const second = { type: 'lease', shardIndex: 1, examples: 40, resumedAtStep: 0, round: { number: 2, count: 3 } };
+    const next = reduceRun(between, second as TrainerEvent);
+    expect(next).toMatchObject({ sequence: null, upload: null, lease: { round: { number: 2 } } });
+    expect(currentStep(next)).toBe(0);
   });
 
   it('tells tools what they need, as plain JSON', () => {

@@ -9,7 +9,7 @@ export interface RunState {
   /** What the trainer said about the phase. */
   reason: string | null;
   backend: { name: BackendName; device: string; fallbackReason?: string } | null;
-  lease: { shardIndex: number | null; examples: number | null; resumedAtStep: number } | null;
+  lease: Omit<Extract<TrainerEvent, { type: 'lease' }>, 'type'> | null;
   download: MeasuredDownload | null;
   /** Examples that are tokens by now. */
   tokenised: { done: number; total: number } | null;
@@ -77,6 +77,8 @@ export function reduceRun(state: RunState, event: TrainerEvent): RunState {
         dropped: 0,
         shortened: 0,
         upload: null,
+        sequence: null,
+        outcome: null,
       };
       return { ...state, lease, ...fresh };
     }

@@ -54,6 +54,11 @@ function Volunteer({ manifest }: { manifest: Manifest }) {
     <div className="mx-auto flex max-w-4xl flex-col gap-6">
       <CampaignHeading manifest={manifest} />
       {run.phase === 'merged' ? null : <StatusNotice status={status} />}
+      {run.phase === 'idle' && manifest.rounds ? (
+        <p className="max-w-prose text-sm" data-testid="rounds">
+          {t('notice.rounds', { count: manifest.rounds.count })}
+        </p>
+      ) : null}
       {run.phase === 'idle' ? (
         <StartView
           key={manifest.id}

@@ -21,6 +21,8 @@ export interface RunCheckpoint {
   /** `startHash` of the campaign: another start makes it worthless. */
   startHash: string;
   leaseId: string;
+  /** The version that it is trained from, in a campaign of many rounds: in another round it is worthless. */
+  baseVersion?: number;
   /** SHA-256 of the leased shard; null for a file of the volunteer's own. */
   shardSha256: string | null;
   source: DataSource;

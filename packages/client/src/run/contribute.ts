@@ -2,6 +2,7 @@
 import {
   encodeClipped,
   parseRecords,
+  roundTraining,
   sha256Hex,
   signContribution,
   type DataRecord,
@@ -52,9 +53,10 @@ export interface ContributionParts {
 export async function contribute(parts: ContributionParts, emit: Emit): Promise<string> {
   const { host, manifest, held, source, stored, control, socket } = parts;
   const { checkpoints } = host;
-  const { shard } = held.current;
+  const { shard, base } = held.current;
   const resumedAtStep = stored?.trained ? stored.steps : (stored?.trainer?.step ?? 0);
-  emit({ type: 'lease', shardIndex: shard?.index ?? null, examples: shard?.examples ?? null, resumedAtStep });
+  const round = base && manifest.rounds ? { number: base.version + 1, count: manifest.rounds.count } : null;
+  emit({ type: 'lease', shardIndex: shard?.index ?? null, examples: shard?.examples ?? null, resumedAtStep, round });
   const signal = AbortSignal.any([control.stopped, held.lost]);
   const progress = new ProgressReporter(async (figures) => {
     if (!socket.connected) return null;
@@ -69,6 +71,7 @@ export async function contribute(parts: ContributionParts, emit: Emit): Promise<
     campaignId: manifest.id,
     startHash: await startHash(manifest),
     leaseId: held.current.leaseId,
+    ...(base && { baseVersion: base.version }),
     shardSha256: shard?.sha256 ?? null,
     source,
     contributionId: crypto.randomUUID(),
@@ -118,7 +121,7 @@ async function train(
     },
   );
   if (dropped + shortened > 0) emit({ type: 'dropped', records: dropped, shortened });
-  const trainer = await openTrainer(parts, run, weights, { config, examples, start: start?.values, a: start?.a });
+  const trainer = await openTrainer(parts, run, weights, { config, examples, ...start });
   run.steps = trainer.totalSteps;
   const feed = new StepFeed(run.points, emit);
   let last: StepReport | null = null;
@@ -168,8 +171,9 @@ async function download(
   emit({ type: 'phase', phase: 'downloading' });
   const fetchFile = httpFetchFile(host.origin, signal);
   const loadingRecords = recordsOf(held.current.shard, source, fetchFile, (bytes) => (run.bytesDown += bytes));
-  // Whichever of the two fails first ends the run; the other's failure must not go unhandled.
-  loadingRecords.catch(() => undefined);
+  const loadingBase = baseValues(held.current.base, fetchFile, (bytes) => (run.bytesDown += bytes));
+  // Whichever of them fails first ends the run; another's failure must not go unhandled.
+  for (const loading of [loadingRecords, loadingBase]) loading.catch(() => undefined);
   const files = new VerifiedFiles({ store: await host.openFileStore(), fetchFile, signal });
   const meter = new DownloadMeter((state) => {
     emit({ type: 'download', ...state, fetched: run.bytesDown });
@@ -180,13 +184,27 @@ async function download(
     meter.report(now);
   });
   const records = await loadingRecords;
+  const base = await loadingBase;
   // Once more, with the bytes of the data.
   meter.report(state);
   emit({ type: 'phase', phase: 'preparing' });
   const read = (file: FileRef) => files.read(file);
   const { config, tokenizer, readWeights, weightBytes } = await runtime.openModel(manifest, read);
   const weights = await runtime.openWeights(config, readWeights, weightBytes);
-  return { config, tokenizer, weights, start: await runtime.loadStart(manifest, config, read), records };
+  const published = await runtime.loadStart(manifest, config, read);
+  return { config, tokenizer, weights, start: { start: base ?? published?.values, a: published?.a }, records };
+}
+
+/** What a round is trained from, where that is not the campaign's start. */
+async function baseValues(
+  base: HeldLease['current']['base'],
+  fetchFile: FetchFile,
+  onFetched: (bytes: number) => void,
+): Promise<Float32Array | null> {
+  if (!base?.values) return null;
+  const bytes = await fetchVerified(base.values, fetchFile);
+  onFetched(bytes.byteLength);
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
 }
 
 async function recordsOf(
@@ -209,7 +227,8 @@ async function openTrainer(
   weights: WeightSource,
   parts: Pick<LoraTrainerOptions, 'config' | 'examples' | 'start' | 'a'>,
 ): Promise<LoraTrainer> {
-  const options = { ...parts, spec: manifest.adapter, layout: manifest.layout, settings: manifest.training };
+  const settings = roundTraining(manifest.training, run.baseVersion ?? 0);
+  const options = { ...parts, spec: manifest.adapter, layout: manifest.layout, settings };
   const openEngine = device.engineOf(weights);
   const resume: TrainerCheckpoint | null = run.trainer;
   if (resume) {
@@ -262,6 +281,7 @@ async function upload(
       sha256: facts.sha256,
       layoutHash: manifest.layout.hash,
       labelTokens: facts.labelTokens,
+      baseVersion: run.baseVersion,
     };
     return {
       ...facts,

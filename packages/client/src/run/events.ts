@@ -11,6 +11,7 @@ export type RunPhase =
   | 'training'
   | 'paused'
   | 'uploading'
+  | 'between-rounds' // durable on the server, which waits for others before the next round
   | 'merging' // durable on the server, not yet in a version that was scored
   | 'merged'
   | 'stopped';
@@ -32,7 +33,14 @@ export interface StepFigures {
 export type RunEvent =
   | { type: 'phase'; phase: RunPhase; reason?: string }
   | { type: 'backend'; name: TrainingDevice['name']; device: string; fallbackReason?: string }
-  | { type: 'lease'; shardIndex: number | null; examples: number | null; resumedAtStep: number }
+  | {
+      type: 'lease';
+      shardIndex: number | null;
+      examples: number | null;
+      resumedAtStep: number;
+      /** From 1, of so many; null in a campaign of one round. */
+      round: { number: number; count: number } | null;
+    }
   | ({ type: 'download' } & MeasuredDownload)
   /** Examples that are tokens by now. */
   | { type: 'tokenised'; done: number; total: number }

@@ -73,6 +73,26 @@ describe('a held lease', () => {
     mine.release();
   });
 
+  it('is lost at once when its round is over', async () => {
+    const socket = new FakeSocket();
+    socket.refuseHeartbeat = new Refusal('stale_round', 'over');
+    const mine = held(socket, 5);
+    await expect.poll(() => mine.lost.aborted).toBe(true);
+    expect(mine.lost.reason).toMatchObject({ code: 'stale_round' });
+    expect(socket.joins).toHaveLength(0);
+    mine.release();
+  });
+
+  it('is lost when the same shard comes back for another round', async () => {
+    const socket = new FakeSocket();
+    socket.answer = () => ({ ...lease(1), base: { version: 1, values: null } });
+    const mine = held(socket);
+    socket.reconnect();
+    await expect.poll(() => mine.lost.aborted).toBe(true);
+    expect(mine.lost.reason).toBeInstanceOf(LeaseMoved);
+    mine.release();
+  });
+
   it('is asked for again when a heartbeat finds it expired', async () => {
     const socket = new FakeSocket();
     socket.refuseHeartbeat = new Refusal('lease_expired', 'gone');

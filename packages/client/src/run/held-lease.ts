@@ -5,12 +5,12 @@
 import { PROTOCOL_VERSION, Refusal, type JoinRequest, type Lease, type RefusalCode } from '@oneround/fl-core';
 import { NoAnswer, type CampaignSocket } from '../connection/index.ts';
 
-/** The shard went to somebody else while this run was away; `lease` is what the server gave instead. */
+/** The shard went to somebody else, or its round ended, while this run was away; `lease` is what the server gave instead. */
 export class LeaseMoved extends Error {
   readonly lease: Lease;
 
   constructor(lease: Lease) {
-    super('The shard was given to somebody else meanwhile; training starts on another one.');
+    super('What was trained is of no use any more: the shard, or the round, went on without it. Training starts anew.');
     this.name = 'LeaseMoved';
     this.lease = lease;
   }
@@ -22,12 +22,16 @@ const waitAfter: ReadonlySet<RefusalCode> = new Set(['no_shard_free', 'campaign_
 const WAIT_MS = 5_000;
 const RETRY_JOIN_MS = 500;
 
-/** Joins, waiting for a connection, for the campaign to be open and for a free shard as long as `signal` allows. */
+/**
+ * Joins, waiting for a connection, for the campaign to be open and for a free shard as long as `signal` allows.
+ * @param rest waits before the server is asked again whether there is one now: a `pause`, or for something else
+ */
 export async function joinCampaign(
   socket: CampaignSocket,
   request: Omit<JoinRequest, 'protocol'>,
   signal: AbortSignal,
   onWaiting: (reason: string) => void,
+  rest: (pause: () => Promise<void>) => Promise<void> = (pause) => pause(),
 ): Promise<Lease> {
   for (;;) {
     await socket.whenConnected(signal);
@@ -36,7 +40,7 @@ export async function joinCampaign(
     } catch (error) {
       if (error instanceof Refusal && waitAfter.has(error.code)) {
         onWaiting(error.message);
-        await sleep(WAIT_MS, signal);
+        await rest(() => sleep(WAIT_MS, signal));
       } else if (error instanceof NoAnswer) await sleep(RETRY_JOIN_MS, signal);
       else throw error;
     }
@@ -91,9 +95,11 @@ export class HeldLease {
     } while (!this.#socket.connected);
   }
 
-  /** Looks at a failed request: a lease that the server does not know here is asked for again. */
+  /** Looks at a failed request: a lease that the server does not know here is asked for again; one of an old round is lost. */
   noteFailure(error: unknown): void {
-    if (error instanceof Refusal && joinAgainAfter.has(error.code)) void this.#joinAgain();
+    if (!(error instanceof Refusal)) return;
+    if (error.code === 'stale_round') this.#lost.abort(error);
+    if (joinAgainAfter.has(error.code)) void this.#joinAgain();
   }
 
   /** Gives the shard back. */
@@ -126,7 +132,9 @@ export class HeldLease {
     const request = { ...this.#request, resumeLeaseId: this.#lease.leaseId };
     try {
       const lease = await joinCampaign(this.#socket, request, this.#signal, () => undefined);
-      if (lease.shard?.sha256 === this.#lease.shard?.sha256) this.#lease = lease;
+      const isSame =
+        lease.shard?.sha256 === this.#lease.shard?.sha256 && lease.base?.version === this.#lease.base?.version;
+      if (isSame) this.#lease = lease;
       else this.#lost.abort(new LeaseMoved(lease));
     } catch (error) {
       if (!this.#signal.aborted) this.#lost.abort(error);

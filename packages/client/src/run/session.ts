@@ -1,15 +1,18 @@
 /**
- * One run, from the press of the button to the merged contribution: join, download, train, upload, outcome.
+ * One run, from the press of the button to the merged contribution: join, download, train, upload, outcome. In a campaign
+ * of many rounds it goes on with the next, until the last one is over.
  * Everything it learns it emits; everything it must not lose it keeps in the checkpoint store.
  */
-import type { JoinRequest, Manifest } from '@oneround/fl-core';
+import { type JoinRequest, type Lease, type Manifest, Refusal } from '@oneround/fl-core';
 import type { TrainingDevice } from '@oneround/lora/training';
-import { type CampaignSocket, followMerge, openCampaignSocket } from '../connection/index.ts';
+import { openCampaignSocket } from '../connection/index.ts';
 import type { CheckpointStore, DataSource, RunCheckpoint } from './checkpoint.ts';
 import { contribute } from './contribute.ts';
 import type { Emit } from './events.ts';
 import { HeldLease, joinCampaign, LeaseMoved } from './held-lease.ts';
 import type { VolunteerHost } from './host.ts';
+import { FurtherRounds } from './further-rounds.ts';
+import { outcomeOf } from './outcome.ts';
 import type { RunControl } from './run-control.ts';
 import { startHash } from './start-hash.ts';
 import { type BackendPreference, TrainingDevices } from './training-devices.ts';
@@ -24,10 +27,13 @@ export interface SessionRequest {
   invite?: string | undefined;
   /** Whether to stay until the version that first holds the contribution is scored. */
   followsMerge: boolean;
+  /** How many to make at most, in a campaign of many rounds; one for each round unless told. In one round it is one. */
+  contributions?: number;
 }
 
 /**
  * Runs until the contribution is durable - and, when asked, merged and scored - or the volunteer stops.
+ * @returns how many contributions were made
  * @throws whatever ends the run early, in words for the volunteer where it is foreseen
  */
 export async function runSession(
@@ -35,7 +41,7 @@ export async function runSession(
   request: SessionRequest,
   control: RunControl,
   emit: Emit,
-): Promise<void> {
+): Promise<number> {
   emit({ type: 'phase', phase: 'starting' });
   const loadingRuntime = import('./training-runtime.ts');
   const [manifest, identity, runtime] = await Promise.all([
@@ -56,15 +62,18 @@ export async function runSession(
     source: source.kind,
     ...(request.invite !== undefined && { invite: request.invite }),
   };
-  try {
-    let lease = await joinCampaign(
-      socket,
-      { ...joining, ...(stored && { resumeLeaseId: stored.leaseId }) },
-      control.stopped,
-      (reason) => emit({ type: 'phase', phase: 'waiting', reason }),
+  const most = manifest.rounds ? Math.min(request.contributions ?? Infinity, manifest.rounds.count) : 1;
+  const join = (resume: Pick<JoinRequest, 'resumeLeaseId'> = {}) =>
+    joinCampaign(socket, { ...joining, ...resume }, control.stopped, (reason) =>
+      emit({ type: 'phase', phase: 'waiting', reason }),
     );
-    for (;;) {
-      if (stored && stored.shardSha256 !== (lease.shard?.sha256 ?? null)) {
+  const rounds = new FurtherRounds(socket, joining, control.stopped, emit);
+  let made = 0;
+  let last: string | null = null;
+  try {
+    let lease: Lease | null = await join(stored ? { resumeLeaseId: stored.leaseId } : {});
+    while (lease) {
+      if (stored && !isOfLease(stored, lease)) {
         await host.checkpoints.delete(manifest.id);
         stored = null;
       }
@@ -73,12 +82,15 @@ export async function runSession(
         signal: control.stopped,
       });
       try {
-        const contributionId = await contribute(
+        last = await contribute(
           { host, manifest, identity, runtime, device, socket, held, source, stored, control },
           emit,
         );
-        if (request.followsMerge) await outcomeOf(socket, manifest.id, contributionId, control.stopped, emit);
-        return;
+        made++;
+        stored = null;
+        held.release();
+        if (made === most) break;
+        lease = await rounds.after(last);
       } catch (error) {
         if (control.stopped.aborted) {
           await giveBack(held, host.checkpoints, manifest.id);
@@ -86,6 +98,10 @@ export async function runSession(
         }
         if (error instanceof LeaseMoved) {
           lease = error.lease;
+        } else if (error instanceof Refusal && error.code === 'stale_round') {
+          await host.checkpoints.delete(manifest.id);
+          stored = null;
+          lease = made > 0 ? await rounds.join() : await join();
         } else {
           device = await devices.openAfter(error);
           joining.device = describe(device);
@@ -96,6 +112,14 @@ export async function runSession(
         held.release();
       }
     }
+    if (last !== null && request.followsMerge) {
+      await outcomeOf(
+        socket,
+        { campaignId: manifest.id, contributionId: last },
+        { isOver: rounds.areOver, stopped: control.stopped, emit },
+      );
+    }
+    return made;
   } finally {
     stopConnection();
     socket.close();
@@ -116,38 +140,12 @@ async function usableCheckpoint(checkpoints: CheckpointStore, manifest: Manifest
   return stored;
 }
 
+/** Whether a stored run goes on under this lease. */
+function isOfLease(stored: RunCheckpoint, { shard, base }: Lease): boolean {
+  return stored.shardSha256 === (shard?.sha256 ?? null) && stored.baseVersion === base?.version;
+}
+
 /** The volunteer stopped: somebody else may have the shard at once. */
 async function giveBack(held: HeldLease, checkpoints: CheckpointStore, campaignId: string): Promise<void> {
   await Promise.all([held.leave(), checkpoints.delete(campaignId)]);
-}
-
-/** Follows the campaign until the version that first holds the contribution is scored. */
-function outcomeOf(
-  socket: CampaignSocket,
-  campaignId: string,
-  contributionId: string,
-  stopped: AbortSignal,
-  emit: Emit,
-): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stopFollowing();
-      stopped.removeEventListener('abort', done);
-      resolve();
-    };
-    const stopFollowing = followMerge(
-      socket,
-      { campaignId, contributionId },
-      {
-        onOutcome({ version, before, after }) {
-          if (version === null) return;
-          emit({ type: 'scored', version, before, after });
-          if (after !== null && before !== null) done();
-        },
-        // A connection lost here comes back, and the outcome is asked for again; the contribution is safe already.
-        onError: (error) => console.warn('following the contribution failed', error),
-      },
-    );
-    stopped.addEventListener('abort', done);
-  });
 }

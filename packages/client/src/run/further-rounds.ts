@@ -1,0 +1,53 @@
+/** In a campaign of many rounds: the way from a contribution to the lease of the next round. */
+import { type JoinRequest, type Lease, Refusal, type RefusalCode } from '@oneround/fl-core';
+import type { CampaignSocket } from '../connection/index.ts';
+import type { Emit } from './events.ts';
+import { joinCampaign } from './held-lease.ts';
+import { untilMerged } from './outcome.ts';
+
+/** How long to wait for news of a round before the server is asked: its organiser may have closed the campaign. */
+const NEWS_MS = 30_000;
+/** There is no further round, or none for this volunteer. */
+const endAfter: ReadonlySet<RefusalCode> = new Set(['campaign_closed', 'quota_reached']);
+
+export class FurtherRounds {
+  readonly #socket: CampaignSocket;
+  readonly #request: Omit<JoinRequest, 'protocol'>;
+  readonly #stopped: AbortSignal;
+  readonly #emit: Emit;
+  #areOver = false;
+
+  constructor(socket: CampaignSocket, request: Omit<JoinRequest, 'protocol'>, stopped: AbortSignal, emit: Emit) {
+    this.#socket = socket;
+    this.#request = request;
+    this.#stopped = stopped;
+    this.#emit = emit;
+  }
+
+  /** True once the server has said that the campaign takes no more. */
+  get areOver(): boolean {
+    return this.#areOver;
+  }
+
+  /** The lease of the round after that of this contribution, which is over when a version holds it; null at the end. */
+  after(contributionId: string): Promise<Lease | null> {
+    const ids = { campaignId: this.#request.campaignId, contributionId };
+    let isMerged = false;
+    return this.join(async (pause) => {
+      if (isMerged) return pause();
+      isMerged = await untilMerged(this.#socket, ids, this.#stopped, NEWS_MS);
+    });
+  }
+
+  /** The lease of any round; null at the end. @param rest as `joinCampaign`'s */
+  async join(rest?: (pause: () => Promise<void>) => Promise<void>): Promise<Lease | null> {
+    try {
+      const onWaiting = (reason: string) => this.#emit({ type: 'phase', phase: 'between-rounds', reason });
+      return await joinCampaign(this.#socket, this.#request, this.#stopped, onWaiting, rest);
+    } catch (error) {
+      if (!(error instanceof Refusal) || !endAfter.has(error.code)) throw error;
+      this.#areOver = error.code === 'campaign_closed';
+      return null;
+    }
+  }
+}
