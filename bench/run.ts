@@ -17,6 +17,7 @@ import { benchModelDownload } from './model-download.ts';
 import { benchStep } from './step/index.ts';
 import { benchText } from './text.ts';
 import { benchPacking } from './packing.ts';
+import { benchRounds } from './rounds/index.ts';
 import { benchTraffic } from './traffic.ts';
 import { benchTrainingStep } from './training-step.ts';
 
@@ -34,6 +35,7 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   chaos: benchChaos,
   'chaos-servers': benchChaosServers,
   attacks: benchAttacks,
+  rounds: benchRounds,
   fuzz: benchFuzz,
   merges: benchMerges,
   load: benchLoad,

@@ -10,6 +10,7 @@ import {
   parseRecords,
   type PartitionStrategy,
   partitionRecords,
+  type TrainingSettings,
 } from '@oneround/fl-core';
 import { loraLayout } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
@@ -20,8 +21,8 @@ import { LoraTrainer } from '@oneround/lora/training';
 import { loadNodeKernels } from '@oneround/lora/wasm/node';
 import type { Volunteer } from './attackers.ts';
 
-const campaignFolder = new URL('../../campaigns/default/', import.meta.url);
-const campaign = campaignConfigSchema.parse(json('campaign.json'));
+export const campaignFolder = new URL('../../campaigns/default/', import.meta.url);
+export const campaign = campaignConfigSchema.parse(json('campaign.json'));
 const tokenizer = loadTokenizer(
   json(`${campaign.model}/tokenizer.json`),
   json(`${campaign.model}/tokenizer_config.json`),
@@ -41,7 +42,7 @@ export function heldOutExamples(): EncodedExample[] {
 export async function trainHonest(strategy: PartitionStrategy): Promise<Volunteer[]> {
   const openEngine = await engine();
   const trained: Volunteer[] = [];
-  for (const shard of shards(strategy)) trained.push(await train(shard, openEngine));
+  for (const shard of shards(strategy)) trained.push(await volunteer(shard, openEngine));
   return trained;
 }
 
@@ -55,10 +56,11 @@ export async function trainOnWrongAnswers(strategy: PartitionStrategy): Promise<
     );
     return { ...record, answer: others[0]! };
   });
-  return train(wrong, await engine());
+  return volunteer(wrong, await engine());
 }
 
-async function engine(): Promise<OpenEngine> {
+/** The WASM engine on the campaign's model. */
+export async function engine(): Promise<OpenEngine> {
   return wasmEngine(await loadNodeKernels(), weightsInMemory(config, tensors));
 }
 
@@ -68,17 +70,28 @@ function shards(strategy: PartitionStrategy): DataRecord[][] {
   return partitionRecords(records, { shards: count, strategy, seed }).map((shard) => shard.map((i) => records[i]!));
 }
 
-async function train(records: readonly DataRecord[], openEngine: OpenEngine): Promise<Volunteer> {
+async function volunteer(records: readonly DataRecord[], openEngine: OpenEngine): Promise<Volunteer> {
   const examples = encode(records);
-  const trainer = await LoraTrainer.open({ config, spec, layout, examples, settings: campaign.training }, openEngine);
-  while (trainer.step < trainer.totalSteps) await trainer.nextStep();
-  const delta = await trainer.delta();
-  trainer.dispose();
+  const delta = await train(examples, openEngine, { settings: campaign.training });
   const labelTokens = examples.reduce((sum, { labels }) => sum + labels.filter((label) => label >= 0).length, 0);
   return { delta, labelTokens };
 }
 
-function encode(records: readonly DataRecord[]): EncodedExample[] {
+/** Trains to the end. @returns the delta from `start`, which is zeros unless told */
+export async function train(
+  examples: readonly EncodedExample[],
+  openEngine: OpenEngine,
+  options: { settings: TrainingSettings; start?: Float32Array | undefined },
+): Promise<Float32Array> {
+  const trainer = await LoraTrainer.open({ config, spec, layout, examples, ...options }, openEngine);
+  while (trainer.step < trainer.totalSteps) await trainer.nextStep();
+  const delta = await trainer.delta();
+  trainer.dispose();
+  return delta;
+}
+
+/** The examples of some records, as the campaign's clients train on them. */
+export function encode(records: readonly DataRecord[]): EncodedExample[] {
   return encodeExamples(tokenizer, records, campaign.data.template, campaign.training.maxTokens).examples;
 }
 
