@@ -138,7 +138,12 @@ async function fill(db: LedgerDatabase, ids: readonly string[]): Promise<void> {
     const client = { leaseId: randomUUID(), joinedAt: NOW + number, contributionId, refusal };
     return {
       ...{ lease_id: client.leaseId, campaign_id: 'test', public_key: HASH, source: 'shard' as const },
-      ...{ shard_index: number <= 3 ? number - 1 : null, expires_at: number === 3 ? NOW + 1 : NOW, ended: null },
+      ...{
+        shard_index: number <= 3 ? number - 1 : null,
+        expires_at: number === 3 ? NOW + 1 : NOW,
+        base_version: 0,
+        ended: null,
+      },
       ...{ client: JSON.stringify(client), joined_at: client.joinedAt },
       phase: number <= 7 ? ('training' as const) : ('contributed' as const),
       refused: refusal ? (1 as const) : (0 as const),
