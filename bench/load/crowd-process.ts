@@ -10,15 +10,20 @@ const HEARTBEAT_MS = 20_000;
 
 interface Volunteer {
   client: RawClient;
-  leaseId: string;
+  /** Null for one that has only connected. */
+  leaseId: string | null;
 }
 
 let crowd: Volunteer[] = [];
 
 const commands: CrowdCommands = {
-  async join(url, count) {
-    const began = performance.now();
-    await forEachOf(Array.from({ length: count }), async () => {
+  connect: (url, count) =>
+    secondsFor(count, async () => {
+      crowd.push({ client: await RawClient.open(url), leaseId: null });
+    }),
+
+  join: (url, count) =>
+    secondsFor(count, async () => {
       const client = await RawClient.open(url);
       const { leaseId } = await value<Lease>(client, 'join', {
         protocol: PROTOCOL_VERSION,
@@ -27,12 +32,9 @@ const commands: CrowdCommands = {
         device: { backend: 'wasm', description: 'a volunteer of the load bench' },
         source: 'own',
       });
-      const volunteer = { client, leaseId };
-      crowd.push(volunteer);
-      void keepAlive(volunteer);
-    });
-    return (performance.now() - began) / 1000;
-  },
+      crowd.push({ client, leaseId });
+      void keepAlive(client, leaseId);
+    }),
 
   async train(ms) {
     const until = performance.now() + ms;
@@ -78,13 +80,19 @@ async function value<Value>(client: RawClient, name: RequestName, body: object):
   throw new Error(answer ? `${name}: ${answer.error.message}` : `${name}: the server closed the connection`);
 }
 
-async function keepAlive({ client, leaseId }: Volunteer): Promise<void> {
+async function keepAlive(client: RawClient, leaseId: string): Promise<void> {
   // Not all in one moment.
   await sleep(Math.random() * HEARTBEAT_MS);
   while (client.isOpen) {
     await client.request('heartbeat', { leaseId });
     await sleep(HEARTBEAT_MS);
   }
+}
+
+async function secondsFor(count: number, comeOne: () => Promise<void>): Promise<number> {
+  const began = performance.now();
+  await forEachOf(Array.from({ length: count }), comeOne);
+  return (performance.now() - began) / 1000;
 }
 
 async function forEachOf<Item>(items: readonly Item[], work: (item: Item) => Promise<unknown>): Promise<void> {

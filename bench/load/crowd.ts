@@ -6,6 +6,8 @@ const run = fileURLToPath(new URL('../../scripts/run.mjs', import.meta.url));
 const program = fileURLToPath(new URL('./crowd-process.ts', import.meta.url));
 
 export interface CrowdCommands {
+  /** So many more connect, and nothing else. @returns seconds */
+  connect(url: string, count: number): Promise<number>;
   /** So many more connect, join with data of their own, and send heartbeats from then on. @returns seconds */
   join(url: string, count: number): Promise<number>;
   /** All train for a while, and report their progress as often as the server wants. @returns how many reports they sent */

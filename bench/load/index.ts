@@ -31,7 +31,7 @@ interface Load {
   joins: number;
 }
 
-const full: Load = { volunteers: 5000, contributions: 64, fewContributions: 16, idleMs: 30_000, joins: 50 };
+const full: Load = { volunteers: 5000, contributions: 64, fewContributions: 16, idleMs: 30_000, joins: 30 };
 const quick: Load = { volunteers: 500, contributions: 16, fewContributions: 8, idleMs: 5000, joins: 10 };
 
 export async function benchLoad(flags: string[]): Promise<void> {
@@ -99,13 +99,18 @@ async function crowded(phases: Phases, server: ServerProcess, load: Load): Promi
 }
 
 async function onSlowDisk(phases: Phases, server: ServerProcess, load: Load): Promise<void> {
+  const { volunteers, fewContributions } = load;
+  await phases.measure('uploads, nobody else there', server, () => contribute(server, fewContributions));
   const crowd = new Crowd();
   try {
-    await phases.measure('uploads, nobody else there', server, () => contribute(server, load.fewContributions));
-    // Each join is a commit of its own: fewer come, at five a second.
-    const volunteers = Math.ceil(load.volunteers / 50);
-    await gather(phases, server, crowd, { ...load, volunteers });
-    await phases.measure(`uploads, ${volunteers} idle`, server, () => contribute(server, load.fewContributions));
+    // Each lease would be a commit of its own, so these have none.
+    await phases.measure(`${volunteers} connect`, server, async () => {
+      const seconds = await crowd.call('connect', server.url, volunteers);
+      return () => [`${(volunteers / seconds).toFixed(0)} connections/s`];
+    });
+    await phases.measure(`uploads, ${volunteers} connected`, server, () => contribute(server, fewContributions));
+    await crowd.call('watch');
+    await phases.measure(`uploads, ${volunteers} watch`, server, () => contribute(server, fewContributions));
   } finally {
     crowd.end();
   }

@@ -6,7 +6,8 @@ import { TestClient } from '../../apps/server/src/testing/test-client.ts';
 import { percentiles } from './contributions.ts';
 import type { Lines } from './phases.ts';
 
-const QUIET_MS = 300;
+/** Longer than any pause between two messages. */
+const QUIET_MS = 1000;
 
 /** Volunteers join one server, one after another; observers of both hear of each. */
 export async function joinAndListen(first: ServerProcess, second: ServerProcess, joins: number): Promise<Lines> {

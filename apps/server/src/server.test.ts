@@ -154,6 +154,37 @@ describe('a round', () => {
     expect(seen().log.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['merged', 'accepted', 'joined']));
   });
 
+  it('shows who comes late what everybody else sees', async () => {
+    await start();
+    const watcher = async () => {
+      const observer = await connect();
+      await observer.value('watch', { campaignId: 'test' });
+      const first = await state();
+      return () => observer.updates.reduce(applyCampaignUpdate, first);
+    };
+    const watchers = [await watcher()];
+    const come = async (seed: number) => {
+      const client = await connect();
+      const lease = await client.join();
+      watchers.push(await watcher());
+      await client.contribute(lease, seededDelta(client.manifest.layout.size, seed));
+      watchers.push(await watcher());
+    };
+    await Promise.all([come(1), come(2), come(3)]);
+    const rows = ({ clients, contributions, versions, log, totals }: CampaignState) => ({
+      ...{ clients, contributions, versions, log, totals },
+    });
+    await vi.waitFor(
+      async () => {
+        const now = rows(await state());
+        expect(now.versions.every(({ evaluation }) => evaluation)).toBe(true);
+        expect(now.contributions.filter(({ alone }) => alone)).toHaveLength(3);
+        for (const seen of watchers) expect(rows(seen())).toEqual(now);
+      },
+      { timeout: 40_000, interval: 200 },
+    );
+  });
+
   it('tells a volunteer of the version that holds its contribution, and nothing else', async () => {
     await start();
     const client = await connect();

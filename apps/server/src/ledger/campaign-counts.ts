@@ -1,10 +1,11 @@
 /** The counts that go with every update: worked out by the database, never by reading the rows that they count. */
-import { sql } from 'kysely';
+import { sql, type SelectQueryBuilder } from 'kysely';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { readLife } from './campaign-life.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { LedgerCounts } from './outcome.ts';
 import { readRound, type RoundStanding } from './rounds.ts';
+import type { LedgerTables } from './schema.ts';
 import { countedContributions, quarantined, standingContributions } from './standing-contributions.ts';
 
 /** @param now on the clock that leases end by. @throws Refusal `unknown_campaign` */
@@ -16,46 +17,41 @@ export async function countCampaign(
   const { id } = manifest;
   const { status, terms } = await readLife(db, id);
   const standing = await readRound(db, manifest);
-  const { uploads, bytes } = await db
-    .selectFrom('contributions')
-    .select((row) => [row.fn.countAll<number>().as('uploads'), row.fn.sum<number | null>('bytes').as('bytes')])
-    .where('campaign_id', '=', id)
-    .executeTakeFirstOrThrow();
-  const { withdrawn } = await db
-    .selectFrom('withdrawals')
-    .select((row) => row.fn.countAll<number>().as('withdrawn'))
-    .where('campaign_id', '=', id)
-    .executeTakeFirstOrThrow();
-  const { merged } = await countedContributions(db, id)
-    .clearSelect()
-    .select((row) => row.fn.countAll<number>().as('merged'))
-    .where('folded_version', 'is not', null)
-    .executeTakeFirstOrThrow();
-  const { aside } = await standingContributions(db, id)
-    .clearSelect()
-    .select((row) => row.fn.countAll<number>().as('aside'))
-    .where('contribution_id', 'in', quarantined(db))
-    .executeTakeFirstOrThrow();
-  const { versions } = await db
-    .selectFrom('versions')
-    .select((row) => row.fn.countAll<number>().as('versions'))
-    .where('campaign_id', '=', id)
-    .executeTakeFirstOrThrow();
+  const counted = countedContributions(db, id).where('folded_version', 'is not', null);
+  const aside = standingContributions(db, id).where('contribution_id', 'in', quarantined(db));
+  // On Postgres each waits for an answer: they wait together.
+  const [{ uploads, bytes }, merged, setAside, withdrawn, versions, held, clients] = await Promise.all([
+    countUploads(db, id),
+    countOf(counted.clearSelect()),
+    countOf(aside.clearSelect()),
+    countOf(db.selectFrom('withdrawals').where('campaign_id', '=', id)),
+    countOf(db.selectFrom('versions').where('campaign_id', '=', id)),
+    countShards(db, id, { standing, now, ...terms }),
+    countClients(db, id),
+  ]);
   return {
     status,
-    shards: { total: shards.length, ...(await countShards(db, id, { standing, now, ...terms })) },
+    shards: { total: shards.length, ...held },
     ...(standing.round && { round: standing.round }),
-    totals: {
-      ...(await countClients(db, id)),
-      contributions: uploads,
-      merged,
-      withdrawn,
-      quarantined: aside,
-      versions,
-    },
+    totals: { ...clients, contributions: uploads, merged, withdrawn, quarantined: setAside, versions },
     bytesUp: Number(bytes ?? 0),
     bytesUpAllWeights: uploads * weightsBytes,
   };
+}
+
+async function countOf<Table extends keyof LedgerTables>(
+  rows: SelectQueryBuilder<LedgerTables, Table, object>,
+): Promise<number> {
+  const { count } = await rows.select((row) => row.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
+  return count;
+}
+
+async function countUploads(db: LedgerDatabase, campaignId: string) {
+  return db
+    .selectFrom('contributions')
+    .select((row) => [row.fn.countAll<number>().as('uploads'), row.fn.sum<number | null>('bytes').as('bytes')])
+    .where('campaign_id', '=', campaignId)
+    .executeTakeFirstOrThrow();
 }
 
 /** Shards that somebody trains, and those with as many contributions as the campaign wants of each, in this round. */

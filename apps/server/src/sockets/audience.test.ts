@@ -38,7 +38,7 @@ async function fill(audience: Audience, count: number): Promise<void> {
   }
 }
 
-it('writes to a hundred at a time, in order, and lets others have their turn between', async () => {
+it('writes to a few at a time, in order, and lets others have their turn between', async () => {
   const audience = new Audience(io, 'test');
   await fill(audience, 250);
   let turns = 0;
@@ -51,7 +51,7 @@ it('writes to a hundred at a time, in order, and lets others have their turn bet
   await audience.send('news', { number: 1 });
   await audience.send('news', { number: 2 });
   isSending = false;
-  expect(turns).toBeGreaterThanOrEqual(6);
+  expect(turns).toBeGreaterThanOrEqual(20);
   await expect
     .poll(() => clients.map(({ heard }) => heard))
     .toEqual(clients.map(() => ['42["news",{"number":1}]', '42["news",{"number":2}]']));
@@ -60,13 +60,16 @@ it('writes to a hundred at a time, in order, and lets others have their turn bet
 it('fills the places of those who left, and is empty when all have', async () => {
   const audience = new Audience(io, 'test');
   expect(audience.isEmpty).toBe(true);
-  await fill(audience, 150);
-  for (const client of clients.slice(0, 60)) client.close();
-  await expect.poll(() => io.engine.clientsCount).toBe(90);
   await fill(audience, 60);
+  for (const client of clients.slice(0, 30)) client.close();
+  await expect.poll(() => io.engine.clientsCount).toBe(30);
+  await fill(audience, 30);
   expect(
-    [...io.of('/').adapter.rooms].filter(([name]) => name.startsWith('test/')).map(([, { size }]) => size),
-  ).toEqual([100, 50]);
+    [...io.of('/').adapter.rooms]
+      .filter(([name]) => name.startsWith('test/'))
+      .map(([, { size }]) => size)
+      .toSorted(),
+  ).toEqual([10, 25, 25]);
   for (const client of clients) client.close();
   await expect.poll(() => audience.isEmpty).toBe(true);
   // Nobody is left, and it is no error.

@@ -1,12 +1,13 @@
 /**
  * Sockets of this server that all hear the same. A message to thousands of them takes hundreds of milliseconds of the event
- * loop (35 us each, `npm run bench -- load`), so it is written to a hundred at a time and everything else has its turn
- * between: each hundred is a room of socket.io's, which encodes a message once for all in it.
+ * loop (`npm run bench -- load`), so it is written to a few at a time and everything else has its turn between: each few are
+ * a room of socket.io's, which encodes a message once for all in it.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server, Socket } from 'socket.io';
 
-const SLICE = 100;
+/** Some two milliseconds. */
+const SLICE = 25;
 
 export class Audience {
   readonly #io: Server;
