@@ -55,6 +55,18 @@ async function newestVersion(contributions: number) {
   );
 }
 
+/** Watches the campaign; what is returned gives the state as this observer has it now. */
+async function watcher(): Promise<() => CampaignState> {
+  const observer = await connect();
+  await observer.value('watch', { campaignId: 'test' });
+  const first = await state();
+  return () => observer.updates.reduce(applyCampaignUpdate, first);
+}
+
+function rows({ clients, contributions, versions, log, totals }: CampaignState) {
+  return { clients, contributions, versions, log, totals };
+}
+
 beforeEach(() => {
   campaign = makeTestCampaign();
 });
@@ -156,12 +168,6 @@ describe('a round', () => {
 
   it('shows who comes late what everybody else sees', async () => {
     await start();
-    const watcher = async () => {
-      const observer = await connect();
-      await observer.value('watch', { campaignId: 'test' });
-      const first = await state();
-      return () => observer.updates.reduce(applyCampaignUpdate, first);
-    };
     const watchers = [await watcher()];
     const come = async (seed: number) => {
       const client = await connect();
@@ -171,9 +177,6 @@ describe('a round', () => {
       watchers.push(await watcher());
     };
     await Promise.all([come(1), come(2), come(3)]);
-    const rows = ({ clients, contributions, versions, log, totals }: CampaignState) => ({
-      ...{ clients, contributions, versions, log, totals },
-    });
     await vi.waitFor(
       async () => {
         const now = rows(await state());

@@ -67,6 +67,8 @@ export function runDisplay(print: (line: string) => void): RunDisplay {
         return event.connected ? undefined : say('no connection to the server; trying again');
       case 'accepted':
         return say(`accepted as contribution #${event.sequence}`);
+      case 'set-aside':
+        return say('set aside by the screens; it is judged again when the campaign closes');
       case 'saved':
       case 'scored':
     }

@@ -215,6 +215,9 @@ export const en = {
   'result.better': 'The shared adapter got better by {change} nats per token on text that no volunteer has.',
   'result.worse':
     'The shared adapter moved by {change} on this one merge. Different shards pull in different directions; later merges even it out.',
+  'result.setAside': 'Kept as contribution #{sequence}, and set aside for now',
+  'result.setAside.meaning':
+    'It points elsewhere than what others sent, or made the held-out loss worse. Nothing of it is lost: it is judged again when the campaign closes.',
   'result.dashboard': 'See it on the dashboard',
   'result.try': 'Try what it learnt',
   'result.again': 'Train another shard',

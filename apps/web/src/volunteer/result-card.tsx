@@ -1,5 +1,5 @@
 /** What came of it. */
-import { CircleCheck } from 'lucide-react';
+import { CircleCheck, CirclePause } from 'lucide-react';
 import { Link } from 'react-router';
 import { formatChange, formatLoss } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
@@ -7,21 +7,23 @@ import type { RunState } from './run-state.ts';
 import { resetRun } from './trainer-store.ts';
 
 export function ResultCard({ run, campaignId }: { run: RunState; campaignId: string }) {
-  const { outcome, sequence } = run;
-  if (!outcome || sequence === null) return null;
-  const { before, after } = outcome;
-  const scored = before !== null && after !== null;
+  const { sequence, isSetAside } = run;
+  if (sequence === null) return null;
+  const said = isSetAside
+    ? { heading: t('result.setAside', { sequence }), meaning: t('result.setAside.meaning') }
+    : mergeSaid(run.outcome, sequence);
+  if (!said) return null;
+  const Icon = isSetAside ? CirclePause : CircleCheck;
   return (
-    <output className="card flex flex-col gap-3 border-success p-5" data-testid="result">
+    <output
+      className={`card flex flex-col gap-3 p-5 ${isSetAside ? 'border-warning' : 'border-success'}`}
+      data-testid="result"
+    >
       <p className="flex flex-wrap items-center gap-x-3 gap-y-1 text-lg font-semibold">
-        <CircleCheck className="size-6 text-success" aria-hidden="true" />
-        <span className="numbers">
-          {scored
-            ? t('result.mergedLoss', { sequence, before: formatLoss(before), after: formatLoss(after) })
-            : t('result.merged', { sequence })}
-        </span>
+        <Icon className={`size-6 ${isSetAside ? 'text-warning' : 'text-success'}`} aria-hidden="true" />
+        <span className="numbers">{said.heading}</span>
       </p>
-      <p className="max-w-prose text-sm text-muted">{scored ? meaning(after - before) : t('result.scoring')}</p>
+      <p className="max-w-prose text-sm text-muted">{said.meaning}</p>
       <div className="flex flex-wrap gap-3">
         <Link to={`/c/${campaignId}/live`} className="button">
           {t('result.dashboard')}
@@ -35,6 +37,16 @@ export function ResultCard({ run, campaignId }: { run: RunState; campaignId: str
       </div>
     </output>
   );
+}
+
+function mergeSaid(outcome: RunState['outcome'], sequence: number): { heading: string; meaning: string } | null {
+  if (!outcome) return null;
+  const { before, after } = outcome;
+  if (before === null || after === null) {
+    return { heading: t('result.merged', { sequence }), meaning: t('result.scoring') };
+  }
+  const losses = { before: formatLoss(before), after: formatLoss(after) };
+  return { heading: t('result.mergedLoss', { sequence, ...losses }), meaning: meaning(after - before) };
 }
 
 function meaning(change: number): string {

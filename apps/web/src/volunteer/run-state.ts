@@ -24,6 +24,8 @@ export interface RunState {
   connected: boolean;
   /** Place of the contribution in the ledger. */
   sequence: number | null;
+  /** The screens set the contribution aside. */
+  isSetAside: boolean;
   outcome: { version: number; before: number | null; after: number | null } | null;
   failure: RunFailure | null;
   /** Asked for, not reached yet. */
@@ -46,6 +48,7 @@ export const idleRun: RunState = {
   upload: null,
   connected: true,
   sequence: null,
+  isSetAside: false,
   outcome: null,
   failure: null,
   pauseAtEpoch: false,
@@ -100,6 +103,8 @@ export function reduceRun(state: RunState, event: TrainerEvent): RunState {
       return { ...state, connected: event.connected };
     case 'accepted':
       return { ...state, sequence: event.sequence };
+    case 'set-aside':
+      return { ...state, isSetAside: true };
     case 'scored': {
       const { type: _, ...outcome } = event;
       return { ...state, outcome };

@@ -35,6 +35,13 @@ describe('the result', () => {
     expect(await textOf(<ResultCard run={run} campaignId="c" />)).toContain('+0.100');
   });
 
+  it('says that a contribution was set aside, and that it is not lost', async () => {
+    const run = { ...merged, outcome: null, isSetAside: true };
+    const text = await textOf(<ResultCard run={run} campaignId="c" />);
+    expect(text).toMatch(/Kept as contribution #8, and set aside.*judged again when the campaign closes/);
+    expect(text).not.toContain('Merged');
+  });
+
   it('shows the merge before it is scored', async () => {
     const run = { ...merged, outcome: { version: 8, before: 2.8, after: null } };
     expect(await textOf(<ResultCard run={run} campaignId="c" />)).toMatch(/Merged as contribution #8.*being measured/);

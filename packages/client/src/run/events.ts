@@ -52,6 +52,8 @@ export type RunEvent =
   | { type: 'upload'; done: number; total: number }
   | { type: 'connection'; connected: boolean }
   | { type: 'accepted'; sequence: number }
+  /** The screens want to look at it again when the campaign closes; no version holds it until then. */
+  | { type: 'set-aside' }
   | { type: 'scored'; version: number; before: number | null; after: number | null };
 
 /** Hears what happens. */

@@ -12,7 +12,8 @@ interface ContributionIds {
 const FOLD_MS = 10_000;
 
 /**
- * Resolves when the version that first holds the contribution is scored, or the volunteer stops.
+ * Resolves when the version that first holds the contribution is scored, the screens have set it aside, or the volunteer
+ * stops.
  * @param isOver the campaign takes no more: what no version holds soon, none ever will
  * @throws Refusal `campaign_closed` when the campaign ended in the middle of the contribution's round
  */
@@ -27,8 +28,9 @@ export async function outcomeOf(
       'The campaign was closed before your last round had all its contributions; no version holds yours.',
     );
   }
-  await followUntil(socket, ids, stopped, ({ version, before, after }) => {
-    if (version === null) return false;
+  await followUntil(socket, ids, stopped, ({ version, before, after, quarantined }) => {
+    if (quarantined) emit({ type: 'set-aside' });
+    if (quarantined || version === null) return quarantined;
     emit({ type: 'scored', version, before, after });
     return after !== null && before !== null;
   });
