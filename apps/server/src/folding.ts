@@ -14,12 +14,12 @@ export interface Folding {
   stop(): Promise<void>;
 }
 
-/** `onVersion` is called after each fold that made one. */
+/** `afterFold` is called after each, also one that found nothing to fold: what was set aside is scored alone. */
 export function startFolding(
   ledger: Thread<Ledger>['call'],
   rooms: CampaignRooms,
   activity: Activity,
-  onVersion: (campaignId: string) => void,
+  afterFold: (campaignId: string) => void,
 ): Folding {
   const waiting = new Set<string>();
   const retries = new Map<string, NodeJS.Timeout>();
@@ -32,8 +32,8 @@ export function startFolding(
       if (outcome) {
         rooms.publish(campaignId, outcome.changes);
         activity.folded({ campaignId, version: outcome.value, ms: Math.round(performance.now() - began) });
-        onVersion(campaignId);
       }
+      afterFold(campaignId);
     } catch (error) {
       activity.failed('fold', error, { campaignId });
       if (!stopped) retries.set(campaignId, setTimeout(retry, RETRY_MS, campaignId));

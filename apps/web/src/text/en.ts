@@ -141,6 +141,7 @@ export const en = {
   'phase.between-rounds': 'Waiting for the next round',
   'phase.merging': 'Contributed; the server is merging it',
   'phase.merged': 'Merged',
+  'phase.setAside': 'Contributed, and set aside',
   'phase.stopped': 'Stopped',
   'phase.failed': 'Not finished',
   'reason.paused': 'by you; the checkpoint is saved and the shard stays yours while this tab is open',

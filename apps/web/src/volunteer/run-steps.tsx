@@ -7,7 +7,8 @@ const names = ['download', 'train', 'upload', 'merged'] as const;
 
 /** How far a run is: the index of its current step; 4 when all are done. */
 export function currentStep(run: RunState): number {
-  if (run.outcome || run.isSetAside || run.phase === 'merged') return 4;
+  if (run.isSetAside) return 3;
+  if (run.outcome || run.phase === 'merged') return 4;
   if (run.sequence !== null) return 3;
   if (run.phase === 'uploading' || run.upload) return 2;
   if (run.phase === 'training' || run.phase === 'paused' || run.phase === 'preparing' || run.figures) return 1;

@@ -40,6 +40,7 @@ describe('the result', () => {
     const text = await textOf(<ResultCard run={run} campaignId="c" />);
     expect(text).toMatch(/Kept as contribution #8, and set aside.*judged again when the campaign closes/);
     expect(text).not.toContain('Merged');
+    expect(await textOf(<RunPhase run={run} />)).toBe('Contributed, and set aside');
   });
 
   it('shows the merge before it is scored', async () => {
