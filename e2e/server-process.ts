@@ -22,6 +22,7 @@ export interface CampaignOptions {
   /** PEFT folder to start from. */
   start?: string;
   terms?: Partial<CampaignConfig['terms']>;
+  rounds?: CampaignConfig['rounds'];
 }
 
 /** A running server and what a test does to it. */
@@ -74,7 +75,7 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
   const original = campaignConfigSchema.parse(
     JSON.parse(await readFile(join(defaultCampaign, 'campaign.json'), 'utf8')),
   );
-  const { epochs, batchSize, shards, leaseMs, start, terms } = options;
+  const { epochs, batchSize, shards, leaseMs, start, terms, rounds } = options;
   const campaign = campaignConfigSchema.parse({
     ...original,
     id: 'e2e',
@@ -83,6 +84,7 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
     data: { ...original.data, train: 'train.jsonl', heldOut: 'heldout.jsonl', shards },
     ...(start !== undefined && { adapter: { start } }),
     ...(terms && { terms }),
+    ...(rounds && { rounds, merge: { screens: null, scaleSearch: false } }),
     ...(leaseMs && { lease: { ttlMs: leaseMs, heartbeatMs: Math.max(200, leaseMs / 5) } }),
   });
   await writeFile(join(folder, 'campaign.json'), JSON.stringify(campaign));
