@@ -95,8 +95,8 @@ describe.each(['SQLite', 'Postgres'])('%s', (store) => {
   });
 
   it('says what a contribution did, as far as it is known', async () => {
-    expect(await readMergeOutcome(db, 'test', ids[0]!)).toEqual({ version: 1, before: null, after: 1 });
-    expect(await readMergeOutcome(db, 'test', ids.at(-1)!)).toEqual({ version: null, before: null, after: null });
+    expect(await readMergeOutcome(db, 'test', ids[0]!)).toMatchObject({ version: 1, before: null, after: 1 });
+    expect(await readMergeOutcome(db, 'test', ids.at(-1)!)).toMatchObject({ version: null, before: null, after: null });
     expect(await readMergeOutcome(db, 'test', randomUUID())).toBeNull();
     expect(await readMergeOutcome(db, 'elsewhere', ids[0]!)).toBeNull();
   });
