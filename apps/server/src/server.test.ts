@@ -523,6 +523,10 @@ describe('HTTP', () => {
     expect(headers.get('content-security-policy')).not.toContain('unsafe');
     expect(headers.get('cross-origin-opener-policy')).toBe('same-origin');
     expect(headers.get('cross-origin-embedder-policy')).toBe('require-corp');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.has('strict-transport-security')).toBe(false);
     const worker = await fetch(`${server.url}/assets/trainer.worker-abc.js`);
     expect(worker.headers.get('content-security-policy')).toContain("'wasm-unsafe-eval'");
   });

@@ -7,7 +7,7 @@ import { Refusal, sha256HexOfText, sha256Schema, type Contribution, type Manifes
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import * as z from 'zod';
 import type { CampaignEntry } from '../ledger/index.ts';
-import { securityHeaders } from './security-headers.ts';
+import { setSecurityHeaders } from './security-headers.ts';
 
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
@@ -43,9 +43,7 @@ export async function makeHttpServer(
   // Fastify's own lines about a request hold the address it came from.
   const logController = new LogController({ disableRequestLogging: true });
   const app = Fastify({ loggerInstance: options.logger, logController, bodyLimit: 1024 });
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers(securityHeaders(request.url.split('?')[0]!));
-  });
+  app.addHook('onRequest', (request, reply) => setSecurityHeaders(request.url.split('?')[0]!, request.raw, reply.raw));
   app.setErrorHandler((error, _request, reply) => answerError(error, reply, options.logger));
 
   app.get('/v1/campaigns', async () => {
