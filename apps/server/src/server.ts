@@ -325,7 +325,8 @@ async function sweep(
       rooms.publish(campaignId, outcome.changes);
       activity.leaseEnded({ campaignId, leaseId, why: 'lapsed' });
     }
-    for (const { campaignId, outcome } of await ledger.advance()) {
+    for (const { campaignId, outcome, failure } of await ledger.advance()) {
+      if (failure !== undefined) activity.failed('sweep', new Error(failure), { campaignId });
       rooms.publish(campaignId, outcome.changes);
       // What was let in waits for a fold; a search may wait for an evaluation, and a new version does.
       folds.request(campaignId);

@@ -69,6 +69,7 @@ it('take turns in one upload, and observers of either hear of the version and it
     const versions = () => updates.flatMap((update) => update.versions);
     await vi.waitUntil(() => versions().some(({ version, evaluation }) => version === 1 && evaluation), PATIENCE);
   }
+  await vi.waitUntil(async () => (await stateOf(first)).contributions.every(({ alone }) => alone), PATIENCE);
   const [one, other] = [await stateOf(first), await stateOf(second)];
   expect(one.versions).toEqual(other.versions);
   expect(one.contributions).toEqual(other.contributions);

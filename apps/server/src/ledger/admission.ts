@@ -1,19 +1,16 @@
 /** Who may join a campaign: its status, its invites, and how often one key or one network address may contribute. */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import { checkMayJoin, checkMaySend, Refusal, type CampaignTerms, type JoinRequest } from '@oneround/fl-core';
+import { checkMayJoin, Refusal, type CampaignTerms, type JoinRequest } from '@oneround/fl-core';
 import { readLife } from './campaign-life.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { readSetting } from './settings.ts';
 
-/** What is noted of a join that was let in, once it has its lease. */
-export interface Admitted {
-  /** Counts the invite's use and remembers the address as a tag, if the campaign counts either. */
-  note: (leaseId: string) => Promise<void>;
-}
-
 /**
+ * Lets a newcomer in, in the transaction that grants the lease: counts the invite's use, and remembers the address as a
+ * tag, if the campaign counts either.
  * @param address the network address the request came from; unknown counts as none
+ * @returns what notes the lease, once it has an id
  * @throws Refusal `unknown_campaign`, `campaign_not_open`, `campaign_closed`, `invite_needed`, `quota_reached`
  */
 export async function admit(
@@ -21,48 +18,29 @@ export async function admit(
   request: JoinRequest,
   address: string | undefined,
   now: number,
-): Promise<Admitted> {
+): Promise<(leaseId: string) => Promise<void>> {
   const { campaignId } = request;
   const { status, terms } = await readLife(db, campaignId);
-  if (await isBack(db, request)) {
-    checkMaySend(status);
-    return { note: async () => undefined };
-  }
   checkMayJoin(status);
   const invite = terms.private ? await findInvite(db, request, now) : null;
   const tag = terms.maxPerAddress === undefined || address === undefined ? null : await tagOf(db, campaignId, address);
   await checkQuotas(db, request, terms, tag, now);
-  return {
-    async note(leaseId) {
-      if (tag !== null) {
-        await db.insertInto('addresses').values({ lease_id: leaseId, campaign_id: campaignId, tag }).execute();
-      }
-      if (invite === null) return;
-      await db
-        .updateTable('invites')
-        .set((row) => ({ uses: row('uses', '+', 1) }))
-        .where('token_sha256', '=', invite)
-        .execute();
-    },
+  return async (leaseId) => {
+    if (tag !== null) {
+      await db.insertInto('addresses').values({ lease_id: leaseId, campaign_id: campaignId, tag }).execute();
+    }
+    if (invite === null) return;
+    await db
+      .updateTable('invites')
+      .set((row) => ({ uses: row('uses', '+', 1) }))
+      .where('token_sha256', '=', invite)
+      .execute();
   };
 }
 
 /** The SHA-256 under which a token is kept. */
 export function hashToken(token: string): string {
   return createHash('sha256').update(token).digest('hex');
-}
-
-/** True for whoever asks again for a lease of their own. */
-async function isBack(db: LedgerDatabase, { resumeLeaseId, campaignId, publicKey }: JoinRequest): Promise<boolean> {
-  if (resumeLeaseId === undefined) return false;
-  const lease = await db
-    .selectFrom('leases')
-    .select('lease_id')
-    .where('lease_id', '=', resumeLeaseId)
-    .where('campaign_id', '=', campaignId)
-    .where('public_key', '=', publicKey)
-    .executeTakeFirst();
-  return lease !== undefined;
 }
 
 /** @returns the hash of the request's token */

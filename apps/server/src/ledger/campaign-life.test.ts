@@ -185,6 +185,20 @@ describe('a campaign that wants several clients on each shard', () => {
   });
 });
 
+it('lets nobody in by an old lease who could not come in without', async () => {
+  await open();
+  const first = await joinLedger(ledger);
+  now += ledger.definition('test').manifest.lease.ttlMs + 1;
+  await ledger.sweep();
+  const second = await joinLedger(ledger);
+  expect(second.lease.shard!.index).toBe(first.lease.shard!.index);
+  await ledger.move('test', 'pause');
+  const back = joinLedger(ledger, { keys: first.keys, resumeLeaseId: first.lease.leaseId });
+  await expect(back).rejects.toMatchObject({ code: 'campaign_not_open' });
+  const still = await joinLedger(ledger, { keys: second.keys, resumeLeaseId: second.lease.leaseId });
+  expect(still.lease.resumed).toBe(true);
+});
+
 const blobs = () => readdirSync(join(campaign.dataDir, 'blobs')).toSorted();
 
 describe('deleting a campaign', () => {

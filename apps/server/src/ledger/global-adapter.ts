@@ -2,7 +2,7 @@
  * The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. What goes
  * out, withdrawn or found wanting, goes by subtraction: the version after is to the bit what it would be without it.
  */
-import { cosineToSum, ExactFold, Refusal, type Version } from '@oneround/fl-core';
+import { cosineToSum, ExactFold, isFaint, Refusal, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
@@ -93,11 +93,12 @@ export class GlobalAdapter {
     this.#copy().add(delta, weight);
   }
 
-  /** The cosine between a delta and what is merged; null while fewer than `least` contributions are. */
+  /** The cosine between a delta and what is merged; null while fewer than `least` contributions are, or it `isFaint`. */
   async cosine(delta: Float32Array, least: number): Promise<number | null> {
     await this.#refresh();
     const held = (await this.#members()).filter((member) => isHeldBy(member, this.#version));
-    return held.length < least ? null : cosineToSum(delta, this.#fold.sum);
+    const { sum, weight } = this.#fold;
+    return held.length < least || isFaint(delta, sum, weight) ? null : cosineToSum(delta, sum);
   }
 
   /** The weighted mean of the deltas in the newest version. */
@@ -191,11 +192,13 @@ export class GlobalAdapter {
     const changed = new Set([...leave, ...enter.filter((id) => known.has(id))]);
     const settle = async (transaction: LedgerDatabase, version: number, isNew: boolean) => {
       await this.#record(transaction, verdicts, now, (id) => (isNew && changed.has(id) ? version : null));
-      await transaction
+      const { numUpdatedRows } = await transaction
         .updateTable('campaigns')
         .set({ settled_version: version })
         .where('id', '=', this.#campaign.manifest.id)
-        .execute();
+        .where('settled_version', 'is', null)
+        .executeTakeFirst();
+      if (numUpdatedRows !== 1n) throw new Error('another server has settled this campaign');
     };
     if (leave.length + enter.length === 0 && scale === this.#scale) {
       await this.#store.db.transaction().execute(async (transaction) => {
@@ -304,15 +307,16 @@ export class GlobalAdapter {
       (member) => isHeldBy(member, this.#version) && !leave.includes(member.contributionId),
     );
     if (enter.length === 0) return stay;
-    const { db } = this.#store;
-    const ids = [...stay.map(({ contributionId }) => contributionId), ...enter];
-    const rows = await db
+    const ids = new Set([...stay.map(({ contributionId }) => contributionId), ...enter]);
+    const rows = await this.#store.db
       .selectFrom('contributions')
       .select(['contribution_id', 'client_id', 'sha256', 'label_tokens'])
-      .where('contribution_id', 'in', ids)
+      .where('campaign_id', '=', this.#campaign.manifest.id)
       .orderBy('sequence')
       .execute();
-    const contributions = rows.map((row) => ({ ...row, folded_version: this.#version + 1 }));
+    const contributions = rows
+      .filter(({ contribution_id }) => ids.has(contribution_id))
+      .map((row) => ({ ...row, folded_version: this.#version + 1 }));
     return membersOf({ contributions, withdrawals: [], verdicts: [] });
   }
 

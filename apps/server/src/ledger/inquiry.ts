@@ -17,25 +17,19 @@ export type AskTrial = (trial: Trial) => Promise<EvaluationResult>;
 export class Inquiry<Found> {
   #asked: (Trial & { resolve: (result: EvaluationResult) => void }) | null = null;
   #found: Found | null = null;
-  #hasAsked: () => void = () => undefined;
-  #asking = this.#untilAsked();
-  readonly #searching: Promise<void>;
+  #failure: { error: unknown } | null = null;
 
   /** `search` begins at once, and asks as often as it needs to. */
   constructor(search: (ask: AskTrial) => Promise<Found>) {
-    const ask: AskTrial = (trial) =>
-      new Promise((resolve) => {
-        this.#asked = { ...trial, resolve };
-        this.#hasAsked();
-      });
-    this.#searching = search(ask).then((found) => void (this.#found = found));
-    // Whoever asks next is told.
-    this.#searching.catch(() => undefined);
+    const ask: AskTrial = (trial) => new Promise((resolve) => (this.#asked = { ...trial, resolve }));
+    search(ask).then(
+      (found) => (this.#found = found),
+      (error: unknown) => (this.#failure = { error }),
+    );
   }
 
-  /** What it waits for; null when the search has ended. @throws what the search threw */
-  async next(): Promise<Trial | null> {
-    await Promise.race([this.#asking, this.#searching]);
+  /** What it waits for; null while it is not waiting. */
+  get asked(): Trial | null {
     return this.#asked;
   }
 
@@ -44,16 +38,12 @@ export class Inquiry<Found> {
     if (this.#asked?.key !== key) return;
     const { resolve } = this.#asked;
     this.#asked = null;
-    this.#asking = this.#untilAsked();
     resolve(result);
   }
 
-  /** What was found; null while the search goes on. */
+  /** What was found; null while the search goes on. @throws what the search threw */
   get found(): Found | null {
+    if (this.#failure) throw this.#failure.error;
     return this.#found;
-  }
-
-  #untilAsked(): Promise<void> {
-    return new Promise((resolve) => (this.#hasAsked = resolve));
   }
 }

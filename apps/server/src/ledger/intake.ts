@@ -259,6 +259,8 @@ export class Intake {
       try {
         await db.transaction().execute(async (transaction) => {
           await moveHead(transaction, facts.campaign_id, head, hash);
+          // The campaign's row is locked now: whoever closes it has done so, or waits.
+          checkMaySend((await readLife(transaction, facts.campaign_id)).status);
           await transaction
             .insertInto('contributions')
             .values({ ...content, previous_hash: head.hash, row_hash: hash, folded_version: null })

@@ -6,6 +6,7 @@
  * what a row never changes, and a client's newest figures until they are worth a write.
  */
 import {
+  checkMaySend,
   Refusal,
   staleRound,
   STATE_ROWS,
@@ -17,6 +18,7 @@ import {
   type RefusalMessage,
 } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
+import { admit } from './admission.ts';
 import { readLife } from './campaign-life.ts';
 import { lockCampaign, readClock } from './dialect.ts';
 import {
@@ -92,16 +94,23 @@ export class LeaseBook {
 
   /**
    * Grants a new lease, or the one asked for in `resumeLeaseId` while its shard is not somebody else's and its round lasts.
-   * @throws Refusal `no_shard_free` with when one may come back; `campaign_closed` after the last round
+   * @throws Refusal `no_shard_free` with when one may come back; `campaign_closed` after the last round; those of `admit`
    */
-  async join(request: JoinRequest, clientId: string, campaign: CampaignDefinition): Promise<HeldLease> {
+  async join(
+    request: JoinRequest,
+    { clientId, address }: { clientId: string; address: string | undefined },
+    campaign: CampaignDefinition,
+  ): Promise<HeldLease> {
     return this.#db.transaction().execute(async (transaction) => {
       await lockCampaign(transaction, request.campaignId);
       const now = await readClock(transaction, this.#now);
       const previous = request.resumeLeaseId ? await find(transaction, request.resumeLeaseId) : undefined;
       const own = previous && isHolder(previous, request) ? previous : undefined;
+      const { status, terms } = await readLife(transaction, request.campaignId);
+      if (own) checkMaySend(status);
       // It may not have heard that its contribution is in, whatever has become of the round.
       if (own?.ended === 'spent') return this.#resume(transaction, own, campaign, now);
+      const note = own ? null : await admit(transaction, request, address, now);
       const round = await readRound(transaction, campaign.manifest);
       const { base } = round;
       const contributed = await countedContributions(transaction, request.campaignId)
@@ -117,13 +126,14 @@ export class LeaseBook {
         ...contributed.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId })),
         ...live.map((row) => ({ shardIndex: row.shard_index, isOwn: row.public_key === request.publicKey })),
       ];
-      const { terms } = await readLife(transaction, request.campaignId);
       const setAside = standing.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId }));
       const taken = new Set([
         ...takenShards(held, terms.clientsPerShard),
         ...takenShards(setAside, terms.clientsPerShard + SPARE),
       ]);
       if (own && mayResume(own, base, taken, now)) return this.#resume(transaction, own, campaign, now);
+      // An old lease opens no new one: whoever holds one that cannot go on is a newcomer.
+      const noteLease = note ?? (await admit(transaction, request, address, now));
       const shard = request.source === 'shard' ? nextShard(campaign, taken, live, now) : null;
       const client = newClient(request, clientId, campaign, shard, now);
       const row: LeaseRow = {
@@ -138,6 +148,7 @@ export class LeaseBook {
         ...clientColumns(client),
       };
       await transaction.insertInto('leases').values(row).execute();
+      await noteLease(row.lease_id);
       const told = { resumed: false, base: await baseOf(transaction, campaign, base) };
       return { lease: leaseOf(row, client, campaign, told), client };
     });

@@ -24,7 +24,6 @@ import {
 } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition, DataSetReport } from '../campaign/index.ts';
-import { admit } from './admission.ts';
 import { dropLeftovers } from './blob-references.ts';
 import type { Blobs } from './blobs.ts';
 import { advanceCampaigns, moveCampaign, readLife, readLives, type StatusChange } from './campaign-life.ts';
@@ -62,6 +61,14 @@ export interface CampaignEntry {
   description: string;
   status: CampaignStatus;
   private: boolean;
+}
+
+/** What a look at one campaign came to. */
+export interface Advanced {
+  campaignId: string;
+  outcome: Outcome<CampaignStatus | null>;
+  /** What went wrong; the next look tries again. */
+  failure?: string;
 }
 
 export interface LedgerOptions {
@@ -107,7 +114,10 @@ export class Ledger {
     this.#now = now;
     this.#foldLease = foldLease;
     const leases = new LeaseBook(db, now);
-    const onGone = (campaignId: string) => leases.forget(campaignId);
+    const onGone = (campaignId: string) => {
+      leases.forget(campaignId);
+      this.#screening.forget(campaignId);
+    };
     const campaigns = new OpenCampaigns({ store: { db, blobs, foldLease, snapshots }, now, onGone });
     this.#leases = leases;
     this.#campaigns = campaigns;
@@ -156,21 +166,32 @@ export class Ledger {
     return this.#moved({ campaignId, status, why: 'so its organiser decided' });
   }
 
-  /** Judges what has been scored, and moves every campaign on that has reached a target or is done closing. */
-  async advance(): Promise<{ campaignId: string; outcome: Outcome<CampaignStatus | null> }[]> {
-    const outcomes: { campaignId: string; outcome: Outcome<CampaignStatus | null> }[] = [];
+  /**
+   * Judges what has been scored, and moves every campaign on that has reached a target or is done closing.
+   * @returns one entry for each campaign where something came of it, or a search goes on
+   */
+  async advance(): Promise<Advanced[]> {
+    const advanced: Advanced[] = [];
     for (const [campaignId, { status }] of await readLives(this.#db)) {
+      if (!this.#foldLease.isHeld) this.#screening.forget(campaignId);
       const isUnderWay = status === 'open' || status === 'paused' || status === 'closing';
       if (!isUnderWay || !this.#campaigns.has(campaignId) || !this.#foldLease.isHeld) continue;
-      const step = await this.#screening.step(campaignId, status === 'closing').catch(orNullWhenTaken);
-      if (step) outcomes.push({ campaignId, outcome: await this.#screened(campaignId, step) });
+      const nothing = { value: null, changes: [] };
+      try {
+        const step = await this.#screening.step(campaignId, status === 'closing').catch(orNullWhenTaken);
+        if (step) advanced.push({ campaignId, outcome: await this.#screened(campaignId, step) });
+        else if (this.#screening.isSearching(campaignId)) advanced.push({ campaignId, outcome: nothing });
+      } catch (error) {
+        const failure = error instanceof Error ? error.message : String(error);
+        advanced.push({ campaignId, outcome: nothing, failure });
+      }
     }
     const now = await readClock(this.#db, this.#now);
     const manifests = new Map(this.#campaigns.manifests().map((manifest) => [manifest.id, manifest]));
     for (const change of await advanceCampaigns(this.#db, now, (id) => manifests.get(id))) {
-      outcomes.push({ campaignId: change.campaignId, outcome: await this.#moved(change) });
+      advanced.push({ campaignId: change.campaignId, outcome: await this.#moved(change) });
     }
-    return outcomes;
+    return advanced;
   }
 
   async #screened(campaignId: string, step: ScreeningStep): Promise<Outcome<null>> {
@@ -267,10 +288,8 @@ export class Ledger {
         `This server speaks protocol ${PROTOCOL_VERSION}, the page ${request.protocol}; reload the page.`,
       );
     }
-    const { note } = await admit(this.#db, request, address, await readClock(this.#db, this.#now));
     const clientId = await clientIdOf(request.publicKey);
-    const { lease, client } = await this.#leases.join(request, clientId, definition);
-    if (!lease.resumed) await note(lease.leaseId);
+    const { lease, client } = await this.#leases.join(request, { clientId, address }, definition);
     const entry = await this.#reports.log(
       request.campaignId,
       lease.resumed ? 'resumed' : 'joined',

@@ -26,6 +26,20 @@ export async function readScores(db: LedgerDatabase, campaignId: string): Promis
   return scores;
 }
 
+/** The newest version that has a score, and how many have one. */
+export async function countScored(db: LedgerDatabase, campaignId: string): Promise<{ newest: number; count: number }> {
+  const { newest, count } = await db
+    .selectFrom('evaluations')
+    .select((row) => [
+      row.fn.max(row.cast<number>('subject', 'integer')).as('newest'),
+      row.fn.countAll<number>().as('count'),
+    ])
+    .where('campaign_id', '=', campaignId)
+    .where('kind', '=', 'version')
+    .executeTakeFirstOrThrow();
+  return { newest: newest ?? 0, count };
+}
+
 /** What a merge is known by: the contributions in it, in any order, and how far it goes in the direction of their mean. */
 export function trialKey(contributionIds: readonly string[], scale = 1): Promise<string> {
   return sha256HexOfText([...contributionIds.toSorted(), scale].join(' '));

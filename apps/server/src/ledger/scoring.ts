@@ -70,7 +70,7 @@ export class Scoring {
     const { definition, adapter } = campaigns.get(campaignId);
     if (subject.kind === 'version') return adapter.values(subject.version);
     if (subject.kind === 'trial') {
-      const trial = await screening.trial(campaignId);
+      const trial = screening.trial(campaignId);
       if (trial?.key !== subject.key) throw new Error('the screening that asked for this evaluation has ended');
       return adapter.alone(trial.delta, 0);
     }

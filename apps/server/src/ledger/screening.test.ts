@@ -1,5 +1,6 @@
 /** The screens at work on a ledger, with a held-out set in miniature: loss is the distance to an adapter that is best. */
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { contributionsIn, SeededRandom, type EvaluationResult } from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -83,6 +84,9 @@ async function settle(reach = 1): Promise<number> {
       await ledger.recordEvaluation('test', subject, score(values, reach));
     }
     const outcomes = await ledger.advance();
+    for (const { failure } of outcomes) if (failure !== undefined) throw new Error(failure);
+    // A search goes on between calls.
+    await setImmediate();
     if (!subject && outcomes.length === 0) return trials;
   }
 }
@@ -216,6 +220,7 @@ describe('the gate', () => {
         await ledger.recordEvaluation('test', subject, score(await ledger.subjectValues('test', subject)));
       }
       await ledger.advance();
+      await setImmediate();
     }
     await ledger.close();
     await open();
@@ -291,7 +296,7 @@ describe('the close', () => {
     await settle();
     await ledger.move('test', 'close');
     await ledger.advance();
-    expect((await ledger.unevaluated('test'))[0]).toMatchObject({ kind: 'trial' });
+    await vi.waitFor(async () => expect((await ledger.unevaluated('test'))[0]).toMatchObject({ kind: 'trial' }));
     const { value } = await ledger.withdraw(aside);
     expect(value.version).toBeNull();
     await settle();

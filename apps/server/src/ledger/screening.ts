@@ -13,9 +13,8 @@ import type { Settlement } from './global-adapter.ts';
 import { Inquiry, type Trial } from './inquiry.ts';
 import type { OneRoundCampaign, OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import { readScores, type Scores } from './scores.ts';
-import { standingContributions } from './standing-contributions.ts';
-import { comparedAgain, lookAtNewest } from './suspects.ts';
+import { countScored, readScores, type Scores } from './scores.ts';
+import { comparedAgain, lookAtVersion } from './suspects.ts';
 
 export interface ScreeningParts {
   db: LedgerDatabase;
@@ -33,17 +32,18 @@ export interface ScreeningStep {
   contributionIds: string[];
 }
 
-/** A search and the contributions that stood when it began. */
+/** A search, and what it rests on. */
 interface Search {
   kind: 'suspects' | 'closing';
   inquiry: Inquiry<Settlement>;
-  standing: string;
+  /** Withdrawals of the campaign then. */
+  withdrawn: number;
 }
 
 export class Screening {
   readonly #parts: ScreeningParts;
   readonly #searches = new Map<string, Search>();
-  /** The newest version that was judged, by campaign. */
+  /** The newest scored version that was judged, by campaign. */
   readonly #judged = new Map<string, number>();
 
   constructor(parts: ScreeningParts) {
@@ -59,30 +59,39 @@ export class Screening {
     if (!this.#parts.campaigns.getOneRound(campaignId)) return null;
     const search = this.#searches.get(campaignId);
     const kind = isClosing ? 'closing' : 'suspects';
-    if (search && (search.kind !== kind || search.standing !== (await this.#standing(campaignId)))) {
+    if (search && (search.kind !== kind || search.withdrawn !== (await this.#countWithdrawn(campaignId)))) {
       // What it looks into is no more.
-      this.#searches.delete(campaignId);
-      this.#judged.delete(campaignId);
+      this.forget(campaignId);
       return null;
     }
-    if (!search) return isClosing ? this.#beginClosing(campaignId) : this.#judgeNewest(campaignId);
-    const { found } = search.inquiry;
-    if (found === null) return null;
-    this.#searches.delete(campaignId);
-    return isClosing ? this.#settle(campaignId, found) : this.#quarantine(campaignId, found);
+    if (!search) return isClosing ? this.#beginClosing(campaignId) : this.#judgeScored(campaignId);
+    try {
+      const { found } = search.inquiry;
+      if (found === null) return null;
+      const step = await (isClosing ? this.#settle(campaignId, found) : this.#quarantine(campaignId, found));
+      this.#searches.delete(campaignId);
+      return step;
+    } catch (error) {
+      // It begins anew, with the evaluations that it had.
+      this.forget(campaignId);
+      throw error;
+    }
+  }
+
+  /** True while a search goes on. */
+  isSearching(campaignId: string): boolean {
+    return this.#searches.has(campaignId);
   }
 
   /** What a search waits for; null when none does. */
-  async trial(campaignId: string): Promise<Trial | null> {
-    const search = this.#searches.get(campaignId);
-    if (!search) return null;
-    try {
-      return await search.inquiry.next();
-    } catch (error) {
-      this.#searches.delete(campaignId);
-      this.#judged.delete(campaignId);
-      throw error;
-    }
+  trial(campaignId: string): Trial | null {
+    return this.#searches.get(campaignId)?.inquiry.asked ?? null;
+  }
+
+  /** Gives up what was begun: the campaign is gone, or another server looks after it. */
+  forget(campaignId: string): void {
+    this.#searches.delete(campaignId);
+    this.#judged.delete(campaignId);
   }
 
   /** The evaluation of a trial is there. */
@@ -90,15 +99,15 @@ export class Screening {
     this.#searches.get(campaignId)?.inquiry.answer(key, result);
   }
 
-  async #judgeNewest(campaignId: string): Promise<ScreeningStep | null> {
-    const { definition, adapter } = this.#oneRound(campaignId);
-    const { screens } = definition.manifest.merge;
-    const newest = await adapter.newestVersion();
-    if (!screens || this.#judged.get(campaignId) === newest) return null;
-    const scores = await readScores(this.#parts.db, campaignId);
-    if (!scores.versions.has(newest) || (newest > 0 && scores.versions.size === 1)) return null;
+  async #judgeScored(campaignId: string): Promise<ScreeningStep | null> {
+    const { screens } = this.#oneRound(campaignId).definition.manifest.merge;
+    if (!screens) return null;
+    const { newest, count } = await countScored(this.#parts.db, campaignId);
+    // One alone is compared with nothing, whichever it is.
+    if (count < 2 || newest === this.#judged.get(campaignId)) return null;
     this.#judged.set(campaignId, newest);
-    const look = await lookAtNewest(this.#campaign(campaignId, scores), newest);
+    const scores = await readScores(this.#parts.db, campaignId);
+    const look = await lookAtVersion(this.#campaign(campaignId, scores), newest);
     if (!look) return null;
     await this.#begin(campaignId, 'suspects', new Inquiry(look.search));
     return { message: look.message, version: null, contributionIds: [] };
@@ -153,7 +162,7 @@ export class Screening {
   }
 
   async #begin(campaignId: string, kind: Search['kind'], inquiry: Inquiry<Settlement>): Promise<void> {
-    this.#searches.set(campaignId, { kind, inquiry, standing: await this.#standing(campaignId) });
+    this.#searches.set(campaignId, { kind, inquiry, withdrawn: await this.#countWithdrawn(campaignId) });
   }
 
   #oneRound(campaignId: string): OneRoundCampaign {
@@ -167,17 +176,13 @@ export class Screening {
     return { db, blobs, scores, ...this.#oneRound(campaignId) };
   }
 
-  async #standing(campaignId: string): Promise<string> {
-    const { count } = await standingContributions(this.#parts.db, campaignId)
-      .clearSelect()
-      .select((row) => row.fn.countAll<number>().as('count'))
-      .executeTakeFirstOrThrow();
+  async #countWithdrawn(campaignId: string): Promise<number> {
     const { withdrawn } = await this.#parts.db
       .selectFrom('withdrawals')
       .select((row) => row.fn.countAll<number>().as('withdrawn'))
       .where('campaign_id', '=', campaignId)
       .executeTakeFirstOrThrow();
-    return `${count} ${withdrawn}`;
+    return withdrawn;
   }
 
   /** `contributions #2 and #5 are`. */

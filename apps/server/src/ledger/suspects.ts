@@ -1,40 +1,42 @@
-/** The gate: is the newest version's worst domain worse than allowed, and which contribution made it so? */
+/** The gate: is the newest scored version's worst domain worse than allowed, and which contribution made it so? */
 import { bOnlyRule, chanceCosine, judgeInTurn, RunningMerge, type Standing } from '@oneround/fl-core';
 import type { Settlement } from './global-adapter.ts';
-import { isHeldBy, readMembers, weightsOf } from './membership.ts';
+import { isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
 import { trialKey, worstLoss } from './scores.ts';
 import { quarantined, standingContributions } from './standing-contributions.ts';
 import { candidateOf, gateOf, policyOf, quarantineOf, type Look, type ScreenedCampaign } from './tried-merges.ts';
 
 /**
- * Compares the newest version, which is scored, with those before.
+ * Compares the newest scored version with those before; what came after it is not looked at.
  * @returns null when it may stay as it is
  */
-export async function lookAtNewest(campaign: ScreenedCampaign, newest: number): Promise<Look<Settlement> | null> {
+export async function lookAtVersion(campaign: ScreenedCampaign, judged: number): Promise<Look<Settlement> | null> {
   const { db, scores, definition, adapter } = campaign;
   const policy = policyOf(definition.manifest);
-  const score = scores.versions.get(newest);
-  const before = [...scores.versions].filter(([version]) => version < newest);
+  const score = scores.versions.get(judged);
+  const before = [...scores.versions].filter(([version]) => version < judged);
   if (!policy || !score || before.length === 0) return null;
   const best = Math.min(...before.map(([, result]) => worstLoss(result)));
   const limit = (1 + policy.tolerance) * best;
   if (worstLoss(score) <= limit) return null;
   const good = Math.max(...before.flatMap(([version, result]) => (worstLoss(result) <= limit ? [version] : [])));
-  const held = (await readMembers(db, definition.manifest.id)).filter((member) => isHeldBy(member, newest));
+  const members = await readMembers(db, definition.manifest.id);
+  const newest = await adapter.newestVersion();
+  const held = members.filter((member) => isHeldBy(member, newest));
   const weighted = weightsOf(held, definition.manifest);
-  const suspects = weighted.filter((_, i) => !isHeldBy(held[i]!, good));
+  const isCleared = (member: Member) => isHeldBy(member, judged) && isHeldBy(member, good);
+  const suspects = weighted.filter((_, i) => isHeldBy(held[i]!, judged) && !isHeldBy(held[i]!, good));
   if (suspects.length === 0) return null;
-  const cleared = weighted.filter((_, i) => isHeldBy(held[i]!, good)).map(({ contributionId }) => contributionId);
   const known = new Map(scores.trials);
-  known.set(await trialKey(held.map(({ contributionId }) => contributionId)), score);
+  known.set(await trialKey(idsOf(members.filter((member) => isHeldBy(member, judged)))), score);
   const rule = bOnlyRule(definition.manifest.layout.size);
   return {
     message:
-      `version ${newest} has a held-out loss of ${worstLoss(score).toFixed(4)} in its worst domain, ` +
+      `version ${judged} has a held-out loss of ${worstLoss(score).toFixed(4)} in its worst domain, ` +
       `more than the ${limit.toFixed(4)} allowed; looking for the contribution that makes it so`,
     async search(ask) {
-      const sum = await adapter.sumWithout(suspects.map(({ contributionId }) => contributionId));
-      const standing: Standing = { merge: new RunningMerge(rule, sum), members: cleared, best };
+      const sum = await adapter.sumWithout(idsOf(held.filter((member) => !isCleared(member))));
+      const standing: Standing = { merge: new RunningMerge(rule, sum), members: idsOf(held.filter(isCleared)), best };
       const candidates = suspects.map((one) => candidateOf(campaign, one));
       const verdicts = await judgeInTurn(policy, standing, candidates, gateOf(known, ask));
       const culprits = [...verdicts].filter(([, { kind }]) => kind !== 'accepted');
@@ -53,6 +55,8 @@ export async function comparedAgain(campaign: ScreenedCampaign): Promise<string[
   if (!merge.screens) return [];
   const rows = await standingContributions(db, id)
     .select('sha256')
+    // What a version held is judged again at the close.
+    .where('folded_version', 'is', null)
     .where('contribution_id', 'in', quarantined(db).where('reason', '=', 'against-the-mean'))
     .orderBy('sequence')
     .execute();
@@ -63,4 +67,8 @@ export async function comparedAgain(campaign: ScreenedCampaign): Promise<string[
     if (cosine === null || cosine > chanceCosine(layout.size)) back.push(contributionId);
   }
   return back;
+}
+
+function idsOf(members: readonly Member[]): string[] {
+  return members.map(({ contributionId }) => contributionId);
 }

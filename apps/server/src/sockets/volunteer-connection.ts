@@ -113,7 +113,7 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     async progress(progress) {
       const { leaseId, phase } = progress;
       const campaignId = campaignOf(leaseId);
-      const client = await ledger.progress(progress);
+      const client = await ledger.progress(progress).catch((error: unknown) => forgetStale(leaseId, error));
       if (phases.get(leaseId) === phase) rooms.publishFigures(campaignId, client);
       else rooms.publish(campaignId, [{ type: 'client', client }]);
       phases.set(leaseId, phase);

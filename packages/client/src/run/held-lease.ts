@@ -18,7 +18,7 @@ export class LeaseMoved extends Error {
 
 const joinAgainAfter: ReadonlySet<RefusalCode> = new Set(['unknown_lease', 'lease_expired']);
 /** A shard may come free when somebody leaves, and a paused campaign go on; asked this often. */
-const waitAfter: ReadonlySet<RefusalCode> = new Set(['no_shard_free', 'campaign_not_open']);
+const waitAfter: ReadonlySet<RefusalCode> = new Set(['no_shard_free', 'campaign_not_open', 'rate_limited']);
 const WAIT_MS = 5_000;
 const RETRY_JOIN_MS = 500;
 

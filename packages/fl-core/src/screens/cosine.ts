@@ -18,6 +18,24 @@ export function cosineToSum(term: Float32Array, sum: Float64Array): number {
   return termSquared === 0 || sumSquared === 0 ? 0 : product / Math.sqrt(termSquared) / Math.sqrt(sumSquared);
 }
 
+/** A mean this much shorter than a delta says nothing of where others went. */
+const FAINT = 0.1;
+
+/**
+ * Whether the mean behind a sum is too short to compare a term with. Contributions of next to nothing have a direction too:
+ * were it counted, whoever sent the first of them would have every honest one set aside.
+ * @param weight of the sum
+ */
+export function isFaint(term: Float32Array, sum: Float64Array, weight: number): boolean {
+  let termSquared = 0;
+  let sumSquared = 0;
+  for (let i = 0; i < sum.length; i++) {
+    termSquared += term[i]! ** 2;
+    sumSquared += sum[i]! ** 2;
+  }
+  return Math.sqrt(sumSquared) < FAINT * weight * Math.sqrt(termSquared);
+}
+
 /**
  * The default threshold: four standard deviations of the cosine of a random direction in `size` dimensions, 4 / sqrt(size),
  * and 0.01 at most. At 0 every other delta of pure noise would pass; honest clients, of unlike domains too, share more

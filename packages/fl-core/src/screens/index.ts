@@ -2,7 +2,7 @@
  * screens: which contributions `merge` may have. Pure functions with typed verdicts; whoever calls them evaluates, stores
  * and publishes. Nothing here knows a signature, a ticket or a file: intake has checked those before.
  */
-export { chanceCosine, cosineToSum } from './cosine.ts';
+export { chanceCosine, cosineToSum, isFaint } from './cosine.ts';
 export { checkNorm } from './norm.ts';
 export {
   type Candidate,

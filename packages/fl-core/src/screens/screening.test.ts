@@ -89,6 +89,16 @@ describe('on arrival', () => {
     expect(standing.merge.weight).toBe(1045);
   });
 
+  it('compares nobody with contributions of next to nothing, however many came first', async () => {
+    const faint = [1, 2, 3, 4].map((seed) => ({
+      id: `faint-${seed}`,
+      delta: vector(new SeededRandom(seed), 1e-3),
+      weight: 100,
+    }));
+    const { verdicts } = await arrive([...faint, ...honestClients()]);
+    expect(new Set(kinds(verdicts, honestClients()))).toEqual(new Set(['accepted']));
+  });
+
   it('says why it does not accept, with figures', async () => {
     const { verdicts } = await arrive([...honestClients(), ...hostile]);
     expect(verdicts.get('flipped')).toMatchObject({ kind: 'quarantined', reason: 'against-the-mean' });

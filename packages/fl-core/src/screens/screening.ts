@@ -12,7 +12,7 @@
  */
 import { Refusal } from '../refusal.ts';
 import { RunningMerge, type SumRule, type WeightedDelta } from '../merge/index.ts';
-import { chanceCosine, cosineToSum } from './cosine.ts';
+import { chanceCosine, cosineToSum, isFaint } from './cosine.ts';
 import { checkNorm } from './norm.ts';
 import type { ScreenFigures, Verdict } from './verdict.ts';
 
@@ -83,8 +83,9 @@ export async function judge(
   try {
     figures.norm = checkNorm(candidate.delta, policy.maxNorm);
     const merged = merge.with(candidate);
-    if (members.length >= policy.warmUp) {
-      figures.cosine = cosineToSum(merge.rule.term(candidate.delta), merge.sum);
+    const [term, sum] = [merge.rule.term(candidate.delta), merge.sum];
+    if (members.length >= policy.warmUp && !isFaint(term, sum, merge.weight)) {
+      figures.cosine = cosineToSum(term, sum);
       if (figures.cosine <= policy.leastCosine) return { kind: 'quarantined', reason: 'against-the-mean', figures };
     }
     figures.worstLoss = worstDomainLoss(await evaluate(merged.mean(), [...members, candidate.id]));
