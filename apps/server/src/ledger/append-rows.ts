@@ -11,29 +11,26 @@ type ChainColumn = 'sequence' | 'previous_hash' | 'row_hash';
 
 /** Adds a withdrawal at the end of its campaign's chain. */
 export async function appendWithdrawal(transaction: LedgerDatabase, content: NewWithdrawal): Promise<void> {
-  const head = await lockedHead(transaction, content.campaign_id);
-  const row = { ...content, sequence: head.sequence + 1 };
-  const hash = await withdrawalRowHash(head.hash, row);
-  await moveHead(transaction, content.campaign_id, head, hash);
-  await transaction
-    .insertInto('withdrawals')
-    .values({ ...row, previous_hash: head.hash, row_hash: hash })
-    .execute();
+  const row = await linked(transaction, content, withdrawalRowHash);
+  await transaction.insertInto('withdrawals').values(row).execute();
 }
 
 /** Adds a verdict at the end of its campaign's chain. */
 export async function appendVerdict(transaction: LedgerDatabase, content: NewVerdict): Promise<void> {
-  const head = await lockedHead(transaction, content.campaign_id);
-  const row = { ...content, sequence: head.sequence + 1 };
-  const hash = await verdictRowHash(head.hash, row);
-  await moveHead(transaction, content.campaign_id, head, hash);
-  await transaction
-    .insertInto('verdicts')
-    .values({ ...row, previous_hash: head.hash, row_hash: hash })
-    .execute();
+  const row = await linked(transaction, content, verdictRowHash);
+  await transaction.insertInto('verdicts').values(row).execute();
 }
 
-async function lockedHead(transaction: LedgerDatabase, campaignId: string) {
-  await lockCampaign(transaction, campaignId);
-  return readHead(transaction, campaignId);
+/** Claims the next place in the chain of a row's campaign. @returns the row with its place and hashes */
+async function linked<Content extends { campaign_id: string }>(
+  transaction: LedgerDatabase,
+  content: Content,
+  hashOf: (previousHash: string, row: Content & { sequence: number }) => Promise<string>,
+) {
+  await lockCampaign(transaction, content.campaign_id);
+  const head = await readHead(transaction, content.campaign_id);
+  const row = { ...content, sequence: head.sequence + 1 };
+  const hash = await hashOf(head.hash, row);
+  await moveHead(transaction, content.campaign_id, head, hash);
+  return { ...row, previous_hash: head.hash, row_hash: hash };
 }

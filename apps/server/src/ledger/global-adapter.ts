@@ -2,7 +2,7 @@
  * The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. What goes
  * out, withdrawn or found wanting, goes by subtraction: the version after is to the bit what it would be without it.
  */
-import { cosineToSum, ExactFold, isFaint, Refusal, type Version } from '@oneround/fl-core';
+import { contributionWeights, cosineToSum, ExactFold, isFaint, Refusal, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
@@ -83,22 +83,22 @@ export class GlobalAdapter {
   }
 
   /** @throws Refusal when this delta could not be folded exactly on top of what is there; nothing changes */
-  async checkFoldable(
-    delta: Float32Array,
-    { clientId, labelTokens }: Pick<Member, 'clientId' | 'labelTokens'>,
-  ): Promise<void> {
+  async checkFoldable(delta: Float32Array, contribution: Pick<Member, 'clientId' | 'labelTokens'>): Promise<void> {
     await this.#refresh();
-    const alone = { contributionId: '', clientId, sha256: '', labelTokens, changes: [] };
-    const [{ weight } = { weight: 0 }] = weightsOf([alone], this.#campaign.manifest);
-    this.#copy().add(delta, weight);
+    const { merge, weightScale } = this.#campaign.manifest;
+    this.#copy().add(delta, contributionWeights(merge.weights, [contribution], weightScale)[0]!);
   }
 
   /** The cosine between a delta and what is merged; null while fewer than `least` contributions are, or it `isFaint`. */
   async cosine(delta: Float32Array, least: number): Promise<number | null> {
     await this.#refresh();
-    const held = (await this.#members()).filter((member) => isHeldBy(member, this.#version));
+    const { held } = await countedContributions(this.#store.db, this.#campaign.manifest.id)
+      .clearSelect()
+      .select((row) => row.fn.countAll<number>().as('held'))
+      .where('folded_version', 'is not', null)
+      .executeTakeFirstOrThrow();
     const { sum, weight } = this.#fold;
-    return held.length < least || isFaint(delta, sum, weight) ? null : cosineToSum(delta, sum);
+    return held < least || isFaint(delta, sum, weight) ? null : cosineToSum(delta, sum);
   }
 
   /** The weighted mean of the deltas in the newest version. */
@@ -146,7 +146,7 @@ export class GlobalAdapter {
       const row = { contribution_id: contributionId, campaign_id: id, version, withdrawn_at: now };
       await appendWithdrawal(transaction, row);
     };
-    if (await this.#holds(contributionId)) {
+    if (this.#heldOf(await this.#members()).has(contributionId)) {
       return this.#publish({ enter: [], leave: [contributionId], now, add: append });
     }
     await db.transaction().execute((transaction) => append(transaction, null));
@@ -159,10 +159,10 @@ export class GlobalAdapter {
    */
   async quarantine(verdicts: readonly ContributionVerdict[], now: number): Promise<Version | null> {
     await this.#refresh();
-    const leave: string[] = [];
-    for (const { contribution_id } of verdicts) if (await this.#holds(contribution_id)) leave.push(contribution_id);
-    const found = verdicts.filter(({ contribution_id }) => leave.includes(contribution_id));
+    const held = this.#heldOf(await this.#members());
+    const found = verdicts.filter(({ contribution_id }) => held.has(contribution_id));
     if (found.length === 0) return null;
+    const leave = found.map(({ contribution_id }) => contribution_id);
     const add: VersionChange = (transaction, version) => this.#record(transaction, found, now, () => version);
     return this.#publish({ enter: [], leave, now, add });
   }
@@ -185,8 +185,8 @@ export class GlobalAdapter {
     await this.#refresh();
     const members = await this.#members();
     const decided = new Map(verdicts.map(({ contribution_id, verdict }) => [contribution_id, verdict]));
-    const leave: string[] = [];
-    for (const [id, verdict] of decided) if (verdict === 'quarantined' && (await this.#holds(id))) leave.push(id);
+    const held = this.#heldOf(members);
+    const leave = [...decided].flatMap(([id, verdict]) => (verdict === 'quarantined' && held.has(id) ? [id] : []));
     const enter = [...decided].flatMap(([id, verdict]) => (verdict === 'admitted' ? [id] : []));
     const known = new Set(members.map(({ contributionId }) => contributionId));
     const changed = new Set([...leave, ...enter.filter((id) => known.has(id))]);
@@ -275,9 +275,9 @@ export class GlobalAdapter {
     return readMembers(this.#store.db, this.#campaign.manifest.id);
   }
 
-  async #holds(contributionId: string): Promise<boolean> {
-    const member = (await this.#members()).find((other) => other.contributionId === contributionId);
-    return member !== undefined && isHeldBy(member, this.#version);
+  /** The ids of those that the newest version holds. */
+  #heldOf(members: readonly Member[]): Set<string> {
+    return new Set(members.flatMap((member) => (isHeldBy(member, this.#version) ? [member.contributionId] : [])));
   }
 
   /** What waits for a fold. */

@@ -7,7 +7,6 @@ import { hashBytes } from './blobs.ts';
 import { nameOf, type ChainRows } from './chain-rows.ts';
 import { afterRound, encodeRoundState, RoundFold, startOfRounds } from './round-steps.ts';
 import type { ContributionTable, VersionTable } from './schema.ts';
-
 import { expectEqual, naming, VerifyError } from './verify-error.ts';
 
 /** @throws VerifyError naming the first contribution in a wrong round, or version that is not as recorded */
