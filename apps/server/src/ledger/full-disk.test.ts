@@ -62,6 +62,33 @@ it('refuses what it cannot write, keeps what it acknowledged, and folds it once 
   }
 });
 
+it('accepts the whole of a contribution or nothing: its row, the end of its lease, its line in the log', async () => {
+  const { dataDir } = campaign;
+  const ledger = await Ledger.open({ dataDir });
+  const db = await openDatabase(dataDir);
+  try {
+    await ledger.addCampaign(campaign.file);
+    const bytes = encodeDelta(seededDelta(ledger.definition('test').manifest.layout.size, 1), 'f32');
+    const begin = await beginOf(ledger, await joinLedger(ledger), bytes);
+    await ledger.beginUpload(begin);
+    await ledger.uploadChunk(begin.contributionId, 0, bytes);
+    // The last thing that is written fails.
+    await sql`CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'no room'); END`.execute(db);
+    await expect(ledger.finishUpload(begin.contributionId)).rejects.toThrow('no room');
+    const { contributions, clients } = await ledger.state('test');
+    expect(contributions).toEqual([]);
+    expect(clients).toMatchObject([{ phase: 'joined', contributionId: null }]);
+    await sql`DROP TRIGGER full`.execute(db);
+    const { value, changes } = await ledger.finishUpload(begin.contributionId);
+    expect(value).toMatchObject({ sequence: 1, repeated: false });
+    expect(changes.map(({ type }) => type)).toEqual(['contribution', 'client', 'log']);
+    expect((await ledger.state('test')).clients).toMatchObject([{ phase: 'contributed' }]);
+  } finally {
+    await db.destroy();
+    await ledger.close();
+  }
+});
+
 it("knows SQLite's own word for a full disk", async () => {
   const db = await openDatabase(campaign.dataDir);
   try {

@@ -1,7 +1,8 @@
 /**
  * Intake: from the first byte of an upload to a durable ledger row. The checks, in order: lease, campaign's status,
  * codec and size, layout, weight, signature (at `begin`); offset (at every chunk); size, hash, decoding, finite values, norm,
- * direction, duplicate, shard (at `finish`). Then the blob is made durable, the row committed, and only then does `finish` return.
+ * direction, duplicate, shard (at `finish`). Then the blob is made durable; the row, the end of its lease and the line of the
+ * log are committed in one piece; and only then does `finish` return.
  */
 import {
   chanceCosine,
@@ -9,23 +10,26 @@ import {
   checkNorm,
   decodeDelta,
   Refusal,
-  verifyContribution,
+  type ClientRow,
   type Manifest,
   type Receipt,
   type UploadBegin,
 } from '@oneround/fl-core';
-import type { CampaignDefinition } from '../campaign/index.ts';
 import { appendVerdict, type NewVerdict } from './append-rows.ts';
 import { hashBytes, type Blobs } from './blobs.ts';
 import { readLife } from './campaign-life.ts';
+import { readContribution } from './campaign-view.ts';
 import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
 import { asStorageFull, isDuplicateKey } from './database-errors.ts';
-import { leaseSpent, maxLabelTokens } from './lease-terms.ts';
+import { leaseSpent, shardName } from './lease-terms.ts';
+import { checkAnnouncement, checkUnique } from './intake-checks.ts';
 import type { LeaseBook } from './leases.ts';
 import type { OpenCampaign, OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import type { Change } from './outcome.ts';
+import type { Reports } from './reports.ts';
 import { checkRoundIsOpen, readRound } from './rounds.ts';
-import { countedContributions, quarantined, standingContributions } from './standing-contributions.ts';
+import { quarantined } from './standing-contributions.ts';
 
 interface IntakeParts {
   db: LedgerDatabase;
@@ -33,13 +37,17 @@ interface IntakeParts {
   leases: LeaseBook;
   now: () => number;
   campaigns: OpenCampaigns;
+  reports: Reports;
 }
 
 /** A row that has no place yet. */
 type NewContribution = Omit<ContributionContent, 'sequence'>;
 
-/** What the client is told, and whose it is. */
-type AcceptedReceipt = Receipt & { leaseId: string; campaignId: string };
+/** What the client is told, and what observers are: nothing, when they were before. */
+export interface Accepted {
+  receipt: Receipt & { campaignId: string };
+  changes: Change[];
+}
 
 export class Intake {
   readonly #parts: IntakeParts;
@@ -61,7 +69,7 @@ export class Intake {
     await leases.live(message.leaseId);
     checkMaySend((await readLife(db, campaignId)).status);
     checkRoundIsOpen(await readRound(db, definition.manifest), baseVersion);
-    await this.#checkBegin(message, definition);
+    await checkAnnouncement(message, definition, await leases.holder(message.leaseId));
     const earlier = await db
       .selectFrom('uploads')
       .selectAll()
@@ -108,7 +116,7 @@ export class Intake {
   }
 
   /** Accepts the upload into the ledger. Repeating it returns the same receipt. */
-  async finish(contributionId: string): Promise<AcceptedReceipt> {
+  async finish(contributionId: string): Promise<Accepted> {
     const earlier = await this.#receipt(contributionId);
     if (earlier) return earlier;
     try {
@@ -121,24 +129,27 @@ export class Intake {
     }
   }
 
-  async #receipt(contributionId: string): Promise<AcceptedReceipt | null> {
+  async #receipt(contributionId: string): Promise<Accepted | null> {
     const accepted = await this.#accepted(contributionId);
     if (!accepted) return null;
-    const { sequence, lease_id: leaseId, campaign_id: campaignId } = accepted;
+    const { sequence, campaign_id: campaignId } = accepted;
     const isQuarantined = await quarantined(this.#parts.db)
       .where('contribution_id', '=', contributionId)
       .executeTakeFirst();
-    return { contributionId, sequence, repeated: true, quarantined: isQuarantined !== undefined, leaseId, campaignId };
+    const receipt = { contributionId, sequence, repeated: true, quarantined: isQuarantined !== undefined, campaignId };
+    return { receipt, changes: [] };
   }
 
-  async #accept(contributionId: string): Promise<AcceptedReceipt> {
+  async #accept(contributionId: string): Promise<Accepted> {
     const { leases, now } = this.#parts;
     const upload = await this.#upload(contributionId);
     const lease = await leases.live(upload.lease_id);
     checkMaySend((await readLife(this.#parts.db, upload.campaign_id)).status);
     const begin = JSON.parse(upload.begin) as UploadBegin;
     const { definition, adapter } = this.#parts.campaigns.get(upload.campaign_id);
-    await this.#checkRound(contributionId, definition.manifest, lease.base_version);
+    await this.#orDrop(contributionId, async () =>
+      checkRoundIsOpen(await readRound(this.#parts.db, definition.manifest), lease.base_version),
+    );
     const stored = await this.#storedBytes(upload);
     if (stored !== upload.bytes) {
       throw new Refusal('wrong_offset', `The upload is not complete: ${stored} of ${upload.bytes} bytes are stored.`);
@@ -166,46 +177,15 @@ export class Intake {
       received_at: now(),
     };
     const isQuarantined = cosine !== null && cosine <= chanceCosine(definition.manifest.layout.size);
-    const sequence = await this.#append(facts, definition.manifest, isQuarantined ? cosine : null);
-    const { lease_id: leaseId, campaign_id: campaignId } = upload;
-    return { contributionId, sequence, repeated: false, quarantined: isQuarantined, leaseId, campaignId };
-  }
-
-  async #checkBegin(message: UploadBegin, { manifest, shards }: CampaignDefinition): Promise<void> {
-    const { leases } = this.#parts;
-    const { publicKey, shardIndex, baseVersion } = await leases.holder(message.leaseId);
-    if (message.codec !== manifest.upload.codec) {
-      throw new Refusal('malformed', `This campaign takes deltas encoded as ${manifest.upload.codec}.`);
-    }
-    if (message.bytes > manifest.upload.bytes) {
-      throw new Refusal(
-        'too_large',
-        `A delta of this campaign has ${manifest.upload.bytes} bytes, not ${message.bytes}.`,
-      );
-    }
-    if (message.bytes < manifest.upload.bytes) {
-      throw new Refusal(
-        'wrong_shape',
-        `A delta of this campaign has ${manifest.upload.bytes} bytes, not ${message.bytes}.`,
-      );
-    }
-    if (message.layoutHash !== manifest.layout.hash) {
-      throw new Refusal('wrong_layout', 'The delta was trained for another adapter layout; reload the page.');
-    }
-    const most = maxLabelTokens(shards, shardIndex);
-    const isOwnData = shardIndex === null;
-    if (isOwnData ? message.labelTokens > most : message.labelTokens !== most) {
-      const allowed = `${isOwnData ? 'at most' : 'exactly'} ${most}`;
-      throw new Refusal('bad_weight', `The weight claims ${message.labelTokens} label tokens; ${allowed} are allowed.`);
-    }
-    const { contributionId, leaseId, sha256, layoutHash, labelTokens } = message;
-    const facts = {
-      ...{ campaignId: manifest.id, contributionId, leaseId, sha256, layoutHash, labelTokens },
-      ...(manifest.rounds && { baseVersion }),
+    const { sequence, changes } = await this.#append(facts, definition.manifest, isQuarantined ? cosine : null);
+    const { campaign_id: campaignId } = facts;
+    return {
+      receipt: { contributionId, sequence, repeated: false, quarantined: isQuarantined, campaignId },
+      changes: [
+        { type: 'contribution', contribution: await readContribution(this.#parts.db, contributionId) },
+        ...changes,
+      ],
     };
-    if (!(await verifyContribution(publicKey, message.signature, facts))) {
-      throw new Refusal('bad_signature', 'The signature is not that of the key that holds this lease.');
-    }
   }
 
   /** @returns the delta's L2 norm, and the cosine between it and what is merged; null where that is not asked yet */
@@ -216,7 +196,7 @@ export class Intake {
     const { blobs } = this.#parts;
     const isBlob = await blobs.has(sha256);
     const bytes = await (isBlob ? blobs.read(sha256) : blobs.readPart(contributionId));
-    try {
+    return this.#orDrop(contributionId, async () => {
       if (hashBytes(bytes) !== sha256) {
         throw new Refusal(
           'wrong_hash',
@@ -228,11 +208,7 @@ export class Intake {
       await adapter.checkFoldable(delta, { clientId, labelTokens });
       const { screens } = manifest.merge;
       return { norm, cosine: screens && (await adapter.cosine(delta, screens.warmUp)) };
-    } catch (error) {
-      // A refused upload can only be replaced, so its bytes are of no use.
-      if (error instanceof Refusal) await this.#drop(contributionId);
-      throw error;
-    }
+    });
   }
 
   /** A server that died between storing the blob and committing the row still has every byte. */
@@ -243,32 +219,43 @@ export class Intake {
 
   /**
    * Makes the bytes durable, then adds the row at the end of its campaign's chain, and after it the verdict when its
-   * direction is `against` the mean. @returns its sequence
+   * direction is `against` the mean; the lease is spent.
+   * @returns its sequence, and what observers are told but for the row itself
    */
-  async #append(facts: NewContribution, manifest: Manifest, against: number | null): Promise<number> {
-    const { db, blobs } = this.#parts;
+  async #append(
+    facts: NewContribution,
+    manifest: Manifest,
+    against: number | null,
+  ): Promise<{ sequence: number; changes: Change[] }> {
+    const { db, blobs, leases, reports } = this.#parts;
+    const { campaign_id: campaignId, contribution_id: contributionId } = facts;
     for (;;) {
-      const head = await readHead(db, facts.campaign_id);
-      // As of this end of the chain: a round ends no earlier than a row more.
-      await this.#checkRound(facts.contribution_id, manifest, facts.base_version);
-      await this.#checkUnique(facts, manifest);
-      if (await blobs.has(facts.sha256)) await blobs.dropPart(facts.contribution_id);
-      else await blobs.adoptPart(facts.contribution_id, facts.sha256);
+      const head = await readHead(db, campaignId);
+      await this.#orDrop(contributionId, async () => {
+        // As of this end of the chain: a round ends no earlier than a row more.
+        checkRoundIsOpen(await readRound(db, manifest), facts.base_version);
+        await checkUnique(db, facts, manifest);
+      });
+      if (await blobs.has(facts.sha256)) await blobs.dropPart(contributionId);
+      else await blobs.adoptPart(contributionId, facts.sha256);
       const content = { ...facts, sequence: head.sequence + 1 };
       const hash = await rowHash(head.hash, content, manifest.layout.hash);
       try {
-        await db.transaction().execute(async (transaction) => {
-          await moveHead(transaction, facts.campaign_id, head, hash);
+        const changes = await db.transaction().execute(async (transaction) => {
+          await moveHead(transaction, campaignId, head, hash);
           // The campaign's row is locked now: whoever closes it has done so, or waits.
-          checkMaySend((await readLife(transaction, facts.campaign_id)).status);
+          checkMaySend((await readLife(transaction, campaignId)).status);
           await transaction
             .insertInto('contributions')
             .values({ ...content, previous_hash: head.hash, row_hash: hash, folded_version: null })
             .execute();
           if (against !== null) await appendVerdict(transaction, setAside(facts, against));
-          await transaction.deleteFrom('uploads').where('contribution_id', '=', facts.contribution_id).execute();
+          await transaction.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
+          const client = await leases.spend(transaction, facts.lease_id, contributionId);
+          const entry = await reports.log(campaignId, 'accepted', acceptedLine(content, client, against), transaction);
+          return [{ type: 'client', client } satisfies Change, entry];
         });
-        return content.sequence;
+        return { sequence: content.sequence, changes };
       } catch (error) {
         if (isDuplicateKey(error)) throw leaseSpent();
         if (!(error instanceof ChainMoved)) throw asStorageFull(error);
@@ -276,45 +263,14 @@ export class Intake {
     }
   }
 
-  /** @throws Refusal `stale_round` when the round that began at `base` takes no more */
-  async #checkRound(contributionId: string, manifest: Manifest, base: number): Promise<void> {
+  /** A refused upload can only be replaced, so its bytes are of no use. */
+  async #orDrop<Value>(contributionId: string, check: () => Promise<Value>): Promise<Value> {
     try {
-      checkRoundIsOpen(await readRound(this.#parts.db, manifest), base);
+      return await check();
     } catch (error) {
-      await this.#drop(contributionId);
+      if (error instanceof Refusal) await this.#drop(contributionId);
       throw error;
     }
-  }
-
-  /**
-   * What was withdrawn does not count; nor do the same bytes of another client on the same shard, since training on the CPU
-   * is deterministic. In many rounds a shard is free again in each, and a client contributes once to each.
-   * @throws Refusal `duplicate`, `no_shard_free`, `quota_reached`
-   */
-  async #checkUnique(facts: NewContribution, { rounds }: Manifest): Promise<void> {
-    const { campaign_id, shard_index, client_id, sha256, base_version } = facts;
-    const standing = standingContributions(this.#parts.db, campaign_id);
-    const twins = await standing.where('sha256', '=', sha256).execute();
-    const isCopy = (twin: { shard_index: number | null; client_id: string }) =>
-      shard_index === null || twin.shard_index !== shard_index || twin.client_id === client_id;
-    const counted = countedContributions(this.#parts.db, campaign_id);
-    const inRound = await counted.where('base_version', '=', base_version).execute();
-    const onShard = shard_index === null ? [] : inRound.filter((row) => row.shard_index === shard_index);
-    const { terms } = await readLife(this.#parts.db, campaign_id);
-    if (twins.some(isCopy)) {
-      await this.#drop(facts.contribution_id);
-      throw new Refusal('duplicate', 'These very bytes were contributed before; nothing was added.');
-    }
-    if (rounds && inRound.some((row) => row.client_id === client_id)) {
-      await this.#drop(facts.contribution_id);
-      throw new Refusal(
-        'quota_reached',
-        'This browser has contributed to this round already; join again for the next.',
-      );
-    }
-    if (onShard.length < terms.clientsPerShard) return;
-    await this.#drop(facts.contribution_id);
-    throw new Refusal('no_shard_free', 'Somebody else contributed this shard meanwhile; join again for another one.');
   }
 
   async #upload(contributionId: string) {
@@ -353,4 +309,9 @@ function setAside(facts: NewContribution, cosine: number): NewVerdict {
     version: null,
     decided_at: facts.received_at,
   };
+}
+
+function acceptedLine({ sequence }: ContributionContent, client: ClientRow, against: number | null): string {
+  const line = `contribution #${sequence} of ${client.clientId} (${shardName(client)}) is in the ledger`;
+  return against === null ? line : `${line}, set aside: its direction is not that of the others`;
 }

@@ -133,3 +133,8 @@ export function maxLabelTokens(shards: readonly DataShard[], shardIndex: number 
   if (shardIndex !== null) return shards[shardIndex]!.labelTokens;
   return shards.reduce((sum, { labelTokens }) => sum + labelTokens, 0);
 }
+
+/** What a participation trains on, in a line of the log. */
+export function shardName({ shardIndex }: ClientRow): string {
+  return shardIndex === null ? 'data of their own' : `shard ${shardIndex}`;
+}

@@ -246,10 +246,10 @@ export class LeaseBook {
     return clients;
   }
 
-  /** The lease's contribution is in the ledger. */
-  async spend(leaseId: string, contributionId: string): Promise<ClientRow> {
-    const row = await this.#row(leaseId);
-    return this.#end(row, 'contributed', 'spent', { contributionId, refusal: null });
+  /** The lease's contribution is in the ledger, with the transaction that says so. */
+  async spend(transaction: LedgerDatabase, leaseId: string, contributionId: string): Promise<ClientRow> {
+    const row = await this.#row(leaseId, transaction);
+    return this.#end(row, 'contributed', 'spent', { contributionId, refusal: null }, transaction);
   }
 
   /** Shows on the client's row why its upload was refused. */
@@ -297,8 +297,8 @@ export class LeaseBook {
     return row;
   }
 
-  async #row(leaseId: string): Promise<LeaseRow> {
-    const row = await find(this.#db, leaseId);
+  async #row(leaseId: string, db = this.#db): Promise<LeaseRow> {
+    const row = await find(db, leaseId);
     if (!row) throw new Refusal('unknown_lease', 'This server knows no such lease; join again.');
     return row;
   }
@@ -334,10 +334,11 @@ export class LeaseBook {
     phase: ClientPhase,
     ended: 'left' | 'spent',
     changes: Partial<ClientRow> = {},
+    db = this.#db,
   ): Promise<ClientRow> {
-    const now = await readClock(this.#db, this.#now);
+    const now = await readClock(db, this.#now);
     const client = entered({ ...this.#newest(row), ...changes }, phase, now);
-    await this.#db
+    await db
       .updateTable('leases')
       .set({ ended, ...clientColumns(client) })
       .where('lease_id', '=', row.lease_id)

@@ -43,6 +43,7 @@ import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import { FoldLease, LeaseTaken } from './fold-lease.ts';
 import { Intake } from './intake.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
+import { shardName } from './lease-terms.ts';
 import { LeaseBook } from './leases.ts';
 import { OpenCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
@@ -122,7 +123,7 @@ export class Ledger {
     this.#leases = leases;
     this.#campaigns = campaigns;
     this.#reports = new Reports({ db, campaigns, now });
-    this.#intake = new Intake({ db, blobs, leases, now, campaigns });
+    this.#intake = new Intake({ db, blobs, leases, now, campaigns, reports: this.#reports });
     this.#screening = new Screening({ db, blobs, campaigns, now });
     this.#scoring = new Scoring({ db, blobs, campaigns, reports: this.#reports, screening: this.#screening });
   }
@@ -343,18 +344,8 @@ export class Ledger {
 
   /** When this returns, the contribution is durable. @throws Refusal of intake's last checks */
   async finishUpload(contributionId: string): Promise<Outcome<Receipt & { campaignId: string }>> {
-    const { leaseId, ...receipt } = await this.#intake.finish(contributionId);
-    const { campaignId } = receipt;
-    if (receipt.repeated) return { value: receipt, changes: [] };
-    const client = await this.#leases.spend(leaseId, contributionId);
-    const contribution = await readContribution(this.#db, contributionId);
-    const entry = await this.#reports.log(
-      campaignId,
-      'accepted',
-      `contribution #${receipt.sequence} of ${client.clientId} (${shardName(client)}) is in the ledger` +
-        (receipt.quarantined ? ', set aside: its direction is not that of the others' : ''),
-    );
-    return { value: receipt, changes: [{ type: 'contribution', contribution }, { type: 'client', client }, entry] };
+    const { receipt, changes } = await this.#intake.finish(contributionId);
+    return { value: receipt, changes };
   }
 
   /** Records why an upload was refused, on the client's row and in the log. @throws Refusal `unknown_lease` */
@@ -508,8 +499,4 @@ export class Ledger {
 function orNullWhenTaken(error: unknown): null {
   if (error instanceof LeaseTaken) return null;
   throw error;
-}
-
-function shardName({ shardIndex }: ClientRow): string {
-  return shardIndex === null ? 'data of their own' : `shard ${shardIndex}`;
 }

@@ -20,9 +20,9 @@ export class Reports {
     this.#parts = parts;
   }
 
-  /** Adds a line to a campaign's log. */
-  async log(campaignId: string, kind: LogEntry['kind'], message: string): Promise<Change> {
-    const { db, now } = this.#parts;
+  /** Adds a line to a campaign's log; with what it tells of when that is in a transaction. */
+  async log(campaignId: string, kind: LogEntry['kind'], message: string, db = this.#parts.db): Promise<Change> {
+    const { now } = this.#parts;
     const entry = { at: now(), kind, message };
     const { id } = await db
       .insertInto('log')
