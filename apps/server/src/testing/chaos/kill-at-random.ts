@@ -23,22 +23,26 @@ export async function killAtRandom(
   { kills, random, longestLifeMs }: KillOptions,
 ): Promise<number[]> {
   const startTimes: number[] = [];
-  const startedAt = new Map<ServerProcess, number>();
-  const served = async (node: ServerProcess) => {
-    await node.untilServing();
-    const started = startedAt.get(node);
-    if (started !== undefined) startTimes.push(performance.now() - started);
-    startedAt.delete(node);
+  /** When a node's last life began, and that it serves. */
+  const lives = new Map<ServerProcess, { began: number; serving: Promise<void> }>();
+  const start = (node: ServerProcess) => {
+    const began = performance.now();
+    node.start();
+    const serving = node.untilServing().then(() => {
+      if (lives.get(node)?.began === began) startTimes.push(performance.now() - began);
+    });
+    // Whoever waits for it hears of it; a node that was killed before it served is nobody's concern.
+    serving.catch(() => {});
+    lives.set(node, { began, serving });
   };
   for (let kill = 0; kill < kills; kill++) {
     const node = nodes[random.nextInt(nodes.length)]!;
-    if (random.nextInt(EARLY) > 0) await served(node);
+    if (random.nextInt(EARLY) > 0) await lives.get(node)?.serving;
     await sleep(random.nextInt(longestLifeMs));
     await node.end('SIGKILL');
     await sleep(random.nextInt(LONGEST_PAUSE_MS));
-    node.start();
-    startedAt.set(node, performance.now());
+    start(node);
   }
-  for (const node of nodes) await served(node);
+  for (const node of nodes) await (lives.get(node)?.serving ?? node.untilServing());
   return startTimes;
 }
