@@ -8,8 +8,6 @@ import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
 import { verifyDatabase, verifyDataDir } from './verify.ts';
 
-/** Short, so that a test need not wait for it. */
-const FOLD_LEASE_MS = 600;
 const PATIENCE = { timeout: 20_000 };
 
 let postgres: TestPostgres;
@@ -36,7 +34,7 @@ async function onSqlite(): Promise<Ledger> {
 
 /** One of several servers on the same database, each with a folder of its own for copies. */
 async function onPostgres(): Promise<Ledger> {
-  return opened({ dataDir: `${campaign.dataDir}-${open.length}`, databaseUrl, foldLeaseMs: FOLD_LEASE_MS });
+  return opened({ dataDir: `${campaign.dataDir}-${open.length}`, databaseUrl });
 }
 
 async function opened(options: Parameters<typeof Ledger.open>[0]): Promise<Ledger> {
@@ -138,7 +136,7 @@ describe('two servers on one Postgres', () => {
       expect(report).toMatchObject({ contributions: 3, pending: 3 });
   });
 
-  it('fold one at a time; when the one that does is silent, the other takes over and folds on', async () => {
+  it('fold one at a time; when the one that does leaves, the other takes over and folds on', async () => {
     const [first, second] = [await onPostgres(), await onPostgres()];
     await leads(first);
     expect((await second.catchUp()).leads).toBe(false);

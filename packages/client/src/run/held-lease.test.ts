@@ -1,6 +1,6 @@
-import { Refusal, type Lease, type ReplyOf, type RequestName, type RequestOf } from '@oneround/fl-core';
+import { Refusal, type Lease, type RequestOf } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
-import type { CampaignSocket } from '../connection/index.ts';
+import { FakeSocket } from '../testing/fake-socket.ts';
 import { HeldLease, joinCampaign, LeaseMoved } from './held-lease.ts';
 
 const lease = (index: number): Lease => ({
@@ -18,52 +18,33 @@ const request = {
   source: 'shard',
 } as const;
 
-class FakeSocket implements CampaignSocket {
-  connected = true;
+/** A server that grants `answer`, and may refuse the next heartbeat. */
+class Grants extends FakeSocket {
   joins: RequestOf<'join'>[] = [];
   answer: () => Lease = () => lease(1);
   refuseHeartbeat: Refusal | null = null;
-  #listeners: ((connected: boolean) => void)[] = [];
 
-  async request<Name extends RequestName>(name: Name, body: RequestOf<Name>): Promise<ReplyOf<Name>> {
-    if (name === 'join') {
-      this.joins.push(body as RequestOf<'join'>);
-      return this.answer() as ReplyOf<Name>;
-    }
-    if (name === 'heartbeat' && this.refuseHeartbeat) {
+  constructor() {
+    super(async (name, body) => {
+      if (name === 'join') {
+        this.joins.push(body as RequestOf<'join'>);
+        return this.answer();
+      }
       const refusal = this.refuseHeartbeat;
       this.refuseHeartbeat = null;
-      throw refusal;
-    }
-    return { expiresAt: 2 } as ReplyOf<Name>;
-  }
-
-  whenConnected = async () => undefined;
-  onUpdate = () => () => undefined;
-  onVersions = () => () => undefined;
-  close = () => undefined;
-
-  onConnection(listener: (connected: boolean) => void): () => void {
-    this.#listeners.push(listener);
-    if (this.connected) listener(true);
-    return () => undefined;
-  }
-
-  reconnect(): void {
-    for (const listener of this.#listeners) {
-      listener(false);
-      listener(true);
-    }
+      if (refusal) throw refusal;
+      return { expiresAt: 2 };
+    });
   }
 }
 
-function held(socket: FakeSocket, heartbeatMs = 10_000) {
+function held(socket: Grants, heartbeatMs = 10_000) {
   return new HeldLease(socket, request, lease(1), { heartbeatMs, signal: new AbortController().signal });
 }
 
 describe('a held lease', () => {
   it('is asked for again on every new connection', async () => {
-    const socket = new FakeSocket();
+    const socket = new Grants();
     const mine = held(socket);
     expect(socket.joins).toHaveLength(0);
     socket.reconnect();
@@ -74,7 +55,7 @@ describe('a held lease', () => {
   });
 
   it('is lost at once when its round is over', async () => {
-    const socket = new FakeSocket();
+    const socket = new Grants();
     socket.refuseHeartbeat = new Refusal('stale_round', 'over');
     const mine = held(socket, 5);
     await expect.poll(() => mine.lost.aborted).toBe(true);
@@ -84,7 +65,7 @@ describe('a held lease', () => {
   });
 
   it('is lost when the same shard comes back for another round', async () => {
-    const socket = new FakeSocket();
+    const socket = new Grants();
     socket.answer = () => ({ ...lease(1), base: { version: 1, values: null } });
     const mine = held(socket);
     socket.reconnect();
@@ -94,16 +75,15 @@ describe('a held lease', () => {
   });
 
   it('is asked for again when a heartbeat finds it expired', async () => {
-    const socket = new FakeSocket();
+    const socket = new Grants();
     socket.refuseHeartbeat = new Refusal('lease_expired', 'gone');
     const mine = held(socket, 5);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(socket.joins).toHaveLength(1);
+    await expect.poll(() => socket.joins).toHaveLength(1);
     mine.release();
   });
 
   it('is lost when the server gives another shard', async () => {
-    const socket = new FakeSocket();
+    const socket = new Grants();
     socket.answer = () => lease(2);
     const mine = held(socket);
     socket.reconnect();
@@ -113,7 +93,7 @@ describe('a held lease', () => {
   });
 
   it('is lost when the server refuses to give any', async () => {
-    const socket = new FakeSocket();
+    const socket = new Grants();
     socket.answer = () => {
       throw new Refusal('campaign_closed', 'closed');
     };
@@ -127,7 +107,7 @@ describe('a held lease', () => {
 it.each(['no_shard_free', 'campaign_not_open'] as const)(
   'joining waits after %s, says why, until it is stopped',
   async (code) => {
-    const socket = new FakeSocket();
+    const socket = new Grants();
     socket.answer = () => {
       throw new Refusal(code, 'come back later');
     };
