@@ -1,6 +1,7 @@
 /** The admin API of a real server: who may use it, what it does, and that its description leaves nothing out. */
 import { execFile } from 'node:child_process';
-import { resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { contributionsIn, type Acknowledgement, type CampaignState, type Receipt } from '@oneround/fl-core';
 import Fastify from 'fastify';
@@ -246,8 +247,8 @@ describe('the description', () => {
 
 describe('oneround campaign', () => {
   const program = resolve(import.meta.dirname, '../../bin/oneround.mjs');
-  const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
-    promisify(execFile)(process.execPath, [program, ...args], { env: { ...process.env, ...env } });
+  const run = (args: string[], env: NodeJS.ProcessEnv = {}, cwd = '.') =>
+    promisify(execFile)(process.execPath, [program, ...args], { env: { ...process.env, ...env }, cwd });
 
   it('goes through a running server with the token, and says so without', { timeout: 180_000 }, async () => {
     const { dataDir } = campaign;
@@ -258,8 +259,39 @@ describe('oneround campaign', () => {
     const paused = await run(['campaign', 'pause', 'test', '--server', server.url], env);
     expect(paused.stdout).toBe('test is paused.\n');
     expect((await state()).status).toBe('paused');
+    const opened = await run(['campaign', 'open', 'test'], { ...env, ONEROUND_SERVER: server.url });
+    expect(opened.stdout).toBe('test is open.\n');
     await server.close();
     const listed = await run(['campaign', 'list', '--data', dataDir]);
+    expect(listed.stdout).toBe('test  open  One-word answers\n');
+  });
+
+  it('finds data directory, Postgres and server in the configuration of `serve`', { timeout: 180_000 }, async () => {
+    const { dataDir, folder } = campaign;
+    const configure = (config: object) => writeFileSync(join(folder, 'oneround.config.json'), JSON.stringify(config));
+    configure({ data: 'data', port: server.port });
+    const env = { ONEROUND_ADMIN_TOKEN: token };
+    // A server runs on the directory: the command goes through the one that the configuration names.
+    expect((await run(['campaign', 'pause', 'test'], env, folder)).stdout).toBe('test is paused.\n');
+    const { stdout: link } = await run(['campaign', 'invite', 'test'], env, folder);
+    expect(link).toMatch(`http://127.0.0.1:${server.port}/c/test#invite=`);
+    expect((await run(['verify'], {}, folder)).stdout).toMatch(/^test: 0 contributions/);
+    configure({ data: 'data', port: 1 });
+    await expect(run(['campaign', 'list'], env, folder)).rejects.toMatchObject({
+      stderr: expect.stringContaining('http://127.0.0.1:1 does not answer'),
+    });
+    const database = { DATABASE_URL: 'postgres://oneround:horse@db/oneround' };
+    await expect(run(['campaign', 'list'], database, folder)).rejects.toMatchObject({
+      stderr: expect.stringMatching(
+        /^oneround: This goes through the admin API of a server on the Postgres (?!.*horse)/,
+      ),
+    });
+    const fresh = await run(['admin-token'], {}, folder);
+    await expect(run(['campaign', 'list', '--server', server.url], env)).rejects.toMatchObject({ code: 1 });
+    await server.close();
+    const listed = await run(['campaign', 'list', '--config', join(folder, 'oneround.config.json')]);
     expect(listed.stdout).toBe('test  paused  One-word answers\n');
+    expect(fresh.stdout).toMatch(/^\S{20,}\n$/);
+    expect(dataDir).toBe(join(folder, 'data'));
   });
 });

@@ -1,9 +1,11 @@
 /** `oneround campaign`: what an organiser does with campaigns that a data directory or a server has. */
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { Contribution } from '@oneround/fl-core';
 import type { Invite } from '../ledger/index.ts';
 import { confirm } from './confirm.ts';
-import { addOrganiserFlags, DEFAULT_SERVER, withOrganiser, type OrganiserFlags } from './reach-organiser.ts';
+import { parseCount } from './limits.ts';
+import { placeOf } from './place.ts';
+import { addOrganiserFlags, withOrganiser, type OrganiserFlags } from './reach-organiser.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -54,7 +56,7 @@ export function addCampaignCommand(program: Command): void {
     const { token } = await withOrganiser(where, (organiser) =>
       organiser.createInvite(id, { maxUses: uses ?? null, expiresAt }),
     );
-    console.log(`${address ?? where.server ?? DEFAULT_SERVER}/c/${id}#invite=${token}`);
+    console.log(`${address?.replace(/\/$/, '') ?? (await placeOf(where)).server}/c/${id}#invite=${token}`);
   });
   addOrganiserFlags(
     campaign
@@ -108,10 +110,4 @@ function addMove(campaign: Command, action: 'open' | 'pause' | 'close', descript
       console.log(`${id} is ${status}.`);
     },
   );
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (Number.isInteger(count) && count > 0) return count;
-  throw new InvalidArgumentError('It must be a whole number above zero.');
 }

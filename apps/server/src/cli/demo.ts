@@ -1,40 +1,50 @@
 /** `oneround demo`: a fresh server, headless volunteers, the closing table, the exported adapter. */
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
+import { loadServerConfig, words } from '../config/index.ts';
 import { runDemo } from '../demo/run-demo.ts';
 import { startServer } from '../server.ts';
-import { defaultCampaign, defaultDataDir, parsePort, webRoot } from './defaults.ts';
+import { webRoot } from './defaults.ts';
 import { exportFromServer } from './export-folder.ts';
+import { addConfigFlag } from './place.ts';
 import { closeOnSignal, linksOf } from './serve.ts';
 
 interface DemoFlags {
   volunteers: number;
   backend: 'webgpu' | 'wasm' | 'auto';
-  port: number;
-  campaign: string;
+  port?: string;
+  campaign?: string;
+  config?: string;
   exit?: boolean;
 }
 
 export function addDemoCommand(program: Command): void {
-  program
+  const command = program
     .command('demo')
     .description('start a server and let headless volunteers finish a round in front of you')
     .option('--volunteers <n>', 'browser pages to open', parseVolunteers, 3)
     .addOption(new Option('--backend <name>', 'what they train on').choices(['webgpu', 'wasm', 'auto']).default('auto'))
-    .option('--port <number>', 'port to listen on; 0 takes any', parsePort, 8787)
-    .option('--campaign <file>', 'campaign.json to run', defaultCampaign)
-    .option('--exit', 'stop the server at the end instead of leaving the dashboard up')
-    .action(demo);
+    .option(`--port ${words.port.value}`, words.port.help)
+    .option('--campaign <file>', 'campaign.json to run (default: the campaign that comes with oneround)')
+    .option('--exit', 'stop the server at the end instead of leaving the dashboard up');
+  addConfigFlag(command).action(demo);
 }
 
-async function demo(flags: DemoFlags): Promise<void> {
+async function demo({ config: file, campaign: campaignFile, port: wantedPort, ...flags }: DemoFlags): Promise<void> {
+  const told = { port: wantedPort, campaign: campaignFile };
+  const config = await loadServerConfig({
+    flags: told,
+    environment: process.env,
+    workingDirectory: process.cwd(),
+    file,
+  });
   // A demo starts with no contribution, so it gets a data directory of its own.
-  const dataDir = join(defaultDataDir, `demo-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
+  const dataDir = join(config.data, `demo-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
   const server = await startServer({
     host: '127.0.0.1',
-    port: flags.port,
+    port: config.port,
     dataDir,
-    campaignFiles: [flags.campaign],
+    campaignFiles: config.campaign.slice(0, 1),
     webRoot,
     logLevel: 'warn',
   });

@@ -7,36 +7,39 @@ import type { Command } from 'commander';
 import { exportFromServer } from './export-folder.ts';
 import { exportMerged } from './export-merged.ts';
 import { parseVersion } from './parse-version.ts';
+import { addConfigFlag, addServerFlag, placeOf, type PlaceFlags } from './place.ts';
 
-interface ExportFlags {
+interface ExportFlags extends Pick<PlaceFlags, 'config' | 'server'> {
   campaign: string;
   out: string;
-  server: string;
   version: number | 'latest';
   merged?: boolean;
   force?: boolean;
 }
 
 export function addExportCommand(program: Command): void {
-  program
+  const command = program
     .command('export')
     .description('write the global adapter as a PEFT folder (adapter_config.json, adapter_model.safetensors)')
     .requiredOption('--campaign <id>', 'campaign to export')
     .requiredOption('--out <directory>', 'folder to write: a new or empty one')
-    .option('--server <url>', 'a running server', 'http://127.0.0.1:8787')
     .option('--version <n>', 'version to export: a number or latest', parseVersion, 'latest' as const)
     .option('--merged', 'fold the adapter into the base model and write a whole checkpoint instead')
-    .option('--force', 'write into a folder that is not empty, over files of the same name')
-    .action(async ({ campaign, out, server, version: wanted, merged, force }: ExportFlags) => {
-      if (!force) assertNewOrEmpty(out);
-      if (merged) {
-        const { version, base } = await exportMerged(server, campaign, out, wanted);
-        console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);
-      } else {
-        const version = await exportFromServer(server, campaign, out, wanted);
-        console.log(`version ${version} of ${campaign} is in ${out}`);
-      }
-    });
+    .option('--force', 'write into a folder that is not empty, over files of the same name');
+  addServerFlag(command, 'a running server (default: where `oneround serve` listens)');
+  addConfigFlag(command).action(exportCampaign);
+}
+
+async function exportCampaign({ campaign, out, version: wanted, merged, force, ...where }: ExportFlags): Promise<void> {
+  const { server } = await placeOf(where);
+  if (!force) assertNewOrEmpty(out);
+  if (merged) {
+    const { version, base } = await exportMerged(server, campaign, out, wanted);
+    console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);
+  } else {
+    const version = await exportFromServer(server, campaign, out, wanted);
+    console.log(`version ${version} of ${campaign} is in ${out}`);
+  }
 }
 
 /** @throws Error when there is something at `path` already that an export could overwrite */

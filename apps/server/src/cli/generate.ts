@@ -35,8 +35,8 @@ export function addGenerateCommand(program: Command): void {
 
 async function generate(flags: GenerateFlags): Promise<void> {
   if (flags.plain && flags.chat) throw new Error('give --plain or --chat, not both');
-  const modelChoice = modelOf(flags);
-  const adapterChoice = adapterOf(flags);
+  const modelChoice = await modelOf(flags);
+  const adapterChoice = await adapterOf(flags);
   const { generateTo, loadAdapter, loadModel } = await import('../generation/index.ts');
   const loaded = await loadModel(modelChoice);
   const { adapter, name } = await loadAdapter(loaded.model.config, adapterChoice);

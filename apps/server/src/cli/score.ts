@@ -19,7 +19,7 @@ export function addScoreCommand(program: Command): void {
 }
 
 async function score(file: string, flags: ModelFlags): Promise<void> {
-  const [modelChoice, adapterChoice] = [modelOf(flags), adapterOf(flags)];
+  const [modelChoice, adapterChoice] = [await modelOf(flags), await adapterOf(flags)];
   const questions = parseQuestions(readFileSync(file, 'utf8'));
   // TFJS is loaded once there is something to compute.
   const [{ loadAdapter, loadModel }, { logLikelihoods }] = await Promise.all([

@@ -2,29 +2,32 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../demo/results-table.ts';
 import { verifyDatabase, verifyDataDir, type VerifiedCampaign } from '../ledger/index.ts';
-import { databaseUrlOption } from './database-url.ts';
+import { addConfigFlag, addDatabaseFlag, placeOf, type PlaceFlags } from './place.ts';
 
-interface VerifyFlags {
+interface VerifyFlags extends PlaceFlags {
   campaign?: string;
-  databaseUrl?: string;
 }
 
 export function addVerifyCommand(program: Command): void {
-  program
+  const command = program
     .command('verify')
     .description('check a ledger: chain, signatures, files, and every version folded again')
-    .argument('[directory]', 'its data directory; a server may be running on it')
-    .addOption(databaseUrlOption('check the ledger in this Postgres, when no directory is named'))
-    .option('--campaign <id>', 'check this campaign alone')
-    .action(async (directory: string | undefined, { campaign, databaseUrl }: VerifyFlags) => {
-      for await (const verified of ledgerOf(directory, databaseUrl, campaign)) console.log(lineOf(verified));
-    });
+    .argument('[directory]', 'its data directory; a server may be running on it (default: as for `oneround serve`)')
+    .option('--campaign <id>', 'check this campaign alone');
+  addDatabaseFlag(command, 'check the ledger in this Postgres, when no directory is named');
+  addConfigFlag(command).action(async (directory: string | undefined, { campaign, ...place }: VerifyFlags) => {
+    for await (const verified of await ledgerOf(directory, place, campaign)) console.log(lineOf(verified));
+  });
 }
 
-function ledgerOf(directory?: string, databaseUrl?: string, campaign?: string): AsyncGenerator<VerifiedCampaign> {
+async function ledgerOf(
+  directory: string | undefined,
+  flags: PlaceFlags,
+  campaign?: string,
+): Promise<AsyncGenerator<VerifiedCampaign>> {
   if (directory !== undefined) return verifyDataDir(directory, campaign);
-  if (databaseUrl !== undefined) return verifyDatabase(databaseUrl, campaign);
-  throw new Error('Name the data directory to verify, or a Postgres with --database-url.');
+  const { data, databaseUrl } = await placeOf(flags);
+  return databaseUrl === undefined ? verifyDataDir(data, campaign) : verifyDatabase(databaseUrl, campaign);
 }
 
 /** One campaign, as a line. */

@@ -23,13 +23,14 @@ export function addWorkerCommand(program: Command): void {
     .addOption(
       new Option('--device <name>', 'what to train on; auto takes a GPU where there is one')
         .choices(['auto', 'webgpu', 'wasm'])
-        .default('auto'),
+        .default('auto')
+        .env('ONEROUND_DEVICE'),
     )
     .option('--contributions <n>', 'stop after so many (default: all that are left, or one with --data)', parseCount)
-    .option(
-      '--folder <directory>',
-      'where its key, model files and checkpoints are',
-      join(homedir(), '.oneround', 'worker'),
+    .addOption(
+      new Option('--folder <directory>', 'where its key, model files and checkpoints are')
+        .default(join(homedir(), '.oneround', 'worker'))
+        .env('ONEROUND_WORKER_FOLDER'),
     )
     .action(worker);
 }
