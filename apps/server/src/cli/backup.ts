@@ -1,9 +1,9 @@
 /** `oneround backup` and `oneround restore`: a data directory, copied while its server runs, and back. */
 import type { Command } from 'commander';
-import { SingleBar } from 'cli-progress';
 import { formatBytes } from '../demo/results-table.ts';
-import { type BackupOptions, copyDataDir, verifyDataDir } from '../ledger/index.ts';
-import { lineOf } from './verify.ts';
+import { type BackupOptions, copyDataDir } from '../ledger/index.ts';
+import { progressBar } from './progress-bar.ts';
+import { printVerified } from './verify.ts';
 
 export function addBackupCommand(program: Command): void {
   program
@@ -25,21 +25,15 @@ export function addRestoreCommand(program: Command): void {
     .argument('<data directory>', 'where to; it must not be there yet')
     .action(async (from: string, to: string) => {
       console.log(`${to}: ${await copyWithBar(from, to, 'copy')}`);
-      for await (const verified of verifyDataDir(to)) console.log(lineOf(verified));
+      await printVerified({ directory: to });
     });
 }
 
 async function copyWithBar(from: string, to: string, blobs: BackupOptions['blobs']): Promise<string> {
-  const bar = new SingleBar({ format: '{bar} {percentage} % of {total} files' });
-  bar.start(1, 0);
+  const bar = progressBar((files) => `${files} files`);
+  const onProgress = (done: number, total: number) => bar.show('copied', done, total);
   try {
-    const copied = await copyDataDir(from, to, {
-      blobs,
-      onProgress(done, total) {
-        bar.setTotal(total);
-        bar.update(done);
-      },
-    });
+    const copied = await copyDataDir(from, to, { blobs, onProgress });
     return `the ledger and ${copied.blobs} files of ${formatBytes(copied.bytes)}`;
   } finally {
     bar.stop();

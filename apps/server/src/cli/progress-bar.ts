@@ -1,8 +1,11 @@
 import { Presets, SingleBar } from 'cli-progress';
 import { formatBytes } from '../demo/results-table.ts';
 
-/** A bar for bytes: on a terminal one that a new label starts again, elsewhere nothing. */
-export function progressBar() {
+/**
+ * A bar: on a terminal one that a new label starts again, elsewhere nothing.
+ * @param sizeOf the words for what it goes through in all; bytes unless told
+ */
+export function progressBar(sizeOf: (total: number) => string = formatBytes) {
   let bar: SingleBar | null = null;
   let shown = '';
   const stop = () => {
@@ -10,14 +13,14 @@ export function progressBar() {
     bar = null;
   };
   return {
-    show(label: string, bytes: number, total: number) {
+    show(label: string, done: number, total: number) {
       if (label !== shown) stop();
       shown = label;
       if (!bar) {
         bar = new SingleBar({ format: '{bar} {percentage} % of {size}, {label}' }, Presets.shades_classic);
-        bar.start(total, bytes, { label, size: formatBytes(total) });
+        bar.start(total, done, { label, size: sizeOf(total) });
       }
-      bar.update(bytes);
+      bar.update(done);
     },
     stop,
   };

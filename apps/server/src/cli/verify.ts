@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { formatBytes } from '../demo/results-table.ts';
 import { verifyDatabase, verifyDataDir, type VerifiedCampaign } from '../ledger/index.ts';
 import { addConfigFlag, addDatabaseFlag, placeOf, type PlaceFlags } from './place.ts';
+import { progressBar } from './progress-bar.ts';
 
 interface VerifyFlags extends PlaceFlags {
   campaign?: string;
@@ -15,23 +16,39 @@ export function addVerifyCommand(program: Command): void {
     .argument('[directory]', 'its data directory; a server may be running on it (default: as for `oneround serve`)')
     .option('--campaign <id>', 'check this campaign alone');
   addDatabaseFlag(command, 'check the ledger in this Postgres, when no directory is named');
-  addConfigFlag(command).action(async (directory: string | undefined, { campaign, ...place }: VerifyFlags) => {
-    for await (const verified of await ledgerOf(directory, place, campaign)) console.log(lineOf(verified));
+  addConfigFlag(command).action(async (directory: string | undefined, { campaign, ...flags }: VerifyFlags) => {
+    const { data, databaseUrl } = directory === undefined ? await placeOf(flags) : { data: directory };
+    await printVerified({ directory: data, databaseUrl, campaign });
   });
 }
 
-async function ledgerOf(
-  directory: string | undefined,
-  flags: PlaceFlags,
-  campaign?: string,
-): Promise<AsyncGenerator<VerifiedCampaign>> {
-  if (directory !== undefined) return verifyDataDir(directory, campaign);
-  const { data, databaseUrl } = await placeOf(flags);
-  return databaseUrl === undefined ? verifyDataDir(data, campaign) : verifyDatabase(databaseUrl, campaign);
+interface LedgerToVerify {
+  directory: string;
+  /** In its place. */
+  databaseUrl?: string | undefined;
+  /** One campaign; all of them unless told. */
+  campaign?: string | undefined;
+}
+
+/** Prints a line for each campaign that is as recorded. @throws VerifyError naming the first thing that is not */
+export async function printVerified({ directory, databaseUrl, campaign }: LedgerToVerify): Promise<void> {
+  const bar = progressBar((total) => `${total} rows and versions`);
+  const reports =
+    databaseUrl === undefined
+      ? verifyDataDir(directory, campaign, bar.show)
+      : verifyDatabase(databaseUrl, campaign, bar.show);
+  try {
+    for await (const verified of reports) {
+      bar.stop();
+      console.log(lineOf(verified));
+    }
+  } finally {
+    bar.stop();
+  }
 }
 
 /** One campaign, as a line. */
-export function lineOf({ campaignId, versions, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign): string {
+function lineOf({ campaignId, versions, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign): string {
   const { contributions, pending, quarantined, withdrawn } = counts;
   const apart = `${pending} not folded yet, ${quarantined} set aside, ${withdrawn} withdrawn`;
   const held = `${contributions} contributions (${apart}), ${versions} versions`;

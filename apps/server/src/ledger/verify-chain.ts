@@ -14,6 +14,7 @@ export async function verifyChain(
   campaign: CampaignTable,
   { manifest }: CampaignDefinition,
   blobs: BlobReader,
+  onRow: () => void,
 ): Promise<void> {
   let previous = campaign.definition_hash;
   const rows = [...contributions, ...withdrawals, ...verdicts].toSorted((a, b) => a.sequence - b.sequence);
@@ -29,6 +30,7 @@ export async function verifyChain(
     } else if (isVerdict(row)) places.judge(row);
     else places.withdraw(row);
     previous = row.row_hash;
+    onRow();
   }
   places.end();
   expectEqual(`campaign ${manifest.id}: end of the chain`, 'hash of the row', campaign.head_hash, previous);

@@ -16,6 +16,7 @@ export async function replayRounds(
   { manifest }: CampaignDefinition,
   rounds: RoundSettings,
   blobs: BlobReader,
+  onVersion: () => void,
 ): Promise<void> {
   const readBlob = (sha256: string) => blobs.read(sha256);
   const form = await AdapterForm.read(manifest, readBlob);
@@ -42,6 +43,7 @@ export async function replayRounds(
     expectEqual(name, 'SHA-256 of the adapter', version.sha256, hashes.sha256);
     expectEqual(name, 'SHA-256 of the export', version.export_sha256, hashes.export_sha256);
     expectEqual(name, 'SHA-256 of the round state', version.sum_sha256, hashBytes(encodeRoundState(state)));
+    onVersion();
   }
   expectEqual(`campaign ${manifest.id}`, 'number of rounds', Math.min(rounds.count, state.version), state.version);
 }

@@ -65,6 +65,15 @@ async function verified(directory: string): Promise<VerifiedCampaign[]> {
   return all;
 }
 
+it('tells how far it is, row by row and version by version', async () => {
+  const told: unknown[] = [];
+  for await (const { campaignId } of verifyDataDir(dataDir, undefined, (...step) => told.push(step))) {
+    expect(campaignId).toBe('test');
+  }
+  // Three contributions and four versions.
+  expect(told).toEqual([1, 2, 3, 4, 5, 6, 7].map((done) => ['test', done, 7]));
+});
+
 /** Writes to the ledger as somebody with the file in hand can: no trigger stops them. */
 function tamper(...statements: string[]): void {
   const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));

@@ -38,27 +38,46 @@ export interface VerifiedCampaign {
   seconds: number;
 }
 
+/** Told after every row of a campaign, and every version: how many of all there are. */
+export type VerifyProgress = (campaignId: string, done: number, total: number) => void;
+
 /**
  * Checks the campaigns of a data directory, or one, and yields each when it is done.
  * @throws VerifyError naming the first thing that is wrong; Error when there is no such ledger or campaign
  */
-export async function* verifyDataDir(dataDir: string, only?: string): AsyncGenerator<VerifiedCampaign> {
+export async function* verifyDataDir(
+  dataDir: string,
+  only?: string,
+  onProgress?: VerifyProgress,
+): AsyncGenerator<VerifiedCampaign> {
   const database = await readDatabase(dataDir);
-  yield* verifyAll(database, () => new BlobReader(blobFiles(dataDir)), dataDir, only);
+  const openBlobs = () => new BlobReader(blobFiles(dataDir));
+  yield* verifyAll(database, { openBlobs, place: dataDir, only, onProgress });
 }
 
 /** As `verifyDataDir`, on a ledger that lies in Postgres. Servers may be running on it. */
-export async function* verifyDatabase(databaseUrl: string, only?: string): AsyncGenerator<VerifiedCampaign> {
+export async function* verifyDatabase(
+  databaseUrl: string,
+  only?: string,
+  onProgress?: VerifyProgress,
+): AsyncGenerator<VerifiedCampaign> {
   const database = await readSharedDatabase(databaseUrl);
-  yield* verifyAll(database, () => new BlobReader(blobRows(database)), nameOfDatabase(databaseUrl), only);
+  const openBlobs = () => new BlobReader(blobRows(database));
+  yield* verifyAll(database, { openBlobs, place: nameOfDatabase(databaseUrl), only, onProgress });
 }
 
-/** `place`: what a person calls the ledger. */
+interface LedgerToVerify {
+  openBlobs: () => BlobReader;
+  /** What a person calls it. */
+  place: string;
+  /** One campaign; all of them unless told. */
+  only: string | undefined;
+  onProgress: VerifyProgress | undefined;
+}
+
 async function* verifyAll(
   database: LedgerDatabase,
-  openBlobs: () => BlobReader,
-  place: string,
-  only?: string,
+  { openBlobs, place, only, onProgress = () => {} }: LedgerToVerify,
 ): AsyncGenerator<VerifiedCampaign> {
   try {
     const ids = (await database.selectFrom('campaigns').select('id').orderBy('id').execute()).map(({ id }) => id);
@@ -69,7 +88,7 @@ async function* verifyAll(
       const { sums, ...report } = await database
         .transaction()
         .setIsolationLevel('repeatable read')
-        .execute((snapshot) => verifyCampaign(snapshot, id, blobs));
+        .execute((snapshot) => verifyCampaign(snapshot, id, blobs, onProgress));
       await verifySnapshots(database, id, sums, blobs);
       const seconds = (performance.now() - started) / 1000;
       yield { ...report, blobs: blobs.count, bytes: blobs.bytes, seconds };
@@ -86,6 +105,7 @@ async function verifyCampaign(
   db: LedgerDatabase,
   id: string,
   blobs: BlobReader,
+  onProgress: VerifyProgress,
 ): Promise<CampaignReport & { sums: string[] }> {
   const campaign = await db.selectFrom('campaigns').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
   // Hashed as it was written, before any schema of a later release reads it.
@@ -96,16 +116,19 @@ async function verifyCampaign(
   await blobs.check(definition.heldOutSha256, `campaign ${id}: held-out records`);
 
   const rows = await readRows(db, id);
-  await verifyChain(rows, campaign, definition, blobs);
   const versions = await db
     .selectFrom('versions')
     .selectAll()
     .where('campaign_id', '=', id)
     .orderBy('version')
     .execute();
+  const total = rows.contributions.length + rows.withdrawals.length + rows.verdicts.length + versions.length;
+  let done = 0;
+  const onStep = () => onProgress(id, ++done, total);
+  await verifyChain(rows, campaign, definition, blobs, onStep);
   const { rounds } = definition.manifest;
-  if (rounds) await replayRounds(rows, versions, definition, rounds, blobs);
-  else await replay(rows, versions, definition, blobs);
+  if (rounds) await replayRounds(rows, versions, definition, rounds, blobs, onStep);
+  else await replay(rows, versions, definition, blobs, onStep);
   const withdrawn = new Set(rows.withdrawals.map(({ contribution_id }) => contribution_id));
   const quarantined = quarantinedOf(rows).filter((contributionId) => !withdrawn.has(contributionId));
   const isPending = ({ folded_version, contribution_id }: ContributionTable) =>
@@ -149,6 +172,7 @@ async function replay(
   versions: readonly VersionTable[],
   { manifest }: CampaignDefinition,
   blobs: BlobReader,
+  onVersion: () => void,
 ): Promise<void> {
   const form = await AdapterForm.read(manifest, (sha256) => blobs.read(sha256));
   const fold = new ExactFold(manifest.layout.size);
@@ -178,6 +202,7 @@ async function replay(
     expectEqual(name, 'SHA-256 of the adapter', version.sha256, published.sha256);
     expectEqual(name, 'SHA-256 of the export', version.export_sha256, published.export_sha256);
     expectEqual(name, 'SHA-256 of the sum', version.sum_sha256, hashBytes(sum));
+    onVersion();
   }
   for (const row of [...rows.contributions, ...rows.withdrawals, ...rows.verdicts]) {
     const version = 'lease_id' in row ? row.folded_version : row.version;
