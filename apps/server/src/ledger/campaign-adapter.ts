@@ -24,9 +24,9 @@ export interface CampaignAdapter {
    * @throws Refusal `unknown_contribution`, `already_withdrawn`, `trained_upon`
    */
   withdraw(contributionId: string, now: number): Promise<Version | null>;
-  /** A version's values, f32 in layout order. @throws Refusal `unknown_version`, `version_archived` */
-  values(version: number, limit?: number): Promise<Float32Array>;
-  /** The PEFT folder of a version. Throws as `values`. */
+  /** A version's values, f32 in layout order. @throws Refusal `unknown_version` */
+  values(version: number): Promise<Float32Array>;
+  /** The PEFT folder of a version. @throws Refusal `unknown_version`, `version_archived` */
   exportVersion(version: number): Promise<PeftFiles>;
   /** The values of a contribution alone: `delta` away from the version that it was trained from. */
   alone(delta: Float32Array, baseVersion: number): Promise<Float32Array>;

@@ -1,23 +1,21 @@
 /**
- * The state after any round. Those of the last few rounds are stored; every other one is worked out again from the nearest
- * before it, round by round, which gives the same bits.
+ * What a campaign of many rounds keeps of its versions. Of each its values, for good: clients train from them, and what was
+ * trained is scored from them, however late. Of the last few also the optimiser's state, with which the next round begins.
  */
-import { Refusal, type RoundSettings } from '@oneround/fl-core';
+import type { RoundSettings } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import type { AdapterForm } from './adapter-form.ts';
 import { unreferencedBlobs } from './blob-references.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import {
-  afterRound,
   bytesOf,
   decodeRoundState,
   encodeRoundState,
-  RoundFold,
-  type RoundMember,
+  floatsOf,
   type RoundState,
   startOfRounds,
 } from './round-steps.ts';
-import { valuesPath } from './rounds.ts';
+import { valuesFile, valuesPath } from './rounds.ts';
 import type { SumsStore } from './version-sums.ts';
 
 export interface RoundHistoryParts {
@@ -43,47 +41,33 @@ export class RoundHistory {
     this.#parts = parts;
   }
 
-  /**
-   * The state after a version that is there.
-   * @param known a state in memory, one more to start from
-   * @throws Refusal `version_archived` when more than `limit` deltas would have to be read for it
-   */
-  async at(version: number, known?: RoundState, limit = Number.POSITIVE_INFINITY): Promise<RoundState> {
-    const { campaign, rounds, store, form } = this.#parts;
+  /** What the first round begins with. */
+  start(): RoundState {
+    const { campaign, rounds, form } = this.#parts;
+    return startOfRounds(campaign.manifest, rounds, form);
+  }
+
+  /** The state after the newest version; `known` when it is that. */
+  async newest(known?: RoundState): Promise<RoundState> {
+    const { campaign, store } = this.#parts;
+    const { id, layout } = campaign.manifest;
+    const { version, label_tokens, sum_sha256 } = await store.db
+      .selectFrom('versions')
+      .select(['version', 'label_tokens', 'sum_sha256'])
+      .where('campaign_id', '=', id)
+      .orderBy('version', 'desc')
+      .executeTakeFirstOrThrow();
     if (known?.version === version) return known;
-    const stored = await store.db
-      .selectFrom('snapshots')
-      .innerJoin('versions', (join) =>
-        join
-          .onRef('versions.campaign_id', '=', 'snapshots.campaign_id')
-          .onRef('versions.version', '=', 'snapshots.version'),
-      )
-      .select(['snapshots.version', 'snapshots.sha256', 'versions.label_tokens as labelTokens'])
-      .where('snapshots.campaign_id', '=', campaign.manifest.id)
-      .where('snapshots.version', '<=', version)
-      .orderBy('snapshots.version', 'desc')
-      .executeTakeFirst();
-    const earlier = known && known.version < version ? known : startOfRounds(campaign.manifest, rounds, form);
-    const from = Math.max(stored?.version ?? 0, earlier.version);
-    const later = await this.#folded(from, version);
-    if (later.length > limit) {
-      throw new Refusal(
-        'version_archived',
-        `Version ${version} is not kept ready any more: it lies ${later.length} contributions from one that is. Take a newer one.`,
-      );
-    }
-    let state = earlier;
-    if (stored && stored.version > earlier.version) {
-      const { labelTokens, sha256 } = stored;
-      const found = decodeRoundState(await store.blobs.read(sha256), campaign.manifest.layout.size);
-      state = { ...found, version: from, labelTokens };
-    }
-    const fold = new RoundFold(campaign.manifest, (sha256) => store.blobs.read(sha256));
-    while (state.version < version) {
-      const members = later.filter((row) => row.folded_version === state.version + 1);
-      state = afterRound(state, rounds, await fold.of(members), members);
-    }
-    return state;
+    if (version === 0) return this.start();
+    const stored = decodeRoundState(await store.blobs.read(sum_sha256), layout.size);
+    return { ...stored, version, labelTokens: label_tokens };
+  }
+
+  /** The values of a version that is there: one file to read. */
+  async values(version: number): Promise<Float32Array> {
+    const { campaign, store } = this.#parts;
+    const file = await valuesFile(store.db, campaign.manifest, version);
+    return file ? floatsOf(await store.blobs.read(file.sha256)) : this.start().values;
   }
 
   /** Makes a state durable. */
@@ -108,7 +92,7 @@ export class RoundHistory {
       .execute();
   }
 
-  /** Forgets the states that are more than are kept. */
+  /** Forgets the optimiser's states that are more than are kept. */
   async prune(): Promise<void> {
     const { campaign, store } = this.#parts;
     const { db, blobs, snapshots } = store;
@@ -119,30 +103,11 @@ export class RoundHistory {
       .where('campaign_id', '=', id)
       .orderBy('version')
       .execute();
-    const hashes: string[] = [];
-    for (const { version, sha256 } of stored.slice(0, -snapshots.keep)) {
+    const old = stored.slice(0, -snapshots.keep);
+    for (const { version } of old) {
       await db.deleteFrom('snapshots').where('campaign_id', '=', id).where('version', '=', version).execute();
-      const dropped = await db
-        .deleteFrom('files')
-        .where('campaign_id', '=', id)
-        .where('path', '=', valuesPath(version))
-        .returning('sha256')
-        .execute();
-      hashes.push(sha256, ...dropped.map((file) => file.sha256));
     }
+    const hashes = old.map(({ sha256 }) => sha256);
     for (const sha256 of await unreferencedBlobs(db, hashes)) await blobs.drop(sha256);
-  }
-
-  /** The contributions of the rounds after version `from`, up to the one that made `to`. */
-  async #folded(from: number, to: number): Promise<(RoundMember & { folded_version: number })[]> {
-    const { campaign, store } = this.#parts;
-    return store.db
-      .selectFrom('contributions')
-      .select(['contribution_id', 'client_id', 'sha256', 'label_tokens', 'folded_version'])
-      .where('campaign_id', '=', campaign.manifest.id)
-      .where('folded_version', '>', from)
-      .where('folded_version', '<=', to)
-      .$narrowType<{ folded_version: number }>()
-      .execute();
   }
 }

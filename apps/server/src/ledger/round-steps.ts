@@ -63,6 +63,11 @@ export function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Float
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
+/** The values in bytes that `bytesOf` gave, as a copy. */
+export function floatsOf(bytes: Uint8Array): Float32Array {
+  return new Float32Array(bytes.slice().buffer);
+}
+
 /** One round's fold as contributions come and go: what is folded already is not read again. */
 export class RoundFold {
   readonly #manifest: Manifest;

@@ -46,7 +46,7 @@ export class RoundsAdapter {
   ): Promise<RoundsAdapter> {
     const form = await AdapterForm.read(campaign.manifest, (sha256) => store.blobs.read(sha256));
     const adapter = new RoundsAdapter({ campaign, rounds, store, form });
-    const start = adapter.#rowOf(await adapter.#history.at(0), 0, now);
+    const start = adapter.#rowOf(adapter.#history.start(), 0, now);
     // Any server may say it: they all say the same.
     await store.db
       .insertInto('versions')
@@ -104,19 +104,17 @@ export class RoundsAdapter {
     return null;
   }
 
-  /** A version's values. @throws Refusal `unknown_version`; `version_archived` with a limit of deltas to read for it */
-  async values(version: number, limit?: number): Promise<Float32Array> {
+  /** A version's values. @throws Refusal `unknown_version` */
+  async values(version: number): Promise<Float32Array> {
     const { id } = this.#parts.campaign.manifest;
-    const newest = await this.#newest();
-    if (version > newest.version)
+    if (version > (await this.newestVersion()))
       throw new Refusal('unknown_version', `The campaign "${id}" has no version ${version}.`);
-    return (await this.#history.at(version, newest, limit)).values;
+    return this.#history.values(version);
   }
 
-  /** The PEFT folder of a version. @throws Refusal `unknown_version`, `version_archived` */
+  /** The PEFT folder of a version. @throws Refusal `unknown_version` */
   async exportVersion(version: number): Promise<PeftFiles> {
-    const { form, store } = this.#parts;
-    return form.exportValues(await this.values(version, store.snapshots.replayLimit));
+    return this.#parts.form.exportValues(await this.values(version));
   }
 
   /** The values of a contribution alone: `delta` away from the version that it was trained from. */
@@ -131,14 +129,7 @@ export class RoundsAdapter {
 
   /** The newest version's state, whichever server made it. */
   async #newest(): Promise<RoundState> {
-    const { campaign, store } = this.#parts;
-    const { version } = await store.db
-      .selectFrom('versions')
-      .select('version')
-      .where('campaign_id', '=', campaign.manifest.id)
-      .orderBy('version', 'desc')
-      .executeTakeFirstOrThrow();
-    this.#state = await this.#history.at(version, this.#state);
+    this.#state = await this.#history.newest(this.#state);
     return this.#state;
   }
 

@@ -1,4 +1,5 @@
 /** Campaigns of many rounds on the ledger: how a round ends, what is turned away, and that it all can be computed again. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   encodeDelta,
@@ -18,6 +19,7 @@ import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/te
 import { seededDelta } from '../testing/test-client.ts';
 import { hashBytes } from './blobs.ts';
 import { rowHash } from './chain.ts';
+import { FileBlobs } from './file-blobs.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { bytesOf } from './round-steps.ts';
 import type { ContributionTable } from './schema.ts';
@@ -34,6 +36,7 @@ const campaigns: TestCampaign[] = [];
 const open: Ledger[] = [];
 
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const ledger of open.splice(0)) await ledger.close();
   for (const campaign of campaigns.splice(0)) campaign.remove();
 });
@@ -163,7 +166,6 @@ describe('a round', () => {
     await cut.fold('test');
     await playRound(cut, [5, 6]);
     expect(await hashesOf(cut)).toEqual(await hashesOf(whole));
-    // Only the newest round's state is kept; an older one is worked out again.
     for (const version of [0, 1, 2, 3]) {
       const subject = { kind: 'version' as const, version };
       expect(await hashOf(cut, subject)).toBe(await hashOf(whole, subject));
@@ -182,6 +184,21 @@ describe('a round', () => {
     const base = await ledger.subjectValues('test', { kind: 'version', version: 1 });
     const delta = deltaFor(ledger, 2);
     expect(alone).toEqual(base.map((value, i) => value + delta[i]!));
+  });
+
+  it('is scored for as much reading after many rounds as after one', async () => {
+    const rounds = { count: 6, contributions: 1, optimiser: adam };
+    const ledger = await opened(campaignOf(rounds), { snapshots: { keep: 1 } });
+    for (const seed of [1, 2, 3, 4, 5, 6]) await playRound(ledger, [seed]);
+    const { contributions } = await ledger.state('test');
+    const { contributionId, sequence } = contributions[4]!;
+    const read = vi.spyOn(FileBlobs.prototype, 'read');
+    expect(await hashOf(ledger, { kind: 'version', version: 4 })).toBe((await hashesOf(ledger))[4]);
+    expect(read).toHaveBeenCalledTimes(1);
+    await ledger.subjectValues('test', { kind: 'contribution', contributionId, sequence });
+    expect(read).toHaveBeenCalledTimes(3);
+    expect(await ledger.exportVersion('test', 4)).toMatchObject({ version: 4 });
+    expect(read).toHaveBeenCalledTimes(4);
   });
 });
 
@@ -388,6 +405,16 @@ describe('verify', () => {
   ])('notices a version whose %s is another', async (column, what) => {
     tamper(`update versions set ${column} = 1 where version = 1`);
     await expect(verdict()).rejects.toThrow(new RegExp(`version 1: the ${what} should be`));
+  });
+
+  it('notices values that are not those of the version', async () => {
+    const [{ sha256 }] = select<{ sha256: string }>('select sha256 from versions where version = 1') as [
+      { sha256: string },
+    ];
+    const path = join(campaign.dataDir, 'blobs', sha256);
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.with(0, bytes[0]! ^ 1));
+    await expect(verdict()).rejects.toThrow(`version 1: values: the SHA-256 of ${path} should be ${sha256} but is`);
   });
 });
 

@@ -40,7 +40,7 @@ export interface CampaignTable {
   settled_version: number | null;
 }
 
-/** Files that `/v1/files/<sha256>` may serve: what the manifest names, and in many rounds the newest versions' values. */
+/** Files that `/v1/files/<sha256>` may serve: what the manifest names, and in many rounds the versions' values. */
 interface FileTable {
   campaign_id: string;
   sha256: string;

@@ -43,6 +43,7 @@ export async function replayRounds(
     expectEqual(name, 'SHA-256 of the adapter', version.sha256, hashes.sha256);
     expectEqual(name, 'SHA-256 of the export', version.export_sha256, hashes.export_sha256);
     expectEqual(name, 'SHA-256 of the round state', version.sum_sha256, hashBytes(encodeRoundState(state)));
+    if (index > 0) await blobs.check(version.sha256, `${name}: values`);
     onVersion();
   }
   expectEqual(`campaign ${manifest.id}`, 'number of rounds', Math.min(rounds.count, state.version), state.version);
