@@ -43,14 +43,20 @@ export function mayResume(row: LeaseRow, base: number, taken: ReadonlySet<number
   return base_version === base && (isLive(row, now) || shard_index === null || !taken.has(shard_index));
 }
 
-/** The lowest free shard: the same choice on every replay. @throws Refusal `no_shard_free` */
+/**
+ * Of the free shards the one that earlier rounds trained on least, and of several such the lowest.
+ * @param trained how often, by shard; those that never were need not be there
+ * @throws Refusal `no_shard_free`
+ */
 export function nextShard(
   { shards }: CampaignDefinition,
   taken: ReadonlySet<number>,
+  trained: ReadonlyMap<number, number>,
   live: readonly { expires_at: number }[],
   now: number,
 ): DataShard {
-  const free = shards.find(({ index }) => !taken.has(index));
+  const times = ({ index }: DataShard) => trained.get(index) ?? 0;
+  const [free] = shards.filter(({ index }) => !taken.has(index)).toSorted((a, b) => times(a) - times(b));
   if (free) return free;
   if (live.length === 0) {
     throw new Refusal('no_shard_free', 'Every shard of this campaign has its contribution. Thank you for coming.');

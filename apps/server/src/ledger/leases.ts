@@ -35,7 +35,7 @@ import {
   type LeaseRow,
 } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import { checkRoundTakes, readRound, valuesFile } from './rounds.ts';
+import { checkRoundTakes, readRound, trainedShards, valuesFile } from './rounds.ts';
 import { countedContributions, standingContributions } from './standing-contributions.ts';
 
 /** A lease as its holder and as observers see it. */
@@ -134,7 +134,8 @@ export class LeaseBook {
       if (own && mayResume(own, base, taken, now)) return this.#resume(transaction, own, campaign, now);
       // An old lease opens no new one: whoever holds one that cannot go on is a newcomer.
       const noteLease = note ?? (await admit(transaction, request, address, now));
-      const shard = request.source === 'shard' ? nextShard(campaign, taken, live, now) : null;
+      const trained = await trainedShards(transaction, request.campaignId, base);
+      const shard = request.source === 'shard' ? nextShard(campaign, taken, trained, live, now) : null;
       const client = newClient(request, clientId, campaign, shard, now);
       const row: LeaseRow = {
         lease_id: client.leaseId,

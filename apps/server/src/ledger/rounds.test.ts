@@ -215,7 +215,33 @@ describe('who takes part in a round', () => {
     });
     await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, 2));
     await ledger.fold('test');
-    expect((await joinLedger(ledger, { keys })).lease).toMatchObject({ base: { version: 1 }, shard: { index: 0 } });
+    expect((await joinLedger(ledger, { keys })).lease).toMatchObject({ base: { version: 1 }, shard: { index: 1 } });
+  });
+
+  it('gets the shard that earlier rounds trained on least, so that each has its turn', async () => {
+    const ledger = await opened(campaignOf({ count: 5, contributions: 2, optimiser: fedAvg }));
+    const handed: (number | undefined)[][] = [];
+    for (const seed of [1, 3, 5]) {
+      const volunteers = await playRound(ledger, [seed, seed + 1]);
+      handed.push(volunteers.map(({ lease }) => lease.shard?.index));
+    }
+    expect(handed).toEqual([
+      [0, 1],
+      [2, 0],
+      [1, 2],
+    ]);
+    // All have had two. What was given back, or withdrawn, was no turn.
+    const left = await joinLedger(ledger);
+    expect(left.lease.shard).toMatchObject({ index: 0 });
+    await ledger.leave(left.lease.leaseId);
+    const [first, second, third] = [await joinLedger(ledger), await joinLedger(ledger), await joinLedger(ledger)];
+    expect(third.lease.shard).toMatchObject({ index: 2 });
+    const { contributionId } = await contributeTo(ledger, third, deltaFor(ledger, 7));
+    await ledger.withdraw(contributionId);
+    await contributeTo(ledger, first, deltaFor(ledger, 8));
+    await contributeTo(ledger, second, deltaFor(ledger, 9));
+    await ledger.fold('test');
+    expect((await joinLedger(ledger)).lease).toMatchObject({ base: { version: 4 }, shard: { index: 2 } });
   });
 
   it('too late is told so at once, and may join the next', async () => {
@@ -428,8 +454,13 @@ describe('on Postgres', () => {
   it('two servers finish rounds together, with the bits of one on SQLite', async () => {
     const rounds = { count: 2, contributions: 2, optimiser: adam };
     const alone = await opened(campaignOf(rounds));
-    await playRound(alone, [1, 2]);
-    await playRound(alone, [3, 4]);
+    const played: { seeds: number[]; shards: number[] }[] = [];
+    for (const seeds of [
+      [1, 2],
+      [3, 4],
+    ]) {
+      played.push({ seeds, shards: (await playRound(alone, seeds)).map(({ lease }) => lease.shard!.index) });
+    }
     const databaseUrl = await postgres.createDatabase();
     const campaign = campaignOf(rounds);
     const servers: Ledger[] = [];
@@ -438,15 +469,12 @@ describe('on Postgres', () => {
       servers.push(await opened(campaign, place));
     }
     await vi.waitUntil(async () => (await servers[0]!.catchUp()).leads, { timeout: 20_000 });
-    for (const [first, second] of [
-      [1, 2],
-      [3, 4],
-    ] as const) {
+    for (const { seeds, shards } of played) {
       const volunteers = await Promise.all(servers.map((ledger) => joinLedger(ledger)));
-      volunteers.sort((a, b) => a.lease.shard!.index - b.lease.shard!.index);
-      expect(volunteers.map(({ lease }) => lease.shard!.index)).toEqual([0, 1]);
-      await contributeTo(servers[0]!, volunteers[0]!, deltaFor(alone, first));
-      await contributeTo(servers[1]!, volunteers[1]!, deltaFor(alone, second));
+      volunteers.sort((a, b) => shards.indexOf(a.lease.shard!.index) - shards.indexOf(b.lease.shard!.index));
+      expect(volunteers.map(({ lease }) => lease.shard!.index)).toEqual(shards);
+      await contributeTo(servers[0]!, volunteers[0]!, deltaFor(alone, seeds[0]!));
+      await contributeTo(servers[1]!, volunteers[1]!, deltaFor(alone, seeds[1]!));
       // The server that does not lead refuses the next one already, and has the version as soon as it is there.
       await expect(joinLedger(servers[1]!)).rejects.toMatchObject({ code: expect.stringMatching(/no_shard_free/) });
       expect(await servers[1]!.fold('test')).toBeNull();

@@ -72,6 +72,24 @@ export function checkRoundIsOpen(standing: RoundStanding, base: number): void {
   if (standing.base !== base || round.contributed >= round.needed) throw staleRound(base);
 }
 
+/** How many contributions stand from each shard of the rounds before the one that began at `base`; none in the first. */
+export async function trainedShards(
+  db: LedgerDatabase,
+  campaignId: string,
+  base: number,
+): Promise<Map<number, number>> {
+  if (base === 0) return new Map();
+  const rows = await standingContributions(db, campaignId)
+    .where('base_version', '<', base)
+    .where('shard_index', 'is not', null)
+    .clearSelect()
+    .select((row) => ['shard_index', row.fn.countAll<number>().as('times')])
+    .groupBy('shard_index')
+    .$narrowType<{ shard_index: number }>()
+    .execute();
+  return new Map(rows.map(({ shard_index, times }) => [shard_index, Number(times)]));
+}
+
 /** The path of a version's values among a campaign's files. */
 export const valuesPath = (version: number | '%') => `versions/${version}.f32`;
 
