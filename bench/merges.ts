@@ -1,5 +1,5 @@
 /** A thousand merges (`--merges 100` for fewer), one version each: what the server keeps resident of them. */
-import { VERSIONS_EVENT, type MergeOutcome, type VersionNews } from '@oneround/fl-core';
+import { NEWS_EVENT, type MergeNews, type MergeOutcome } from '@oneround/fl-core';
 import { growth, megabytes, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
@@ -40,9 +40,9 @@ export async function benchMerges(flags: string[]): Promise<void> {
 async function merged(client: TestClient, contributionId: string): Promise<void> {
   const ids = { campaignId: 'test', contributionId };
   for (;;) {
-    const news = new Promise<VersionNews>((resolve) => client.socket.once(VERSIONS_EVENT, resolve));
-    const { version } = await client.value<MergeOutcome>('follow', ids);
-    if (version !== null) return;
+    const news = new Promise<MergeNews>((resolve) => client.socket.once(NEWS_EVENT, resolve));
+    const { state } = await client.value<MergeOutcome>('follow', ids);
+    if (state === 'merged') return;
     await news;
   }
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CampaignState, Manifest } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
-import { verifyDataDir } from './ledger/index.ts';
+import { remoteOrganiser } from './admin/index.ts';
+import { makeAdminToken, verifyDataDir } from './ledger/index.ts';
 import { startBreakingProxy } from './testing/breaking-proxy.ts';
 import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
@@ -127,6 +128,24 @@ it(
     expect(second.bytesDown).toBeGreaterThan(layout.size * Float32Array.BYTES_PER_ELEMENT);
     expect(second.localLoss).toBeLessThan(first.localLoss);
     for await (const verified of verifyDataDir(campaign.dataDir)) expect(verified.versions).toBe(3);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'a worker whose campaign closes in the middle of a round says that no version holds its contribution, and ends',
+  async () => {
+    const rounds = { count: 2, contributions: 2, optimiser: { kind: 'fed-avg' as const, learningRate: 1 } };
+    await serve({ training: { ...training, epochs: 1 }, rounds }, { records: 8, shards: 2 });
+    const organiser = remoteOrganiser(server.url, await makeAdminToken(campaign.dataDir));
+    const worker = new Worker(server.url, join(campaign.folder, 'worker'));
+    await worker.says(/waiting for the next one/);
+    await organiser.move('test', 'close');
+    await worker.ends();
+    expect(
+      worker.output.match(/closed before this round had all its contributions; no version holds yours/g),
+    ).toHaveLength(1);
+    expect(worker.output).toContain('1 contribution made');
   },
   LIMIT_MS,
 );

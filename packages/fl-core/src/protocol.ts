@@ -11,12 +11,13 @@
  *   upload.chunk    ->  offset       (bytes stored so far; up to `window` chunks in flight)
  *   upload.finish   ->  receipt      (the contribution is durable; sent again it gives the same receipt)
  *   leave           ->  -            (gives the shard back at once)
- *   follow          ->  outcome      (what became of a contribution; then the event `versions` until it is scored)
+ *   follow          ->  outcome      (what became of a contribution; then the event `news` says when to ask again)
  *
  *   observer
  *   watch           ->  -            (the event `campaign` from now on; then read the state: what it lacks will come)
  */
 import * as z from 'zod';
+import { campaignStatusSchema } from './campaign-life.ts';
 import { deviceSchema } from './campaign-state.ts';
 import { campaignIdSchema, deltaCodecSchema, fileRefSchema, sha256Schema } from './campaign.ts';
 import { refusalSchema } from './refusal.ts';
@@ -136,28 +137,46 @@ export const followSchema = z.strictObject({ campaignId: campaignIdSchema, contr
 /** The value of requests that answer nothing. */
 export const nothingSchema = z.strictObject({});
 
-/** What a contribution did to the global adapter. */
-export const mergeOutcomeSchema = z.strictObject({
-  /** The version that first holds it; null until it is folded. */
-  version: z.int().positive().nullable(),
-  /** Held-out loss of the version before and of that one, nats per label token; null until scored. */
-  before: z.number().nullable(),
-  after: z.number().nullable(),
-  /** True while it is set aside. */
-  quarantined: z.boolean(),
-});
+/** What became of a contribution that is in the ledger. */
+export const mergeOutcomeSchema = z.discriminatedUnion('state', [
+  /** No version holds it yet. */
+  z.strictObject({ state: z.literal('waiting') }),
+  z.strictObject({
+    state: z.literal('merged'),
+    /** The version that first holds it. */
+    version: z.int().positive(),
+    /** Held-out loss of the version before and of that one, nats per label token; null until scored. */
+    before: z.number().nullable(),
+    after: z.number().nullable(),
+  }),
+  /** The screens keep it out. */
+  z.strictObject({ state: z.literal('set-aside') }),
+  /** The organiser took it out, for good. */
+  z.strictObject({ state: z.literal('withdrawn') }),
+  /** No version will ever hold it: the campaign closed before its round had all its contributions. */
+  z.strictObject({ state: z.literal('left-over') }),
+]);
 export type MergeOutcome = z.infer<typeof mergeOutcomeSchema>;
+/** Why no version holds a contribution, and none will soon. */
+export type NotMerged = Exclude<MergeOutcome['state'], 'waiting' | 'merged'>;
 
 // ---- events -------------------------------------------------------------------------------------------------------
 
 /** The name of the socket event that carries a `CampaignUpdate` to those who watch. */
 export const CAMPAIGN_EVENT = 'campaign';
-/** The name of the socket event that carries a `VersionNews` to those who follow. */
-export const VERSIONS_EVENT = 'versions';
+/** The name of the socket event that carries a `MergeNews` to those who follow. */
+export const NEWS_EVENT = 'news';
 
-/** Versions that were published or scored just now. */
-export const versionNewsSchema = z.strictObject({ versions: z.array(countSchema) });
-export type VersionNews = z.infer<typeof versionNewsSchema>;
+/** What happened just now that may have changed a contribution's outcome. */
+export const mergeNewsSchema = z.strictObject({
+  /** Versions that were published or scored. */
+  versions: z.array(countSchema),
+  /** Contributions that were withdrawn or set aside. */
+  contributions: z.array(idSchema),
+  /** The campaign's, if it has changed. */
+  status: campaignStatusSchema.nullable(),
+});
+export type MergeNews = z.infer<typeof mergeNewsSchema>;
 
 // ---- request table ------------------------------------------------------------------------------------------------
 

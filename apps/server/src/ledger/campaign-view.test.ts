@@ -5,15 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { countCampaign } from './campaign-counts.ts';
-import {
-  readContribution,
-  readMergeOutcome,
-  readNewest,
-  readPage,
-  readVersion,
-  readVersions,
-} from './campaign-view.ts';
+import { readContribution, readNewest, readPage, readVersion, readVersions } from './campaign-view.ts';
 import { Ledger } from './ledger.ts';
+import { readMergeOutcome } from './merge-outcome.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 
 const CONTRIBUTIONS = 450;
@@ -95,10 +89,15 @@ describe.each(['SQLite', 'Postgres'])('%s', (store) => {
   });
 
   it('says what a contribution did, as far as it is known', async () => {
-    expect(await readMergeOutcome(db, 'test', ids[0]!)).toMatchObject({ version: 1, before: null, after: 1 });
-    expect(await readMergeOutcome(db, 'test', ids.at(-1)!)).toMatchObject({ version: null, before: null, after: null });
-    expect(await readMergeOutcome(db, 'test', randomUUID())).toBeNull();
-    expect(await readMergeOutcome(db, 'elsewhere', ids[0]!)).toBeNull();
+    const outcomes = [0, 1, 2, CONTRIBUTIONS - 1].map((at) => readMergeOutcome(db, { id: 'test' }, ids[at]!));
+    expect(await Promise.all(outcomes)).toEqual([
+      { state: 'withdrawn' },
+      { state: 'merged', version: 1, before: null, after: 1 },
+      { state: 'merged', version: 2, before: 1, after: 2 },
+      { state: 'waiting' },
+    ]);
+    expect(await readMergeOutcome(db, { id: 'test' }, randomUUID())).toBeNull();
+    expect(await readMergeOutcome(db, { id: 'elsewhere' }, ids[0]!)).toBeNull();
   });
 
   it('counts everything, not what is listed', async () => {

@@ -7,7 +7,6 @@ import {
   type Contribution,
   type EvaluationResult,
   type LogEntry,
-  type MergeOutcome,
   type Version,
 } from '@oneround/fl-core';
 import { sql, type Selectable } from 'kysely';
@@ -98,37 +97,6 @@ export async function readLog(db: LedgerDatabase, campaignId: string): Promise<L
     .limit(STATE_ROWS)
     .execute();
   return rows.map((entry) => logEntrySchema.parse(entry));
-}
-
-/** What a contribution did to the global adapter, or null when the campaign has no such contribution. */
-export async function readMergeOutcome(
-  db: LedgerDatabase,
-  campaignId: string,
-  contributionId: string,
-): Promise<MergeOutcome | null> {
-  const row = await db
-    .selectFrom('contributions')
-    .select('folded_version as version')
-    .where('campaign_id', '=', campaignId)
-    .where('contribution_id', '=', contributionId)
-    .executeTakeFirst();
-  if (!row) return null;
-  const aside = await quarantined(db).where('contribution_id', '=', contributionId).executeTakeFirst();
-  const isAside = { quarantined: aside !== undefined };
-  if (row.version === null) return { version: null, before: null, after: null, ...isAside };
-  const { version } = row;
-  const scored = await db
-    .selectFrom('evaluations')
-    .select(['subject', 'result'])
-    .where('campaign_id', '=', campaignId)
-    .where('kind', '=', 'version')
-    .where('subject', 'in', [String(version - 1), String(version)])
-    .execute();
-  const lossOf = (number: number) => {
-    const result = scored.find(({ subject }) => subject === String(number))?.result;
-    return result === undefined ? null : toEvaluation(result)!.loss;
-  };
-  return { version, before: lossOf(version - 1), after: lossOf(version), ...isAside };
 }
 
 /** Campaigns with a contribution that waits for a fold. */

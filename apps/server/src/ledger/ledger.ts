@@ -31,7 +31,6 @@ import {
   readContribution,
   readFolded,
   readLog,
-  readMergeOutcome,
   readNewest,
   readPage,
   readThese,
@@ -45,6 +44,7 @@ import { Intake } from './intake.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
 import { shardName } from './lease-terms.ts';
 import { LeaseBook } from './leases.ts';
+import { readMergeOutcome } from './merge-outcome.ts';
 import { OpenCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, LedgerCounts, Outcome } from './outcome.ts';
@@ -205,7 +205,7 @@ export class Ledger {
 
   async #moved({ campaignId, status, why }: StatusChange): Promise<Outcome<CampaignStatus>> {
     const entry = await this.#reports.log(campaignId, 'status', `the campaign is ${status}: ${why}`);
-    return { value: status, changes: [entry] };
+    return { value: status, changes: [{ type: 'status', status }, entry] };
   }
 
   /** The manifests of all campaigns served. */
@@ -416,10 +416,10 @@ export class Ledger {
     }
   }
 
-  /** What a contribution did to the global adapter. @throws Refusal `unknown_campaign`, `unknown_contribution` */
+  /** What became of a contribution. @throws Refusal `unknown_campaign`, `unknown_contribution` */
   async mergeOutcome(campaignId: string, contributionId: string): Promise<MergeOutcome> {
-    this.#campaigns.get(campaignId);
-    const outcome = await readMergeOutcome(this.#db, campaignId, contributionId);
+    const { manifest } = this.#campaigns.get(campaignId).definition;
+    const outcome = await readMergeOutcome(this.#db, manifest, contributionId);
     if (outcome) return outcome;
     throw new Refusal('unknown_contribution', `The campaign "${campaignId}" has no contribution ${contributionId}.`);
   }

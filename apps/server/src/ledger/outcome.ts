@@ -1,11 +1,12 @@
 /** What a change of the ledger tells the rest of the server: a value for the asker, changes for every observer. */
-import type { CampaignCounts, ClientRow, Contribution, LogEntry, Version } from '@oneround/fl-core';
+import type { CampaignCounts, CampaignStatus, ClientRow, Contribution, LogEntry, Version } from '@oneround/fl-core';
 
-/** One thing that observers should see; the main process sends it in a `CampaignUpdate`. */
+/** One thing that observers or volunteers should hear of; the main process sends it in a `CampaignUpdate` or `MergeNews`. */
 export type Change =
   | { type: 'client'; client: ClientRow }
   | { type: 'contribution'; contribution: Contribution }
   | { type: 'version'; version: Version }
+  | { type: 'status'; status: CampaignStatus }
   | { type: 'log'; entry: LogEntry };
 
 /** The counts that only the ledger knows; the main process adds who is online. */

@@ -306,11 +306,24 @@ describe('a campaign of many rounds', () => {
   it('ends in the middle of a round when its organiser closes it', async () => {
     const ledger = await opened(campaignOf({ count: 2, contributions: 2, optimiser: fedAvg }));
     await playRound(ledger, [1]);
+    const { contributionId } = (await ledger.state('test')).contributions[0]!;
+    expect(await ledger.mergeOutcome('test', contributionId)).toEqual({ state: 'waiting' });
     await ledger.move('test', 'close');
+    expect(await ledger.mergeOutcome('test', contributionId)).toEqual({ state: 'left-over' });
     const result = { loss: 1, accuracy: 0, examples: 1, domains: {} };
     await ledger.recordEvaluation('test', { kind: 'version', version: 0 }, result);
     await ledger.advance();
     expect((await ledger.state('test')).status).toBe('closed');
+  });
+
+  it('still merges a round that is full when it closes', async () => {
+    const ledger = await opened(campaignOf({ count: 2, contributions: 1, optimiser: fedAvg }));
+    const { contributionId } = await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1));
+    await ledger.move('test', 'close');
+    expect(await ledger.mergeOutcome('test', contributionId)).toEqual({ state: 'waiting' });
+    await ledger.fold('test');
+    const merged = { state: 'merged', version: 1, before: null, after: null };
+    expect(await ledger.mergeOutcome('test', contributionId)).toEqual(merged);
   });
 
   it('withdraws what no later round was trained from, and nothing else', async () => {

@@ -16,13 +16,18 @@ export async function readRound(db: LedgerDatabase, { id, rounds }: Manifest): P
   const base = await newestVersion(db, id);
   const number = Math.min(base + 1, rounds.count);
   // After the last round its contributions are shown, as those of any that is over and still the newest.
-  const { contributed } = await standingContributions(db, id)
-    .where('base_version', '=', number - 1)
+  const contributed = await countRound(db, id, number - 1);
+  return { base, round: { number, count: rounds.count, contributed, needed: rounds.contributions } };
+}
+
+/** How many contributions stand in the round that began at `base`. */
+export async function countRound(db: LedgerDatabase, campaignId: string, base: number): Promise<number> {
+  const { contributed } = await standingContributions(db, campaignId)
+    .where('base_version', '=', base)
     .clearSelect()
     .select((row) => row.fn.countAll<number>().as('contributed'))
     .executeTakeFirstOrThrow();
-  const progress = { number, count: rounds.count, contributed: Number(contributed), needed: rounds.contributions };
-  return { base, round: progress };
+  return Number(contributed);
 }
 
 async function newestVersion(db: LedgerDatabase, campaignId: string): Promise<number> {

@@ -1,11 +1,12 @@
-/** What the clients of this server hear of one campaign: observers every change, volunteers which versions are new or scored. */
+/** What the clients of this server hear of one campaign: observers every change, volunteers what may matter to their contribution. */
 import {
   CAMPAIGN_EVENT,
-  VERSIONS_EVENT,
+  NEWS_EVENT,
   type CampaignCounts,
   type CampaignUpdate,
   type ClientRow,
-  type VersionNews,
+  type Contribution,
+  type MergeNews,
 } from '@oneround/fl-core';
 import type { Server } from 'socket.io';
 import type { Change } from '../ledger/index.ts';
@@ -64,13 +65,19 @@ export class CampaignFeed {
   }
 
   async #deliver(): Promise<void> {
-    const rows = this.#pending.take();
-    const news: VersionNews = { versions: rows.versions.map(({ version }) => version) };
+    const { status, ...rows } = this.#pending.take();
     if (!this.watchers.isEmpty) {
       const update: CampaignUpdate = { counts: await this.#counts(), ...rows };
       await this.watchers.send(CAMPAIGN_EVENT, update);
     }
-    if (news.versions.length > 0) await this.followers.send(VERSIONS_EVENT, news);
+    const news: MergeNews = {
+      versions: rows.versions.map(({ version }) => version),
+      contributions: rows.contributions.filter(isOut).map(({ contributionId }) => contributionId),
+      status,
+    };
+    if (news.versions.length + news.contributions.length > 0 || status !== null) {
+      await this.followers.send(NEWS_EVENT, news);
+    }
   }
 
   async #counts(): Promise<CampaignCounts | null> {
@@ -82,4 +89,8 @@ export class CampaignFeed {
     this.#owesCounts = !answer || !isFresh;
     return answer?.counts ?? null;
   }
+}
+
+function isOut({ withdrawn, quarantined }: Contribution): boolean {
+  return withdrawn !== null || quarantined !== null;
 }

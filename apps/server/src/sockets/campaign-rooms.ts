@@ -40,7 +40,7 @@ export class CampaignRooms {
     return this.#feed(campaignId).watchers.join(socket);
   }
 
-  /** This socket hears which versions are new or scored from now on. The campaign is known to exist. */
+  /** This socket hears from now on when the outcome of a contribution may have changed. The campaign is known to exist. */
   follow(campaignId: string, socket: Socket): Promise<void> {
     return this.#feed(campaignId).followers.join(socket);
   }

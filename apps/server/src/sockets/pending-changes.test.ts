@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { changesOf, PendingChanges } from './pending-changes.ts';
 
 const client = (number: number, step = 0) => clientRow(number, { step });
-const nothing = { clients: [], contributions: [], versions: [], log: [] };
+const nothing = { clients: [], contributions: [], versions: [], log: [], status: null };
 
 const range = (from: number, to: number, step: number) =>
   Array.from({ length: to - from + 1 }, (_, i): [number, number] => [from + i, step]);
@@ -16,13 +16,16 @@ it('keep of each row the newest alone, in the order in which they first changed'
     { type: 'contribution', contribution: contribution(1, { foldedVersion: null }) },
     { type: 'client', client: client(1, 2) },
     { type: 'version', version: version(1, 2) },
+    { type: 'status', status: 'closing' },
     { type: 'contribution', contribution: contribution(1) },
+    { type: 'status', status: 'closed' },
   ]);
   expect(pending.take()).toEqual({
     clients: [client(1, 2), client(2, 1)],
     contributions: [contribution(1)],
     versions: [version(1, 2)],
     log: [],
+    status: 'closed',
   });
   expect(pending.isEmpty).toBe(true);
   expect(pending.take()).toEqual(nothing);
@@ -53,6 +56,7 @@ it('reach another server as the changes that they are', () => {
     { type: 'contribution', contribution: contribution(1) },
     { type: 'version', version: version(1, 2) },
     { type: 'log', entry: { id: 1, at: 1, kind: 'server', message: 'x' } },
+    { type: 'status', status: 'paused' },
   ]);
   const there = new PendingChanges();
   const rows = pending.take();

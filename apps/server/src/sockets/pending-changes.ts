@@ -1,6 +1,7 @@
 /** Changes of a campaign that wait to be told: of each row the newest alone, first what changed first. */
 import {
   STATE_ROWS,
+  type CampaignStatus,
   type CampaignUpdate,
   type ClientRow,
   type Contribution,
@@ -10,7 +11,10 @@ import {
 import type { Change } from '../ledger/index.ts';
 
 /** Rows that have changed, each as it is now. */
-export type ChangedRows = Omit<CampaignUpdate, 'counts'>;
+export interface ChangedRows extends Omit<CampaignUpdate, 'counts'> {
+  /** The campaign's, if it has changed. */
+  status: CampaignStatus | null;
+}
 
 /** Clients in one message; of more the others wait for the next. A row is about 500 bytes. */
 const CLIENTS = 50;
@@ -22,10 +26,11 @@ export class PendingChanges {
   readonly #contributions = new Map<string, Contribution>();
   readonly #versions = new Map<number, Version>();
   #log: LogEntry[] = [];
+  #status: CampaignStatus | null = null;
 
   get isEmpty(): boolean {
     const maps = [this.#clients, this.#figures, this.#contributions, this.#versions];
-    return this.#log.length === 0 && maps.every(({ size }) => size === 0);
+    return this.#status === null && this.#log.length === 0 && maps.every(({ size }) => size === 0);
   }
 
   add(changes: readonly Change[]): void {
@@ -40,6 +45,9 @@ export class PendingChanges {
           break;
         case 'version':
           this.#versions.set(change.version.version, change.version);
+          break;
+        case 'status':
+          this.#status = change.status;
           break;
         case 'log':
           // What a state would not list any more is not worth telling.
@@ -57,25 +65,28 @@ export class PendingChanges {
   take(): ChangedRows {
     const clients = takeFirst(this.#clients, CLIENTS);
     clients.push(...takeFirst(this.#figures, CLIENTS - clients.length));
-    const log = this.#log;
+    const [log, status] = [this.#log, this.#status];
     this.#log = [];
+    this.#status = null;
     const all = Number.MAX_SAFE_INTEGER;
     return {
       clients,
       contributions: takeFirst(this.#contributions, all),
       versions: takeFirst(this.#versions, all),
       log,
+      status,
     };
   }
 }
 
 /** The changes that lead to these rows. */
-export function changesOf({ clients, contributions, versions, log }: ChangedRows): Change[] {
+export function changesOf({ clients, contributions, versions, log, status }: ChangedRows): Change[] {
   return [
     ...clients.map((client): Change => ({ type: 'client', client })),
     ...contributions.map((contribution): Change => ({ type: 'contribution', contribution })),
     ...versions.map((version): Change => ({ type: 'version', version })),
     ...log.map((entry): Change => ({ type: 'log', entry })),
+    ...(status === null ? [] : [{ type: 'status', status } as const]),
   ];
 }
 

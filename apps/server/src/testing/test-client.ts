@@ -4,19 +4,19 @@ import {
   CAMPAIGN_EVENT,
   encodeDelta,
   generateClientKeys,
+  NEWS_EVENT,
   parseRecords,
   publicKeyHex,
   SeededRandom,
   sha256Hex,
   signContribution,
-  VERSIONS_EVENT,
   type Acknowledgement,
   type CampaignUpdate,
   type Lease,
   type Manifest,
+  type MergeNews,
   type Receipt,
   type UploadBegin,
-  type VersionNews,
 } from '@oneround/fl-core';
 import { encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
 import { io, type Socket } from 'socket.io-client';
@@ -41,7 +41,7 @@ export class TestClient {
   readonly socket: Socket;
   /** What came after `watch` and after `follow`. */
   readonly updates: CampaignUpdate[] = [];
-  readonly news: VersionNews[] = [];
+  readonly news: MergeNews[] = [];
   readonly manifest: Manifest;
   readonly #keys: CryptoKeyPair;
 
@@ -50,7 +50,7 @@ export class TestClient {
     this.manifest = manifest;
     this.#keys = keys;
     socket.on(CAMPAIGN_EVENT, (update: CampaignUpdate) => this.updates.push(update));
-    socket.on(VERSIONS_EVENT, (news: VersionNews) => this.news.push(news));
+    socket.on(NEWS_EVENT, (news: MergeNews) => this.news.push(news));
   }
 
   static async connect(url: string, keys?: CryptoKeyPair): Promise<TestClient> {

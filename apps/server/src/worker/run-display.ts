@@ -1,5 +1,6 @@
 /** A run on the command line: a bar for what can be measured, a line for what happened. Without a terminal only lines. */
 import type { RunEvent, StepFigures } from '@oneround/client/run';
+import type { NotMerged } from '@oneround/fl-core';
 import { Presets, SingleBar } from 'cli-progress';
 import { formatBytes } from '../demo/results-table.ts';
 
@@ -8,6 +9,12 @@ export interface RunDisplay {
   /** Takes the bar away. */
   stop(): void;
 }
+
+const notMerged: Record<NotMerged, string> = {
+  'set-aside': 'set aside by the screens; it is judged again when the campaign closes',
+  withdrawn: 'withdrawn by the organiser; no version holds it any more',
+  'left-over': 'the campaign was closed before this round had all its contributions; no version holds yours',
+};
 
 /** `print` gets whole lines. */
 export function runDisplay(print: (line: string) => void): RunDisplay {
@@ -67,8 +74,8 @@ export function runDisplay(print: (line: string) => void): RunDisplay {
         return event.connected ? undefined : say('no connection to the server; trying again');
       case 'accepted':
         return say(`accepted as contribution #${event.sequence}`);
-      case 'set-aside':
-        return say('set aside by the screens; it is judged again when the campaign closes');
+      case 'not-merged':
+        return say(notMerged[event.why]);
       case 'saved':
       case 'scored':
     }

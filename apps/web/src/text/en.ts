@@ -141,7 +141,9 @@ export const en = {
   'phase.between-rounds': 'Waiting for the next round',
   'phase.merging': 'Contributed; the server is merging it',
   'phase.merged': 'Merged',
-  'phase.setAside': 'Contributed, and set aside',
+  'phase.set-aside': 'Contributed, and set aside',
+  'phase.withdrawn': 'Contributed, and withdrawn',
+  'phase.left-over': 'Contributed, and in no version',
   'phase.stopped': 'Stopped',
   'phase.failed': 'Not finished',
   'reason.paused': 'by you; the checkpoint is saved and the shard stays yours while this tab is open',
@@ -216,9 +218,14 @@ export const en = {
   'result.better': 'The shared adapter got better by {change} nats per token on text that no volunteer has.',
   'result.worse':
     'The shared adapter moved by {change} on this one merge. Different shards pull in different directions; later merges even it out.',
-  'result.setAside': 'Kept as contribution #{sequence}, and set aside for now',
-  'result.setAside.meaning':
+  'result.set-aside': 'Kept as contribution #{sequence}, and set aside for now',
+  'result.set-aside.meaning':
     'It points elsewhere than what others sent, or made the held-out loss worse. Nothing of it is lost: it is judged again when the campaign closes.',
+  'result.withdrawn': 'Contribution #{sequence} was withdrawn',
+  'result.withdrawn.meaning': 'The organiser took it out: no version of the shared adapter holds it from now on.',
+  'result.left-over': 'Kept as contribution #{sequence}, and in no version',
+  'result.left-over.meaning':
+    'The campaign was closed before this round had all its contributions, so no version holds those that came. Earlier rounds stand.',
   'result.dashboard': 'See it on the dashboard',
   'result.try': 'Try what it learnt',
   'result.again': 'Train another shard',

@@ -7,20 +7,20 @@ import type { RunState } from './run-state.ts';
 import { resetRun } from './trainer-store.ts';
 
 export function ResultCard({ run, campaignId }: { run: RunState; campaignId: string }) {
-  const { sequence, isSetAside } = run;
+  const { sequence, notMerged } = run;
   if (sequence === null) return null;
-  const said = isSetAside
-    ? { heading: t('result.setAside', { sequence }), meaning: t('result.setAside.meaning') }
+  const said = notMerged
+    ? { heading: t(`result.${notMerged}`, { sequence }), meaning: t(`result.${notMerged}.meaning`) }
     : mergeSaid(run.outcome, sequence);
   if (!said) return null;
-  const Icon = isSetAside ? CirclePause : CircleCheck;
+  const Icon = notMerged ? CirclePause : CircleCheck;
   return (
     <output
-      className={`card flex flex-col gap-3 p-5 ${isSetAside ? 'border-warning' : 'border-success'}`}
+      className={`card flex flex-col gap-3 p-5 ${notMerged ? 'border-warning' : 'border-success'}`}
       data-testid="result"
     >
       <p className="flex flex-wrap items-center gap-x-3 gap-y-1 text-lg font-semibold">
-        <Icon className={`size-6 ${isSetAside ? 'text-warning' : 'text-success'}`} aria-hidden="true" />
+        <Icon className={`size-6 ${notMerged ? 'text-warning' : 'text-success'}`} aria-hidden="true" />
         <span className="numbers">{said.heading}</span>
       </p>
       <p className="max-w-prose text-sm text-muted">{said.meaning}</p>

@@ -13,7 +13,7 @@ export function RunPhase({ run }: { run: RunState }) {
   const isBroken = run.phase === 'downloading' && run.download?.interrupted === true;
   const round = run.lease?.round;
   const step = currentStep(run);
-  const share = step === 4 || run.isSetAside ? 1 : stepShare(run, step);
+  const share = step === 4 || run.notMerged ? 1 : stepShare(run, step);
   return (
     <div className="flex min-w-0 flex-1 basis-64 flex-col gap-2">
       <p>
@@ -24,7 +24,7 @@ export function RunPhase({ run }: { run: RunState }) {
           </span>
         ) : null}
         <output className="font-semibold" data-testid="phase" data-phase={run.phase}>
-          {run.isSetAside ? t('phase.setAside') : t(`phase.${run.phase}`)}
+          {t(`phase.${run.notMerged ?? run.phase}`)}
         </output>
         {reason ? (
           <span className={`numbers text-sm ${isBroken ? 'text-warning' : 'text-muted'}`}> · {reason}</span>

@@ -76,9 +76,11 @@ describe('a run on the page', () => {
     ].reduce(reduceRun, idleRun);
     expect(between).toMatchObject({ phase: 'between-rounds', sequence: 8 });
     expect([isRunning(between), currentStep(between)]).toEqual([true, 3]);
+    const withdrawn = reduceRun(between, { type: 'not-merged', why: 'withdrawn' });
+    expect([withdrawn.notMerged, currentStep(withdrawn)]).toEqual(['withdrawn', 3]);
     const second = { type: 'lease', shardIndex: 1, examples: 40, resumedAtStep: 0, round: { number: 2, count: 3 } };
-    const next = reduceRun(between, second as TrainerEvent);
-    expect(next).toMatchObject({ sequence: null, upload: null, lease: { round: { number: 2 } } });
+    const next = reduceRun(withdrawn, second as TrainerEvent);
+    expect(next).toMatchObject({ sequence: null, notMerged: null, upload: null, lease: { round: { number: 2 } } });
     expect(currentStep(next)).toBe(0);
   });
 

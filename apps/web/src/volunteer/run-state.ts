@@ -1,6 +1,7 @@
 /** A run as the page sees it: a pure function of the trainer's events. */
 import type { MeasuredDownload } from '@oneround/client/model-files';
 import type { StepFigures } from '@oneround/client/run';
+import type { NotMerged } from '@oneround/fl-core';
 import type { BackendName } from '@oneround/lora/evaluation';
 import type { RunFailure, TrainerEvent, TrainerPhase } from '../trainer/messages.ts';
 
@@ -24,8 +25,8 @@ export interface RunState {
   connected: boolean;
   /** Place of the contribution in the ledger. */
   sequence: number | null;
-  /** The screens set the contribution aside. */
-  isSetAside: boolean;
+  /** Why no version holds the contribution, once that is known. */
+  notMerged: NotMerged | null;
   outcome: { version: number; before: number | null; after: number | null } | null;
   failure: RunFailure | null;
   /** Asked for, not reached yet. */
@@ -48,7 +49,7 @@ export const idleRun: RunState = {
   upload: null,
   connected: true,
   sequence: null,
-  isSetAside: false,
+  notMerged: null,
   outcome: null,
   failure: null,
   pauseAtEpoch: false,
@@ -81,6 +82,7 @@ export function reduceRun(state: RunState, event: TrainerEvent): RunState {
         shortened: 0,
         upload: null,
         sequence: null,
+        notMerged: null,
         outcome: null,
       };
       return { ...state, lease, ...fresh };
@@ -103,8 +105,8 @@ export function reduceRun(state: RunState, event: TrainerEvent): RunState {
       return { ...state, connected: event.connected };
     case 'accepted':
       return { ...state, sequence: event.sequence };
-    case 'set-aside':
-      return { ...state, isSetAside: true };
+    case 'not-merged':
+      return { ...state, notMerged: event.why };
     case 'scored': {
       const { type: _, ...outcome } = event;
       return { ...state, outcome };

@@ -7,7 +7,7 @@ const names = ['download', 'train', 'upload', 'merged'] as const;
 
 /** How far a run is: the index of its current step; 4 when all are done. */
 export function currentStep(run: RunState): number {
-  if (run.isSetAside) return 3;
+  if (run.notMerged) return 3;
   if (run.outcome || run.phase === 'merged') return 4;
   if (run.sequence !== null) return 3;
   if (run.phase === 'uploading' || run.upload) return 2;

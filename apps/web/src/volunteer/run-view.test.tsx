@@ -36,11 +36,23 @@ describe('the result', () => {
   });
 
   it('says that a contribution was set aside, and that it is not lost', async () => {
-    const run = { ...merged, outcome: null, isSetAside: true };
+    const run: RunState = { ...merged, outcome: null, notMerged: 'set-aside' };
     const text = await textOf(<ResultCard run={run} campaignId="c" />);
     expect(text).toMatch(/Kept as contribution #8, and set aside.*judged again when the campaign closes/);
     expect(text).not.toContain('Merged');
     expect(await textOf(<RunPhase run={run} />)).toBe('Contributed, and set aside');
+  });
+
+  it.each([
+    [null, 'left-over', /Kept as contribution #8, and in no version.*closed before this round/, 'in no version'],
+    [null, 'withdrawn', /Contribution #8 was withdrawn.*The organiser took it out/, 'withdrawn'],
+    [merged.outcome, 'withdrawn', /Contribution #8 was withdrawn.*from now on/, 'withdrawn'],
+  ] as const)('says that no version holds a contribution (%j, %s)', async (outcome, notMerged, said, phase) => {
+    const run: RunState = { ...merged, outcome, notMerged };
+    const text = await textOf(<ResultCard run={run} campaignId="c" />);
+    expect(text).toMatch(said);
+    expect(text).not.toContain('Merged');
+    expect(await textOf(<RunPhase run={run} />)).toBe(`Contributed, and ${phase}`);
   });
 
   it('shows the merge before it is scored', async () => {

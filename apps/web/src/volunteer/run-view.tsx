@@ -39,7 +39,7 @@ export function RunView({ manifest, run }: { manifest: Manifest; run: RunState }
       {run.phase === 'failed' || run.phase === 'waiting' || run.phase === 'stopped' ? (
         <FailureCard run={run} campaignId={manifest.id} />
       ) : null}
-      {run.outcome || run.isSetAside ? <ResultCard run={run} campaignId={manifest.id} /> : null}
+      {run.outcome || run.notMerged ? <ResultCard run={run} campaignId={manifest.id} /> : null}
       {run.lease ? (
         <>
           <RunFigures run={run} epochs={manifest.training.epochs} />

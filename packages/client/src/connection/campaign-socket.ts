@@ -4,17 +4,17 @@
  */
 import {
   CAMPAIGN_EVENT,
+  NEWS_EVENT,
   Refusal,
-  VERSIONS_EVENT,
   acknowledgementSchema,
   campaignUpdateSchema,
+  mergeNewsSchema,
   requests,
-  versionNewsSchema,
   type CampaignUpdate,
+  type MergeNews,
   type ReplyOf,
   type RequestName,
   type RequestOf,
-  type VersionNews,
 } from '@oneround/fl-core';
 import { io, type Socket } from 'socket.io-client';
 
@@ -44,7 +44,7 @@ export interface CampaignSocket extends Requester {
   /** What comes after `watch`. Returns how to unsubscribe, as the next does. */
   onUpdate(listener: (update: CampaignUpdate) => void): () => void;
   /** What comes after `follow`. */
-  onVersions(listener: (news: VersionNews) => void): () => void;
+  onNews(listener: (news: MergeNews) => void): () => void;
   close(): void;
 }
 
@@ -59,7 +59,7 @@ export function openCampaignSocket(origin: string): CampaignSocket {
     whenConnected: (signal) => whenConnected(socket, signal),
     onConnection: (listener) => onConnection(socket, listener),
     onUpdate: (listener) => listen(socket, CAMPAIGN_EVENT, (message) => listener(campaignUpdateSchema.parse(message))),
-    onVersions: (listener) => listen(socket, VERSIONS_EVENT, (message) => listener(versionNewsSchema.parse(message))),
+    onNews: (listener) => listen(socket, NEWS_EVENT, (message) => listener(mergeNewsSchema.parse(message))),
     close: () => void socket.close(),
   };
 }

@@ -1,12 +1,14 @@
-/** What becomes of one contribution: asked once per connection, and again when a version that matters to it has news. */
-import type { MergeOutcome, VersionNews } from '@oneround/fl-core';
+/** What becomes of one contribution: asked once per connection, and again when there is news that matters to it. */
+import { type MergeNews, type MergeOutcome, Refusal } from '@oneround/fl-core';
 import type { CampaignSocket } from './campaign-socket.ts';
 
 export interface MergeFollower {
   onOutcome: (outcome: MergeOutcome) => void;
-  /** It could not be had; the next connection or news asks again. */
+  /** It could not be had. What was refused stays so; after anything else it is asked for again. */
   onError: (error: unknown) => void;
 }
+
+const ASK_AGAIN_MS = 5_000;
 
 /** Calls `onOutcome` with the first answer and each that differs from the one before, until the returned function is called. */
 export function followMerge(
@@ -14,23 +16,25 @@ export function followMerge(
   ids: { campaignId: string; contributionId: string },
   { onOutcome, onError }: MergeFollower,
 ): () => void {
-  let version: number | null = null;
+  let last: MergeOutcome = { state: 'waiting' };
   let told = '';
   let isOver = false;
   let isAsking = false;
   let again = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const ask = async () => {
+    clearTimeout(timer);
     again = isAsking;
     if (isAsking) return;
     isAsking = true;
     try {
-      const outcome = await socket.request('follow', ids);
-      version = outcome.version;
-      const isNew = told !== JSON.stringify(outcome);
-      told = JSON.stringify(outcome);
-      if (isNew && !isOver) onOutcome(outcome);
+      last = await socket.request('follow', ids);
+      const isNew = told !== JSON.stringify(last);
+      told = JSON.stringify(last);
+      if (isNew && !isOver) onOutcome(last);
     } catch (error) {
       if (!isOver) onError(error);
+      if (!isOver && !(error instanceof Refusal)) timer = setTimeout(ask, ASK_AGAIN_MS);
     } finally {
       isAsking = false;
     }
@@ -39,13 +43,20 @@ export function followMerge(
   const stopConnection = socket.onConnection((connected) => {
     if (connected) void ask();
   });
-  const stopNews = socket.onVersions(({ versions }: VersionNews) => {
-    const own = version;
-    if (own === null || versions.includes(own) || versions.includes(own - 1)) void ask();
+  const stopNews = socket.onNews((news) => {
+    if (isAbout(news, ids.contributionId, last)) void ask();
   });
   return () => {
     isOver = true;
+    clearTimeout(timer);
     stopNews();
     stopConnection();
   };
+}
+
+/** Whether the outcome of a contribution may be another one after the news. */
+function isAbout({ versions, contributions, status }: MergeNews, contributionId: string, last: MergeOutcome): boolean {
+  if (status !== null || contributions.includes(contributionId)) return true;
+  if (last.state !== 'merged') return versions.length > 0;
+  return versions.includes(last.version) || versions.includes(last.version - 1);
 }

@@ -1,4 +1,5 @@
 /** What a run tells whoever shows it. Numbers come batched (a few messages a second), so that a fast model floods nobody. */
+import type { NotMerged } from '@oneround/fl-core';
 import type { TrainingDevice } from '@oneround/lora/training';
 import type { MeasuredDownload } from '../model-files/index.ts';
 
@@ -52,8 +53,8 @@ export type RunEvent =
   | { type: 'upload'; done: number; total: number }
   | { type: 'connection'; connected: boolean }
   | { type: 'accepted'; sequence: number }
-  /** The screens want to look at it again when the campaign closes; no version holds it until then. */
-  | { type: 'set-aside' }
+  /** No version holds the contribution: `set-aside`, it is judged again when the campaign closes; otherwise for good. */
+  | { type: 'not-merged'; why: NotMerged }
   | { type: 'scored'; version: number; before: number | null; after: number | null };
 
 /** Hears what happens. */

@@ -12,7 +12,7 @@ const request = {
 } as const;
 const contributionId = '3b6f2a10-0000-4000-8000-000000000001';
 const waiting = new Refusal('no_shard_free', 'The round ends when one more has come.');
-const outcome = (version: number | null): MergeOutcome => ({ version, before: null, after: null, quarantined: false });
+const merged: MergeOutcome = { state: 'merged', version: 1, before: null, after: null };
 const next = { leaseId: contributionId, base: { version: 1, values: null } } as Lease;
 
 function rounds(answers: { join: () => Lease; follow: () => MergeOutcome }) {
@@ -27,22 +27,38 @@ function rounds(answers: { join: () => Lease; follow: () => MergeOutcome }) {
 }
 
 it('joins as soon as the version is there, and says meanwhile what it waits for', async () => {
-  let version: number | null = null;
+  let outcome: MergeOutcome = { state: 'waiting' };
   const { further, socket, events, asked } = rounds({
     join() {
-      if (version === null) throw waiting;
+      if (outcome.state === 'waiting') throw waiting;
       return next;
     },
-    follow: () => outcome(version),
+    follow: () => outcome,
   });
   const joined = further.after(contributionId);
   await expect.poll(() => asked).toEqual(['join', 'follow']);
-  version = 1;
-  socket.news(1);
+  outcome = merged;
+  socket.news({ versions: [1] });
   expect(await joined).toBe(next);
   expect(asked).toEqual(['join', 'follow', 'follow', 'join']);
   expect(events).toEqual([{ type: 'phase', phase: 'between-rounds', reason: waiting.message }]);
   expect(further.areOver).toBe(false);
+});
+
+it('ends as soon as the organiser closes the campaign in the middle of the round', async () => {
+  let isClosing = false;
+  const { further, socket, asked } = rounds({
+    join() {
+      throw isClosing ? new Refusal('campaign_closed', 'This campaign takes no more contributions.') : waiting;
+    },
+    follow: () => ({ state: isClosing ? 'left-over' : 'waiting' }),
+  });
+  const joined = further.after(contributionId);
+  await expect.poll(() => asked).toEqual(['join', 'follow']);
+  isClosing = true;
+  socket.news({ status: 'closing' });
+  expect(await joined).toBeNull();
+  expect(further.areOver).toBe(true);
 });
 
 it.each([
@@ -53,7 +69,7 @@ it.each([
     join() {
       throw new Refusal(code, 'no');
     },
-    follow: () => outcome(1),
+    follow: () => merged,
   });
   expect(await further.after(contributionId)).toBeNull();
   expect(further.areOver).toBe(areOver);

@@ -3,9 +3,9 @@ import { type JoinRequest, type Lease, Refusal, type RefusalCode } from '@onerou
 import type { CampaignSocket } from '../connection/index.ts';
 import type { Emit } from './events.ts';
 import { joinCampaign } from './held-lease.ts';
-import { untilMerged } from './outcome.ts';
+import { untilDecided } from './outcome.ts';
 
-/** How long to wait for news of a round before the server is asked: its organiser may have closed the campaign. */
+/** How long to wait for news of a round before the server is asked whether there is a place all the same. */
 const NEWS_MS = 30_000;
 /** There is no further round, or none for this volunteer. */
 const endAfter: ReadonlySet<RefusalCode> = new Set(['campaign_closed', 'quota_reached']);
@@ -29,13 +29,14 @@ export class FurtherRounds {
     return this.#areOver;
   }
 
-  /** The lease of the round after that of this contribution, which is over when a version holds it; null at the end. */
+  /** The lease after that of this contribution: of the next round, or of the same if it was withdrawn; null at the end. */
   after(contributionId: string): Promise<Lease | null> {
     const ids = { campaignId: this.#request.campaignId, contributionId };
-    let isMerged = false;
+    let isDecided = false;
     return this.join(async (pause) => {
-      if (isMerged) return pause();
-      isMerged = await untilMerged(this.#socket, ids, this.#stopped, NEWS_MS);
+      if (isDecided) return pause();
+      const ended = AbortSignal.any([this.#stopped, AbortSignal.timeout(NEWS_MS)]);
+      isDecided = await untilDecided(this.#socket, ids, ended);
     });
   }
 

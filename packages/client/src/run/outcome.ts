@@ -8,48 +8,37 @@ interface ContributionIds {
   contributionId: string;
 }
 
-/** A fold that is due comes within this time. */
-const FOLD_MS = 10_000;
-
 /**
- * Resolves when the version that first holds the contribution is scored, the screens have set it aside, or the volunteer
- * stops.
- * @param isOver the campaign takes no more: what no version holds soon, none ever will
- * @throws Refusal `campaign_closed` when the campaign ended in the middle of the contribution's round
+ * Resolves when a version holds the contribution (and is scored, if it is to be followed so far), when none will, or when
+ * the volunteer stops; tells which.
+ * @throws Refusal `unknown_campaign` when the campaign was deleted
  */
 export async function outcomeOf(
   socket: CampaignSocket,
   ids: ContributionIds,
-  { isOver, stopped, emit }: { isOver: boolean; stopped: AbortSignal; emit: Emit },
+  { untilScored, stopped, emit }: { untilScored: boolean; stopped: AbortSignal; emit: Emit },
 ): Promise<void> {
-  if (isOver && !(await untilMerged(socket, ids, stopped, FOLD_MS)) && !stopped.aborted) {
-    throw new Refusal(
-      'campaign_closed',
-      'The campaign was closed before your last round had all its contributions; no version holds yours.',
-    );
-  }
-  await followUntil(socket, ids, stopped, ({ version, before, after, quarantined }) => {
-    if (quarantined) emit({ type: 'set-aside' });
-    if (quarantined || version === null) return quarantined;
+  await followUntil(socket, ids, stopped, (outcome) => {
+    if (outcome.state === 'waiting') return false;
+    if (outcome.state !== 'merged') {
+      emit({ type: 'not-merged', why: outcome.state });
+      return true;
+    }
+    const { version, before, after } = outcome;
     emit({ type: 'scored', version, before, after });
-    return after !== null && before !== null;
+    return !untilScored || (before !== null && after !== null);
   });
 }
 
 /**
- * Resolves when a version holds the contribution, after `limitMs`, or when the volunteer stops.
- * @returns whether one does
+ * Resolves when a version holds the contribution or it is known that none will, and when `ended` aborts.
+ * @returns whether it is known
+ * @throws Refusal `unknown_campaign` when the campaign was deleted
  */
-export async function untilMerged(
-  socket: CampaignSocket,
-  ids: ContributionIds,
-  stopped: AbortSignal,
-  limitMs: number,
-): Promise<boolean> {
-  let isMerged = false;
-  const ended = AbortSignal.any([stopped, AbortSignal.timeout(limitMs)]);
-  await followUntil(socket, ids, ended, ({ version }) => (isMerged = version !== null));
-  return isMerged;
+export async function untilDecided(socket: CampaignSocket, ids: ContributionIds, ended: AbortSignal): Promise<boolean> {
+  let isDecided = false;
+  await followUntil(socket, ids, ended, ({ state }) => (isDecided = state !== 'waiting'));
+  return isDecided;
 }
 
 /** Follows the contribution until its outcome is as wanted, or `ended` aborts. */
@@ -59,18 +48,25 @@ function followUntil(
   ended: AbortSignal,
   isWanted: (outcome: MergeOutcome) => boolean,
 ): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
       stopFollowing();
       ended.removeEventListener('abort', done);
+    };
+    const done = () => {
+      stop();
       resolve();
     };
     const stopFollowing = followMerge(socket, ids, {
       onOutcome(outcome) {
         if (isWanted(outcome)) done();
       },
-      // A connection lost here comes back, and the outcome is asked for again; the contribution is safe already.
-      onError: (error) => console.warn('following the contribution failed', error),
+      onError(error) {
+        if (error instanceof Refusal) {
+          stop();
+          reject(error);
+        } else console.warn('following the contribution failed', error);
+      },
     });
     if (ended.aborted) done();
     else ended.addEventListener('abort', done);

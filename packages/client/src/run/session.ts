@@ -112,11 +112,12 @@ export async function runSession(
         held.release();
       }
     }
-    if (last !== null && request.followsMerge) {
+    // A campaign that ended between its rounds may have left the last contribution over: that is told in any case.
+    if (last !== null && (request.followsMerge || rounds.areOver)) {
       await outcomeOf(
         socket,
         { campaignId: manifest.id, contributionId: last },
-        { isOver: rounds.areOver, stopped: control.stopped, emit },
+        { untilScored: request.followsMerge, stopped: control.stopped, emit },
       );
     }
     return made;

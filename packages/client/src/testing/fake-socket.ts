@@ -1,5 +1,5 @@
 /** A campaign's socket whose server is the test. */
-import type { CampaignUpdate, ReplyOf, RequestName, RequestOf, VersionNews } from '@oneround/fl-core';
+import type { CampaignUpdate, MergeNews, ReplyOf, RequestName, RequestOf } from '@oneround/fl-core';
 import type { CampaignSocket } from '../connection/index.ts';
 
 export class FakeSocket implements CampaignSocket {
@@ -7,7 +7,7 @@ export class FakeSocket implements CampaignSocket {
   readonly #answer: (name: RequestName, body: unknown) => Promise<unknown>;
   readonly #connection = new Set<(connected: boolean) => void>();
   readonly #updates = new Set<(update: CampaignUpdate) => void>();
-  readonly #versions = new Set<(news: VersionNews) => void>();
+  readonly #news = new Set<(news: MergeNews) => void>();
 
   constructor(answer: (name: RequestName, body: unknown) => Promise<unknown>) {
     this.#answer = answer;
@@ -29,16 +29,16 @@ export class FakeSocket implements CampaignSocket {
     return add(this.#updates, listener);
   }
 
-  onVersions(listener: (news: VersionNews) => void): () => void {
-    return add(this.#versions, listener);
+  onNews(listener: (news: MergeNews) => void): () => void {
+    return add(this.#news, listener);
   }
 
   update(update: CampaignUpdate): void {
     for (const listener of this.#updates) listener(update);
   }
 
-  news(...versions: number[]): void {
-    for (const listener of this.#versions) listener({ versions });
+  news(news: Partial<MergeNews>): void {
+    for (const listener of this.#news) listener({ versions: [], contributions: [], status: null, ...news });
   }
 
   reconnect(): void {
