@@ -84,7 +84,8 @@ describe.each(['SQLite', 'Postgres, with another server'])('on %s', (store) => {
   it('is told that its contribution was withdrawn again from the version that held it', async () => {
     const organiser = await start(store, {});
     const { contributionId, told } = await contribute(1);
-    await vi.waitUntil(() => told.at(-1)!.state === 'merged', PATIENCE);
+    const scored = { state: 'merged', before: expect.any(Number), after: expect.any(Number) };
+    await vi.waitFor(() => expect(told.at(-1)).toMatchObject(scored), PATIENCE);
     await organiser.withdraw(contributionId);
     await vi.waitFor(() => expect(told.at(-1)).toEqual({ state: 'withdrawn' }), PATIENCE);
   });
