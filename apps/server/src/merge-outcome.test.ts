@@ -51,7 +51,7 @@ async function contribute(seed: number): Promise<{ contributionId: string; told:
   const stop = followMerge(
     socket,
     { campaignId: 'test', contributionId },
-    { onOutcome: (outcome) => told.push(outcome), onError: console.error },
+    { onOutcome: (outcome) => told.push(outcome), onError: console.error, onGone: console.error },
   );
   closers.push(
     stop,

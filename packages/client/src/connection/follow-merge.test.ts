@@ -22,6 +22,7 @@ function follow(first: () => MergeOutcome = () => ({ state: 'waiting' })) {
   const stop = followMerge(socket, ids, {
     onOutcome: (outcome) => told.push(outcome),
     onError: (error) => errors.push(error),
+    onGone: (refusal) => errors.push(refusal),
   });
   const hear = async (news: Partial<MergeNews>) => {
     socket.news(news);
@@ -68,17 +69,22 @@ it.each([
   stop();
 });
 
-it('asks again when there was no answer, and takes a refusal for one', async () => {
+it('asks again when there was no answer or a server in trouble, and ends when the contribution is gone', async () => {
   const { server, told, errors, stop } = follow(() => {
     throw new NoAnswer('follow', 'silence');
   });
   await vi.advanceTimersByTimeAsync(4000);
   expect([server.asked, errors.length]).toEqual([1, 1]);
   server.answer = () => {
+    throw new Refusal('unavailable', 'The server cannot reach its database now; try again in a moment.');
+  };
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([server.asked, errors.length]).toEqual([3, 3]);
+  server.answer = () => {
     throw new Refusal('unknown_campaign', 'It was deleted.');
   };
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(server.asked).toBe(2);
+  expect(server.asked).toBe(4);
   expect(errors.at(-1)).toMatchObject({ code: 'unknown_campaign' });
   expect(told).toEqual([]);
   stop();

@@ -1,20 +1,27 @@
 /** What becomes of one contribution: asked once per connection, and again when there is news that matters to it. */
-import { type MergeNews, type MergeOutcome, Refusal } from '@oneround/fl-core';
+import { type MergeNews, type MergeOutcome, Refusal, type RefusalCode } from '@oneround/fl-core';
 import type { CampaignSocket } from './campaign-socket.ts';
 
 export interface MergeFollower {
   onOutcome: (outcome: MergeOutcome) => void;
-  /** It could not be had. What was refused stays so; after anything else it is asked for again. */
+  /** It could not be had now, and is asked for again. */
   onError: (error: unknown) => void;
+  /** The server has no such campaign or contribution any more. */
+  onGone: (refusal: Refusal) => void;
 }
 
 const ASK_AGAIN_MS = 5_000;
+/** What is refused for these reasons stays refused. */
+const gone: ReadonlySet<RefusalCode> = new Set(['unknown_campaign', 'unknown_contribution']);
 
-/** Calls `onOutcome` with the first answer and each that differs from the one before, until the returned function is called. */
+/**
+ * Calls `onOutcome` with the first answer and each that differs from the one before, until the returned function is called
+ * or the contribution is gone.
+ */
 export function followMerge(
   socket: CampaignSocket,
   ids: { campaignId: string; contributionId: string },
-  { onOutcome, onError }: MergeFollower,
+  { onOutcome, onError, onGone }: MergeFollower,
 ): () => void {
   let last: MergeOutcome = { state: 'waiting' };
   let told = '';
@@ -33,12 +40,24 @@ export function followMerge(
       told = JSON.stringify(last);
       if (isNew && !isOver) onOutcome(last);
     } catch (error) {
-      if (!isOver) onError(error);
-      if (!isOver && !(error instanceof Refusal)) timer = setTimeout(ask, ASK_AGAIN_MS);
+      if (isOver) return;
+      if (error instanceof Refusal && gone.has(error.code)) {
+        stop();
+        onGone(error);
+        return;
+      }
+      onError(error);
+      timer = setTimeout(ask, ASK_AGAIN_MS);
     } finally {
       isAsking = false;
     }
     if (again && !isOver) void ask();
+  };
+  const stop = () => {
+    isOver = true;
+    clearTimeout(timer);
+    stopNews();
+    stopConnection();
   };
   const stopConnection = socket.onConnection((connected) => {
     if (connected) void ask();
@@ -46,12 +65,7 @@ export function followMerge(
   const stopNews = socket.onNews((news) => {
     if (isAbout(news, ids.contributionId, last)) void ask();
   });
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-    stopNews();
-    stopConnection();
-  };
+  return stop;
 }
 
 /** Whether the outcome of a contribution may be another one after the news. */

@@ -1,5 +1,5 @@
 /** What comes of a contribution once it is durable: it is followed until that is known. */
-import { type MergeOutcome, Refusal } from '@oneround/fl-core';
+import type { MergeOutcome } from '@oneround/fl-core';
 import { type CampaignSocket, followMerge } from '../connection/index.ts';
 import type { Emit } from './events.ts';
 
@@ -49,23 +49,19 @@ function followUntil(
   isWanted: (outcome: MergeOutcome) => boolean,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const stop = () => {
+    const done = () => {
       stopFollowing();
       ended.removeEventListener('abort', done);
-    };
-    const done = () => {
-      stop();
       resolve();
     };
     const stopFollowing = followMerge(socket, ids, {
       onOutcome(outcome) {
         if (isWanted(outcome)) done();
       },
-      onError(error) {
-        if (error instanceof Refusal) {
-          stop();
-          reject(error);
-        } else console.warn('following the contribution failed', error);
+      onError: (error) => console.warn('following the contribution failed', error),
+      onGone(refusal) {
+        ended.removeEventListener('abort', done);
+        reject(refusal);
       },
     });
     if (ended.aborted) done();
