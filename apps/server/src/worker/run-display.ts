@@ -11,7 +11,7 @@ export interface RunDisplay {
 }
 
 const notMerged: Record<NotMerged, string> = {
-  'set-aside': 'set aside by the screens; it is judged again when the campaign closes',
+  'set-aside': 'set aside by the screens; what is set aside is judged once more at the close of the campaign',
   withdrawn: 'withdrawn by the organiser; no version holds it any more',
   'left-over': 'the campaign was closed before this round had all its contributions; no version holds yours',
 };

@@ -218,9 +218,9 @@ export const en = {
   'result.better': 'The shared adapter got better by {change} nats per token on text that no volunteer has.',
   'result.worse':
     'The shared adapter moved by {change} on this one merge. Different shards pull in different directions; later merges even it out.',
-  'result.set-aside': 'Kept as contribution #{sequence}, and set aside for now',
+  'result.set-aside': 'Kept as contribution #{sequence}, and set aside',
   'result.set-aside.meaning':
-    'It points elsewhere than what others sent, or made the held-out loss worse. Nothing of it is lost: it is judged again when the campaign closes.',
+    'It points elsewhere than what others sent, or made the held-out loss worse. Nothing of it is lost: what is set aside is judged once more at the close of the campaign.',
   'result.withdrawn': 'Contribution #{sequence} was withdrawn',
   'result.withdrawn.meaning': 'The organiser took it out: no version of the shared adapter holds it from now on.',
   'result.left-over': 'Kept as contribution #{sequence}, and in no version',

@@ -38,7 +38,7 @@ describe('the result', () => {
   it('says that a contribution was set aside, and that it is not lost', async () => {
     const run: RunState = { ...merged, outcome: null, notMerged: 'set-aside' };
     const text = await textOf(<ResultCard run={run} campaignId="c" />);
-    expect(text).toMatch(/Kept as contribution #8, and set aside.*judged again when the campaign closes/);
+    expect(text).toMatch(/Kept as contribution #8, and set aside.*judged once more at the close/);
     expect(text).not.toContain('Merged');
     expect(await textOf(<RunPhase run={run} />)).toBe('Contributed, and set aside');
   });
