@@ -207,6 +207,26 @@ describe('the gate', () => {
     expect(last.evaluation!.loss).toBeLessThan(0.5);
   });
 
+  it('does not let in by its direction what a version held, wherever the mean goes', async () => {
+    for (const seed of [1, 2]) await contribute(honest(seed));
+    await settle();
+    await contribute(honest(3), { fold: false });
+    const bad = await contribute(flipped(4, 9));
+    // Comes while the bad one rules, goes its way, and is still merged when that is taken out.
+    const follower = await contribute(flipped(5, 9));
+    const subject = { kind: 'version', version: 3 } as const;
+    await ledger.recordEvaluation('test', subject, score(await ledger.subjectValues('test', subject)));
+    await ledger.advance();
+    await settle();
+    expect(await rowOf(bad)).toMatchObject({
+      held: [{ from: 3, to: 5 }],
+      quarantined: { reason: 'against-the-mean' },
+    });
+    expect(await rowOf(follower)).toMatchObject({ held: [{ from: 4, to: 6 }] });
+    expect((await newest()).contributionIds).toHaveLength(3);
+    expect(await verified()).toMatchObject({ contributions: 5, quarantined: 2, pending: 0 });
+  });
+
   it('a search that died with its server is taken up again, and what it evaluated is not evaluated again', async () => {
     await contribute(honest(1));
     await settle();
