@@ -17,11 +17,11 @@ import {
   type ScreenPolicy,
   searchServerScale,
   SeededRandom,
-  standingAfter,
-  type StoredCandidate,
   type SumRule,
+  type Trials,
   trimmedMeanRule,
   type Verdict,
+  type WeightedDelta,
 } from '@oneround/fl-core';
 import type { Attack, Volunteer } from './attackers.ts';
 import type { HeldOut } from './held-out.ts';
@@ -34,6 +34,11 @@ const cohortRules = [coordinateMedianRule(), trimmedMeanRule(3), multiKrumRule(3
 /** The columns: held-out loss, in nats a label token, of what is merged in each way. */
 export const defences = ['undefended', 'clip', ...cohortRules.map(({ name }) => name), 'screened'] as const;
 
+/** A contribution in memory. */
+interface Client extends WeightedDelta {
+  id: string;
+}
+
 export interface AttackRow {
   name: string;
   losses: Record<string, number>;
@@ -45,7 +50,7 @@ export interface AttackRow {
 
 /** Attacks on the same honest clients; what was evaluated for one is not evaluated again for another. */
 export class Battlefield {
-  readonly #honest: Candidate[];
+  readonly #honest: Client[];
   readonly #heldOut: HeldOut;
   readonly #weight: number;
   readonly #rule: SumRule;
@@ -84,7 +89,12 @@ export class Battlefield {
     };
     for (const rule of cohortRules) losses[rule.name] = await this.#loss(rule.merge(raw));
     const onArrival = await this.#arrive(arrivals);
-    const { verdicts, standing } = await closeScreening(this.#policy, this.#rule, arrivals.map(stored), this.#gate);
+    const { verdicts, standing } = await closeScreening(
+      this.#policy,
+      this.#rule,
+      arrivals.map(stored),
+      this.#trials(arrivals),
+    );
     losses.screened = await this.#loss(standing.merge.mean());
     return {
       name,
@@ -105,15 +115,21 @@ export class Battlefield {
     return { scale, loss: await this.#loss(scaled(scale)) };
   }
 
-  async #arrive(arrivals: readonly Candidate[]): Promise<Map<string, Verdict>> {
+  async #arrive(arrivals: readonly Client[]): Promise<Map<string, Verdict>> {
     const verdicts = new Map<string, Verdict>();
     let standing = await openStanding(this.#rule, this.#gate);
-    for (const candidate of arrivals) {
-      const verdict = await judge(this.#policy, standing, candidate, this.#gate);
-      verdicts.set(candidate.id, verdict);
-      standing = standingAfter(standing, candidate, verdict);
+    for (const candidate of arrivals.map(stored)) {
+      const judged = await judge(this.#policy, standing, candidate, this.#trials(arrivals));
+      verdicts.set(candidate.id, judged.verdict);
+      standing = judged.standing;
     }
     return verdicts;
+  }
+
+  /** No client is capped: each weighs the same in every set. */
+  #trials(clients: readonly Client[]): Trials {
+    const weights = new Map(clients.map(({ id, weight }) => [id, weight]));
+    return { weigh: (ids) => ids.map((id) => weights.get(id)!), evaluate: this.#gate };
   }
 
   /** Names of members, in any order, say what their mean is. */
@@ -127,7 +143,7 @@ export class Battlefield {
     return losses;
   };
 
-  #mean(contributions: readonly Candidate[]): Float32Array {
+  #mean(contributions: readonly Client[]): Float32Array {
     const merge = new RunningMerge(this.#rule);
     for (const contribution of contributions) merge.add(contribution);
     return merge.mean();
@@ -149,12 +165,12 @@ function clipped(delta: Float32Array, maxNorm: number): Float32Array {
 }
 
 /** How many of them were accepted. */
-function accepted(of: readonly Candidate[], verdicts: Map<string, Verdict>): number {
+function accepted(of: readonly Client[], verdicts: Map<string, Verdict>): number {
   return of.filter(({ id }) => verdicts.get(id)?.kind === 'accepted').length;
 }
 
 /** The honest in an order that no attack changes, the others in between. */
-function arrange(honest: readonly Candidate[], hostile: readonly Candidate[], first: boolean): Candidate[] {
+function arrange(honest: readonly Client[], hostile: readonly Client[], first: boolean): Client[] {
   const random = new SeededRandom(7);
   const arrivals = random.shuffled(honest);
   if (first) return [...hostile, ...arrivals];
@@ -162,6 +178,6 @@ function arrange(honest: readonly Candidate[], hostile: readonly Candidate[], fi
   return arrivals;
 }
 
-function stored({ delta, ...candidate }: Candidate): StoredCandidate {
-  return { ...candidate, read: async () => delta };
+function stored({ id, delta }: Client): Candidate {
+  return { id, read: async () => delta };
 }

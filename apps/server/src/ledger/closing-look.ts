@@ -2,14 +2,14 @@
 import { bOnlyRule, closeScreening, searchServerScale, type EvaluationResult, type Verdict } from '@oneround/fl-core';
 import { admissionOf, type ContributionVerdict, type Settlement } from './global-adapter.ts';
 import type { AskTrial } from './inquiry.ts';
-import { isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
+import { isHeldBy, readMembers, type Member } from './membership.ts';
 import { trialKey } from './scores.ts';
 import { countedContributions, standingContributions } from './standing-contributions.ts';
 import {
   candidateOf,
-  gateOf,
   policyOf,
   quarantineOf,
+  trialsOf,
   tryMerge,
   type Look,
   type ScreenedCampaign,
@@ -37,10 +37,11 @@ export async function lookAtAll(campaign: ScreenedCampaign): Promise<Look<Settle
     let merged = await mergedNow(campaign, newest);
     let verdicts: ContributionVerdict[] = [];
     if (policy) {
-      const candidates = weightsOf(standing, manifest).map((one) => candidateOf(campaign, one));
+      const candidates = standing.map((one) => candidateOf(campaign, one));
       const rule = bOnlyRule(manifest.layout.size);
-      const screened = await closeScreening(policy, rule, candidates, gateOf(known, ask));
-      merged = { contributionIds: screened.standing.members, mean: screened.standing.merge.mean() };
+      const screened = await closeScreening(policy, rule, candidates, trialsOf(campaign, standing, known, ask));
+      const { members, merge } = screened.standing;
+      merged = { contributionIds: members.map(({ id }) => id), mean: merge.mean() };
       verdicts = [...screened.verdicts].flatMap(([id, verdict]) => changed(id, verdict, out.has(id)));
     }
     return { verdicts, scale: manifest.merge.scaleSearch ? await bestScale(merged, known, ask) : 1 };

@@ -2,7 +2,7 @@
  * Which version holds which contribution, and what each weighs there. A version is a function of the contributions it
  * holds: this file says which, `version-sums.ts` adds them up.
  */
-import { contributionWeights, type Manifest } from '@oneround/fl-core';
+import { contributionWeights, type Manifest, type Weigh } from '@oneround/fl-core';
 import type { LedgerDatabase } from './open-database.ts';
 import type { ContributionTable, VerdictTable, WithdrawalTable } from './schema.ts';
 
@@ -90,6 +90,16 @@ export function spansOf({ changes }: Pick<Member, 'changes'>): { from: number; t
 export function weightsOf(members: readonly Member[], { merge, weightScale }: Manifest): Weighted[] {
   const weights = contributionWeights(merge.weights, members, weightScale);
   return members.map(({ contributionId, sha256 }, i) => ({ contributionId, sha256, weight: weights[i]! }));
+}
+
+/** The weights of any of `members` when those alone are merged. */
+export function weighing(members: readonly Member[], manifest: Manifest): Weigh {
+  const named = new Map(members.map((member) => [member.contributionId, member]));
+  return (ids) =>
+    weightsOf(
+      ids.map((id) => named.get(id)!),
+      manifest,
+    ).map(({ weight }) => weight);
 }
 
 /** What makes one merge the other: contributions with the weight at which they come in or go out. */

@@ -1,13 +1,22 @@
 /** The screens at work on a ledger, with a held-out set in miniature: loss is the distance to an adapter that is best. */
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { contributionsIn, SeededRandom, type EvaluationResult } from '@oneround/fl-core';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  contributionsIn,
+  contributionWeights,
+  ExactFold,
+  SeededRandom,
+  type EvaluationResult,
+} from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { Ledger } from './ledger.ts';
+import { trialKey } from './scores.ts';
+import type { EvaluationSubject } from './scoring.ts';
 import { verifyDatabase, verifyDataDir } from './verify.ts';
 
 const SHARDS = 8;
@@ -74,13 +83,17 @@ function score(values: Float32Array, reach = 1): EvaluationResult {
 }
 
 /** Evaluates whatever the ledger wants evaluated, and lets it judge, until neither has anything left to do. */
-async function settle(reach = 1): Promise<number> {
+async function settle(
+  reach = 1,
+  look: (subject: EvaluationSubject, values: Float32Array) => void = () => undefined,
+): Promise<number> {
   let trials = 0;
   for (;;) {
     const [subject] = await ledger.unevaluated('test');
     if (subject) {
       if (subject.kind === 'trial') trials++;
       const values = await ledger.subjectValues('test', subject);
+      look(subject, values);
       await ledger.recordEvaluation('test', subject, score(values, reach));
     }
     const outcomes = await ledger.advance();
@@ -358,7 +371,7 @@ describe('on Postgres', () => {
 });
 
 describe('weights', () => {
-  it.each([{ by: 'equal' as const }, { by: 'label-tokens' as const, clientCap: 20 }])(
+  it.each([{ by: 'equal' as const }, { by: 'label-tokens' as const, clientCap: 12 }])(
     'are what the campaign says (%o), and a replay finds the same',
     async (weights) => {
       await ledger.close();
@@ -375,7 +388,7 @@ describe('weights', () => {
       const deltas = [honest(1), honest(2), honest(3)];
       const { shards } = ledger.definition('test');
       const tokens = shards.slice(0, 3).map(({ labelTokens }) => labelTokens);
-      const shares = weights.by === 'equal' ? [1, 1, 1] : capped(tokens, 20);
+      const shares = weights.by === 'equal' ? [1, 1, 1] : capped(tokens, 12);
       const total = shares.reduce((sum, share) => sum + share, 0);
       for (let i = 0; i < values.length; i += 997) {
         const mean = deltas.reduce((sum, delta, k) => sum + (shares[k]! * delta[i]!) / total, 0);
@@ -386,6 +399,52 @@ describe('weights', () => {
       expect(await verified()).toMatchObject({ withdrawn: 1, versions: 4 });
     },
   );
+});
+
+it('tries every merge at the weights at which it would be published, where the share of a client is capped', async () => {
+  await ledger.close();
+  campaign.remove();
+  const weights = { by: 'label-tokens' as const, clientCap: 12 };
+  await start({ weights, scaleSearch: false });
+  const greedy = await joinLedger(ledger);
+  const { keys } = greedy;
+  const deltas = new Map<string, Float32Array>();
+  const send = async (volunteer: typeof greedy, delta: Float32Array) => {
+    const { contributionId } = await contributeTo(ledger, volunteer, delta);
+    deltas.set(contributionId, delta);
+    return contributionId;
+  };
+  await send(greedy, honest(1));
+  await ledger.fold('test');
+  await settle();
+  // Of the two that come together one is bad; without it, whoever sent it has the whole share for what was good.
+  const bad = await send(await joinLedger(ledger, { keys }), flipped(2, 6));
+  await send(await joinLedger(ledger), honest(3));
+  await ledger.fold('test');
+  const { contributions } = await stateOf();
+  const { weightScale } = ledger.definition('test').manifest;
+  const expected = new Map<string, Float32Array>();
+  for (let set = 1; set < 2 ** contributions.length; set++) {
+    const members = contributions.filter((_, i) => (set >> i) & 1);
+    const fold = new ExactFold(sizeOf());
+    contributionWeights(weights, members, weightScale).forEach((weight, i) =>
+      fold.add(deltas.get(members[i]!.contributionId)!, weight),
+    );
+    expected.set(await trialKey(members.map(({ contributionId }) => contributionId)), fold.mean());
+  }
+  let tried = 0;
+  const look = (subject: EvaluationSubject, values: Float32Array) => {
+    if (subject.kind !== 'trial') return;
+    tried++;
+    expect(isDeepStrictEqual(values, expected.get(subject.key))).toBe(true);
+  };
+  await settle(1, look);
+  expect(tried).toBe(2);
+  expect((await rowOf(bad)).quarantined).not.toBeNull();
+  await ledger.move('test', 'close');
+  await settle(1, look);
+  expect((await newest()).contributionIds).not.toContain(bad);
+  expect(await verified()).toMatchObject({ contributions: 3, quarantined: 1 });
 });
 
 describe('verify', () => {

@@ -4,7 +4,7 @@ import type { Settlement } from './global-adapter.ts';
 import { isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
 import { trialKey, worstLoss } from './scores.ts';
 import { quarantined, standingContributions } from './standing-contributions.ts';
-import { candidateOf, gateOf, policyOf, quarantineOf, type Look, type ScreenedCampaign } from './tried-merges.ts';
+import { candidateOf, policyOf, quarantineOf, trialsOf, type Look, type ScreenedCampaign } from './tried-merges.ts';
 
 /**
  * Compares the newest scored version with those before; what came after it is not looked at.
@@ -23,9 +23,8 @@ export async function lookAtVersion(campaign: ScreenedCampaign, judged: number):
   const members = await readMembers(db, definition.manifest.id);
   const newest = await adapter.newestVersion();
   const held = members.filter((member) => isHeldBy(member, newest));
-  const weighted = weightsOf(held, definition.manifest);
   const isCleared = (member: Member) => isHeldBy(member, judged) && isHeldBy(member, good);
-  const suspects = weighted.filter((_, i) => isHeldBy(held[i]!, judged) && !isHeldBy(held[i]!, good));
+  const suspects = held.filter((member) => isHeldBy(member, judged) && !isHeldBy(member, good));
   if (suspects.length === 0) return null;
   const known = new Map(scores.trials);
   known.set(await trialKey(idsOf(members.filter((member) => isHeldBy(member, judged)))), score);
@@ -36,9 +35,14 @@ export async function lookAtVersion(campaign: ScreenedCampaign, judged: number):
       `more than the ${limit.toFixed(4)} allowed; looking for the contribution that makes it so`,
     async search(ask) {
       const sum = await adapter.sumWithout(idsOf(held.filter((member) => !isCleared(member))));
-      const standing: Standing = { merge: new RunningMerge(rule, sum), members: idsOf(held.filter(isCleared)), best };
+      const cleared = weightsOf(held.filter(isCleared), definition.manifest);
+      const standing: Standing = {
+        merge: new RunningMerge(rule, sum),
+        members: cleared.map((one) => ({ ...candidateOf(campaign, one), weight: one.weight })),
+        best,
+      };
       const candidates = suspects.map((one) => candidateOf(campaign, one));
-      const verdicts = await judgeInTurn(policy, standing, candidates, gateOf(known, ask));
+      const verdicts = await judgeInTurn(policy, standing, candidates, trialsOf(campaign, held, known, ask));
       const culprits = [...verdicts].filter(([, { kind }]) => kind !== 'accepted');
       return { verdicts: culprits.map(([id, verdict]) => quarantineOf(id, verdict)), scale: 1 };
     },
@@ -62,7 +66,7 @@ export async function comparedAgain(campaign: ScreenedCampaign): Promise<string[
     .execute();
   const back: string[] = [];
   for (const { contribution_id: contributionId, sha256 } of rows) {
-    const { read } = candidateOf(campaign, { contributionId, sha256, weight: 0 });
+    const { read } = candidateOf(campaign, { contributionId, sha256 });
     const cosine = await adapter.cosine(await read(), merge.screens.warmUp);
     if (cosine === null || cosine > chanceCosine(layout.size)) back.push(contributionId);
   }

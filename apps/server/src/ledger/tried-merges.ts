@@ -1,19 +1,19 @@
 /** What a screening needs of a campaign: deltas to merge, and the held-out losses of merges, evaluated at most once. */
 import { setImmediate } from 'node:timers/promises';
 import {
+  type Candidate,
   decodeDelta,
   defaultScreens,
-  type EvaluateMean,
   type EvaluationResult,
   type Manifest,
   type ScreenPolicy,
-  type StoredCandidate,
+  type Trials,
   type Verdict,
 } from '@oneround/fl-core';
 import type { Blobs } from './blobs.ts';
 import type { ContributionVerdict } from './global-adapter.ts';
 import type { AskTrial } from './inquiry.ts';
-import type { Weighted } from './membership.ts';
+import { weighing, type Member } from './membership.ts';
 import type { OneRoundCampaign } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { domainLosses, trialKey, type Scores } from './scores.ts';
@@ -37,15 +37,17 @@ export function policyOf({ merge, layout, upload }: Manifest): ScreenPolicy | nu
 }
 
 /** A contribution whose delta is read when it is judged. */
-export function candidateOf({ definition, blobs }: ScreenedCampaign, one: Weighted): StoredCandidate {
+export function candidateOf(
+  { definition, blobs }: ScreenedCampaign,
+  { contributionId, sha256 }: Pick<Member, 'contributionId' | 'sha256'>,
+): Candidate {
   const { layout, upload } = definition.manifest;
   return {
-    id: one.contributionId,
-    weight: one.weight,
+    id: contributionId,
     async read() {
       // A search goes on between the ledger's calls, and lets them through.
       await setImmediate();
-      return decodeDelta(await blobs.read(one.sha256), { size: layout.size, codec: upload.codec });
+      return decodeDelta(await blobs.read(sha256), { size: layout.size, codec: upload.codec });
     },
   };
 }
@@ -60,9 +62,17 @@ export async function tryMerge(
   return known.get(key) ?? ask({ key, delta });
 }
 
-/** The gate's evaluation. */
-export function gateOf(known: ReadonlyMap<string, EvaluationResult>, ask: AskTrial): EvaluateMean {
-  return async (delta, contributionIds) => domainLosses(await tryMerge({ delta, contributionIds }, known, ask));
+/** How sets of these contributions are tried: at the weights at which they would be published. */
+export function trialsOf(
+  { definition }: ScreenedCampaign,
+  members: readonly Member[],
+  known: ReadonlyMap<string, EvaluationResult>,
+  ask: AskTrial,
+): Trials {
+  return {
+    weigh: weighing(members, definition.manifest),
+    evaluate: async (delta, contributionIds) => domainLosses(await tryMerge({ delta, contributionIds }, known, ask)),
+  };
 }
 
 /** The row of a contribution that is not borne. */

@@ -5,6 +5,7 @@
 export { chanceCosine, cosineToSum, isFaint } from './cosine.ts';
 export { checkNorm } from './norm.ts';
 export {
+  type Accepted,
   type Candidate,
   closeScreening,
   defaultScreens,
@@ -14,8 +15,8 @@ export {
   openStanding,
   type ScreenPolicy,
   type Standing,
-  standingAfter,
-  type StoredCandidate,
+  type Trials,
+  type Weigh,
   worstDomainLoss,
 } from './screening.ts';
 export { quarantineReasons, type QuarantineReason, type ScreenFigures, type Verdict } from './verdict.ts';

@@ -1,7 +1,7 @@
 /** Screening on a model in miniature: each domain's loss is the squared distance to that domain's best adapter. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bOnlyRule } from '../merge/index.ts';
+import { bOnlyRule, contributionWeights, RunningMerge, type WeightedDelta } from '../merge/index.ts';
 import { SeededRandom } from '../random.ts';
 import {
   type Candidate,
@@ -13,8 +13,7 @@ import {
   openStanding,
   type ScreenPolicy,
   type Standing,
-  standingAfter,
-  type StoredCandidate,
+  type Trials,
   type Verdict,
   worstDomainLoss,
 } from './index.ts';
@@ -43,8 +42,13 @@ const lossesOf =
   async () =>
     losses;
 
+/** A contribution in memory. */
+interface Client extends WeightedDelta {
+  id: string;
+}
+
 /** Ten honest clients of two domains. */
-function honestClients(): Candidate[] {
+function honestClients(): Client[] {
   return Array.from({ length: 10 }, (_, i) => ({
     id: `honest-${i}`,
     delta: vector(new SeededRandom(10 + i), 1.5, i % 2 === 0 ? best.north : best.south),
@@ -52,7 +56,7 @@ function honestClients(): Candidate[] {
   }));
 }
 
-const hostile: Candidate[] = [
+const hostile: Client[] = [
   { id: 'flipped', delta: times(-1.5, honestClients()[0]!.delta), weight: 120 },
   { id: 'flipped-too', delta: times(-1.2, honestClients()[3]!.delta), weight: 120 },
   { id: 'noise', delta: vector(new SeededRandom(99), 5), weight: 120 },
@@ -62,23 +66,30 @@ const hostile: Candidate[] = [
   { id: 'misshapen', delta: new Float32Array(SIZE + 1), weight: 120 },
 ];
 
+/** Clients that weigh what they say, whoever else is in. */
+const trialsOf = (clients: readonly Client[], losses: EvaluateMean = evaluate): Trials => ({
+  weigh: (ids) => ids.map((id) => clients.find((client) => client.id === id)!.weight),
+  evaluate: losses,
+});
+
 async function arrive(
-  candidates: readonly Candidate[],
+  clients: readonly Client[],
+  { from, under = policy }: { from?: Standing; under?: ScreenPolicy } = {},
 ): Promise<{ standing: Standing; verdicts: Map<string, Verdict> }> {
-  let standing = await openStanding(rule, evaluate);
+  let standing = from ?? (await openStanding(rule, evaluate));
   const verdicts = new Map<string, Verdict>();
-  for (const candidate of candidates) {
-    const verdict = await judge(policy, standing, candidate, evaluate);
-    verdicts.set(candidate.id, verdict);
-    standing = standingAfter(standing, candidate, verdict);
+  for (const candidate of stored(clients)) {
+    const judged = await judge(under, standing, candidate, trialsOf([...honestClients(), ...clients]));
+    verdicts.set(candidate.id, judged.verdict);
+    standing = judged.standing;
   }
   return { standing, verdicts };
 }
 
-const stored = (candidates: readonly Candidate[]): StoredCandidate[] =>
-  candidates.map(({ delta, ...candidate }) => ({ ...candidate, read: async () => delta }));
+const stored = (clients: readonly Client[]): Candidate[] =>
+  clients.map(({ delta, id }) => ({ id, read: async () => delta }));
 
-const kinds = (verdicts: Map<string, Verdict>, names: readonly Candidate[]) =>
+const kinds = (verdicts: Map<string, Verdict>, names: readonly Client[]) =>
   names.map(({ id }) => verdicts.get(id)!.kind);
 
 describe('on arrival', () => {
@@ -116,14 +127,16 @@ describe('on arrival', () => {
     expect(verdicts.get('flipped')).toMatchObject({ reason: 'worse-held-out', figures: { cosine: null } });
     // Good for the mean of both domains, and the ruin of one.
     const standing = { ...(await openStanding(rule, evaluate)), best: 0.5 };
-    const [first] = honestClients();
-    expect((await judge(policy, standing, first!, lossesOf({ north: 0.01, south: 0.8 }))).kind).toBe('quarantined');
-    expect((await judge(policy, standing, first!, lossesOf({ north: 0.74, south: 0.74 }))).kind).toBe('accepted');
+    const [first] = stored(honestClients());
+    const verdictAt = async (losses: Record<string, number>) =>
+      (await judge(policy, standing, first!, trialsOf(honestClients(), lossesOf(losses)))).verdict.kind;
+    expect(await verdictAt({ north: 0.01, south: 0.8 })).toBe('quarantined');
+    expect(await verdictAt({ north: 0.74, south: 0.74 })).toBe('accepted');
   });
 
   it('leaves the standing it judges on as it is', async () => {
     const standing = await openStanding(rule, evaluate);
-    await judge(policy, standing, honestClients()[0]!, evaluate);
+    await arrive(honestClients().slice(0, 1), { from: standing });
     expect(standing.members).toEqual([]);
     expect(standing.merge.weight).toBe(0);
   });
@@ -139,7 +152,7 @@ describe('after a merge that scored badly', () => {
   it('finds who made it so, and leaves the others in', async () => {
     const { standing } = await arrive(honestClients().slice(0, 2));
     const suspects = [honestClients()[2]!, hostile[0]!, honestClients()[3]!];
-    const verdicts = await judgeInTurn(policy, standing, stored(suspects), evaluate);
+    const verdicts = await judgeInTurn(policy, standing, stored(suspects), trialsOf([...honestClients(), ...hostile]));
     expect(kinds(verdicts, suspects)).toEqual(['accepted', 'quarantined', 'accepted']);
   });
 });
@@ -150,7 +163,7 @@ describe('at the close', () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (order) => {
         const shuffled = new SeededRandom(order).shuffled([...honestClients(), ...hostile]);
-        const { standing, verdicts } = await closeScreening(policy, rule, stored(shuffled), evaluate);
+        const { standing, verdicts } = await closeScreening(policy, rule, stored(shuffled), trialsOf(shuffled));
         expect(new Set(kinds(verdicts, honestClients()))).toEqual(new Set(['accepted']));
         expect(kinds(verdicts, hostile)).not.toContain('accepted');
         expect(standing.merge.weight).toBe(honest.weight);
@@ -163,12 +176,11 @@ describe('at the close', () => {
   it('puts out who slipped in while nothing was known, and takes in whom they had kept out', async () => {
     const noise = [hostile[2]!, { ...hostile[2]!, id: 'noise-2' }, { ...hostile[2]!, id: 'noise-3' }];
     const lenient = { ...policy, tolerance: 3 };
-    let standing = await openStanding(rule, evaluate);
-    for (const candidate of noise)
-      standing = standingAfter(standing, candidate, await judge(lenient, standing, candidate, evaluate));
-    expect(standing.members).toHaveLength(3);
-    expect((await judge(lenient, standing, honestClients()[0]!, evaluate)).kind).toBe('quarantined');
-    const { verdicts } = await closeScreening(lenient, rule, stored([...noise, ...honestClients()]), evaluate);
+    const all = [...noise, ...honestClients()];
+    const arrived = await arrive(all.slice(0, 4), { under: lenient });
+    expect(arrived.standing.members).toHaveLength(3);
+    expect(kinds(arrived.verdicts, honestClients().slice(0, 1))).toEqual(['quarantined']);
+    const { verdicts } = await closeScreening(lenient, rule, stored(all), trialsOf(all));
     expect(kinds(verdicts, honestClients())).not.toContain('quarantined');
     expect(kinds(verdicts, noise)).not.toContain('accepted');
   });
@@ -181,7 +193,12 @@ describe('at the close', () => {
       return lossesOf({ north: worst[members.join('+')] ?? 0.2 })(mean, members);
     };
     const candidates = ['first', 'odd', 'third'].map((id, i) => ({ ...honestClients()[i]!, id }));
-    const { verdicts } = await closeScreening({ ...policy, warmUp: 9 }, rule, stored(candidates), losses);
+    const { verdicts } = await closeScreening(
+      { ...policy, warmUp: 9 },
+      rule,
+      stored(candidates),
+      trialsOf(candidates, losses),
+    );
     expect(asked.slice(4)).toEqual(['first', 'first+odd', 'first+third', 'first+third+odd']);
     expect(verdicts.get('odd')!.kind).toBe('accepted');
   });
@@ -192,8 +209,40 @@ describe('at the close', () => {
       asked.push(members.join('+'));
       return evaluate(mean, members);
     };
-    await closeScreening(policy, rule, stored(honestClients().slice(0, 2)), recording);
+    const two = honestClients().slice(0, 2);
+    await closeScreening(policy, rule, stored(two), trialsOf(two, recording));
     expect(asked.slice(0, 3)).toEqual(['', 'honest-0', 'honest-1']);
     expect(asked).toHaveLength(5);
+  });
+
+  it('weighs every set that it tries as it would be published, where the share of a client is capped', async () => {
+    // Whoever is flipped shares the cap with honest-0, and leaves it the whole of it.
+    const owners: Record<string, string> = { 'honest-0': 'one', 'honest-1': 'one', flipped: 'one' };
+    const all = [...honestClients(), hostile[0]!];
+    const named = new Map(all.map((client) => [client.id, client]));
+    const weigh: Trials['weigh'] = (ids) => {
+      const claims = ids.map((id) => ({ clientId: owners[id] ?? id, labelTokens: named.get(id)!.weight }));
+      return contributionWeights({ by: 'label-tokens', clientCap: 110 }, claims, 1);
+    };
+    const published = (ids: readonly string[]) => {
+      const merge = new RunningMerge(rule);
+      weigh(ids).forEach((weight, i) => merge.add({ delta: named.get(ids[i]!)!.delta, weight }));
+      return merge.mean();
+    };
+    let tried = 0;
+    const checking: EvaluateMean = (mean, ids) => {
+      tried++;
+      expect(mean).toEqual(published(ids));
+      return evaluate(mean, ids);
+    };
+    const { standing, verdicts } = await closeScreening(policy, rule, stored(all), { weigh, evaluate: checking });
+    expect(verdicts.get('flipped')!.kind).toBe('quarantined');
+    expect(tried).toBeGreaterThan(20);
+    const ids = standing.members.map(({ id }) => id);
+    expect(ids).toHaveLength(10);
+    expect(standing.merge.mean()).toEqual(published(ids));
+    expect(standing.members.map(({ weight }) => weight)).toEqual(weigh(ids));
+    const shares = standing.members.flatMap(({ id, weight }) => (owners[id] ? [weight] : []));
+    expect(shares[0]! + shares[1]!).toBeCloseTo(110, 6);
   });
 });

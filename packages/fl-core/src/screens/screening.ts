@@ -11,10 +11,10 @@
  * domain is asked, so that no domain can be ruined for the good of the mean.
  */
 import { Refusal } from '../refusal.ts';
-import { RunningMerge, type SumRule, type WeightedDelta } from '../merge/index.ts';
+import { RunningMerge, type SumRule } from '../merge/index.ts';
 import { chanceCosine, cosineToSum, isFaint } from './cosine.ts';
 import { checkNorm } from './norm.ts';
-import type { ScreenFigures, Verdict } from './verdict.ts';
+import type { QuarantineReason, ScreenFigures, Verdict } from './verdict.ts';
 
 export interface ScreenPolicy {
   /** The published L2 norm. */
@@ -36,15 +36,20 @@ export function defaultScreens(size: number, maxNorm: number): ScreenPolicy {
   return { maxNorm, warmUp: 3, leastCosine: chanceCosine(size), tolerance: 0.5 };
 }
 
-/** A contribution under a name that does not depend on when it arrived. */
-export interface Candidate extends WeightedDelta {
+/**
+ * A contribution under a name that does not depend on when it arrived. Its delta lies elsewhere: of a thousand, only the one
+ * that is judged need be in memory.
+ */
+export interface Candidate {
   id: string;
-}
-
-/** A candidate whose delta lies elsewhere: of a thousand, only the one that is judged need be in memory. */
-export interface StoredCandidate extends Omit<Candidate, 'delta'> {
   read: () => Promise<Float32Array>;
 }
+
+/**
+ * What each of these weighs when they alone are merged, in their order. Where a client's share is capped, that depends on
+ * who else is in; so every set is tried at the weights at which it would be published.
+ */
+export type Weigh = (ids: readonly string[]) => readonly number[];
 
 /**
  * Held-out loss by domain, in nats a label token, of the start plus `mean`. `members` are the ids of the contributions that
@@ -52,10 +57,21 @@ export interface StoredCandidate extends Omit<Candidate, 'delta'> {
  */
 export type EvaluateMean = (mean: Float32Array, members: readonly string[]) => Promise<Record<string, number>>;
 
+/** How sets of contributions are tried. */
+export interface Trials {
+  weigh: Weigh;
+  evaluate: EvaluateMean;
+}
+
+/** A candidate that was accepted, at its weight in the merge. */
+export interface Accepted extends Candidate {
+  weight: number;
+}
+
 /** What has been accepted so far. */
 export interface Standing {
   readonly merge: RunningMerge;
-  readonly members: readonly string[];
+  readonly members: readonly Accepted[];
   /** The least loss of the worst domain so far, the start's included. */
   readonly best: number;
 }
@@ -72,39 +88,61 @@ export async function openStanding(rule: SumRule, evaluate: EvaluateMean): Promi
   return { merge, members: [], best: worstDomainLoss(await evaluate(merge.mean(), [])) };
 }
 
-/** Judges one contribution on top of a standing, which stays as it is. */
+/**
+ * Judges one contribution on top of a standing, which stays as it is.
+ * @returns the verdict and the standing after it: with the contribution when it was accepted, else the same
+ */
 export async function judge(
   policy: ScreenPolicy,
-  { merge, members, best }: Standing,
+  standing: Standing,
   candidate: Candidate,
-  evaluate: EvaluateMean,
-): Promise<Verdict> {
+  { weigh, evaluate }: Trials,
+): Promise<{ verdict: Verdict; standing: Standing }> {
+  const { merge, members, best } = standing;
   const figures: ScreenFigures = { norm: 0, cosine: null, worstLoss: null };
+  const quarantined = (reason: QuarantineReason) => ({
+    verdict: { kind: 'quarantined' as const, reason, figures },
+    standing,
+  });
+  const delta = await candidate.read();
   try {
-    figures.norm = checkNorm(candidate.delta, policy.maxNorm);
-    const merged = merge.with(candidate);
-    const [term, sum] = [merge.rule.term(candidate.delta), merge.sum];
+    figures.norm = checkNorm(delta, policy.maxNorm);
+    const joined = await join(standing, candidate, delta, weigh);
+    const [term, sum] = [merge.rule.term(delta), merge.sum];
     if (members.length >= policy.warmUp && !isFaint(term, sum, merge.weight)) {
       figures.cosine = cosineToSum(term, sum);
-      if (figures.cosine <= policy.leastCosine) return { kind: 'quarantined', reason: 'against-the-mean', figures };
+      if (figures.cosine <= policy.leastCosine) return quarantined('against-the-mean');
     }
-    figures.worstLoss = worstDomainLoss(await evaluate(merged.mean(), [...members, candidate.id]));
+    const losses = await evaluate(joined.merge.mean(), idsOf(joined.members));
+    figures.worstLoss = worstDomainLoss(losses);
+    if (!(figures.worstLoss <= (1 + policy.tolerance) * best)) return quarantined('worse-held-out');
+    return {
+      verdict: { kind: 'accepted', figures },
+      standing: { ...joined, best: Math.min(best, figures.worstLoss) },
+    };
   } catch (error) {
-    if (error instanceof Refusal) return { kind: 'refused', refusal: error.toMessage() };
+    if (error instanceof Refusal) return { verdict: { kind: 'refused', refusal: error.toMessage() }, standing };
     throw error;
   }
-  const isBorne = figures.worstLoss <= (1 + policy.tolerance) * best;
-  return isBorne ? { kind: 'accepted', figures } : { kind: 'quarantined', reason: 'worse-held-out', figures };
 }
 
-/** The standing after a verdict: with the contribution when it was accepted, else the same. */
-export function standingAfter(standing: Standing, candidate: Candidate, verdict: Verdict): Standing {
-  if (verdict.kind !== 'accepted') return standing;
-  return {
-    merge: standing.merge.with(candidate),
-    members: [...standing.members, candidate.id],
-    best: Math.min(standing.best, verdict.figures.worstLoss ?? Infinity),
-  };
+/** A standing's merge with one more; members whose weight that changes go out at the old and in at the new, exactly. */
+async function join(
+  { merge, members }: Standing,
+  candidate: Candidate,
+  delta: Float32Array,
+  weigh: Weigh,
+): Promise<Pick<Standing, 'merge' | 'members'>> {
+  const weights = weigh([...idsOf(members), candidate.id]);
+  const after = [...members, candidate].map((one, i) => ({ ...one, weight: weights[i]! }));
+  const next = merge.with({ delta, weight: weights.at(-1)! });
+  for (const [i, { weight, read }] of members.entries()) {
+    if (weight === weights[i]) continue;
+    const member = await read();
+    next.withdraw({ delta: member, weight });
+    next.add({ delta: member, weight: weights[i]! });
+  }
+  return { merge: next, members: after };
 }
 
 /**
@@ -114,17 +152,11 @@ export function standingAfter(standing: Standing, candidate: Candidate, verdict:
 export async function judgeInTurn(
   policy: ScreenPolicy,
   good: Standing,
-  suspects: readonly StoredCandidate[],
-  evaluate: EvaluateMean,
+  suspects: readonly Candidate[],
+  trials: Trials,
 ): Promise<Map<string, Verdict>> {
-  let standing = good;
   const verdicts = new Map<string, Verdict>();
-  for (const suspect of suspects) {
-    const candidate = await loaded(suspect);
-    const verdict = await judge(policy, standing, candidate, evaluate);
-    verdicts.set(candidate.id, verdict);
-    standing = standingAfter(standing, candidate, verdict);
-  }
+  await judgeAll(policy, good, suspects, trials, verdicts);
   return verdicts;
 }
 
@@ -137,46 +169,58 @@ export async function judgeInTurn(
 export async function closeScreening(
   policy: ScreenPolicy,
   rule: SumRule,
-  candidates: readonly StoredCandidate[],
-  evaluate: EvaluateMean,
+  candidates: readonly Candidate[],
+  trials: Trials,
 ): Promise<{ verdicts: Map<string, Verdict>; standing: Standing }> {
-  let standing = await openStanding(rule, evaluate);
+  let standing = await openStanding(rule, trials.evaluate);
   const verdicts = new Map<string, Verdict>();
-  let waiting = await bestAloneFirst(policy, standing, candidates, evaluate, verdicts);
+  let waiting = await bestAloneFirst(policy, standing, candidates, trials, verdicts);
   let accepted = -1;
   while (standing.members.length > accepted) {
     accepted = standing.members.length;
-    for (const stored of waiting) {
-      const candidate = await loaded(stored);
-      const verdict = await judge(policy, standing, candidate, evaluate);
-      verdicts.set(candidate.id, verdict);
-      standing = standingAfter(standing, candidate, verdict);
-    }
+    standing = await judgeAll(policy, standing, waiting, trials, verdicts);
     waiting = waiting.filter(({ id }) => verdicts.get(id)?.kind === 'quarantined');
   }
   return { verdicts, standing };
+}
+
+/** Judges them one after the other and notes what is said. @returns the standing after all */
+async function judgeAll(
+  policy: ScreenPolicy,
+  before: Standing,
+  candidates: readonly Candidate[],
+  trials: Trials,
+  verdicts: Map<string, Verdict>,
+): Promise<Standing> {
+  let standing = before;
+  for (const candidate of candidates) {
+    const judged = await judge(policy, standing, candidate, trials);
+    verdicts.set(candidate.id, judged.verdict);
+    standing = judged.standing;
+  }
+  return standing;
 }
 
 /** Candidates by their worst domain's loss alone; those that break a rule get their verdict and are left out. */
 async function bestAloneFirst(
   policy: ScreenPolicy,
   nothing: Standing,
-  candidates: readonly StoredCandidate[],
-  evaluate: EvaluateMean,
+  candidates: readonly Candidate[],
+  trials: Trials,
   verdicts: Map<string, Verdict>,
-): Promise<StoredCandidate[]> {
-  const ranked: { candidate: StoredCandidate; loss: number }[] = [];
+): Promise<Candidate[]> {
+  const ranked: { candidate: Candidate; loss: number }[] = [];
   for (const candidate of candidates) {
-    const alone = await judge({ ...policy, warmUp: Infinity }, nothing, await loaded(candidate), evaluate);
-    if (alone.kind === 'refused') verdicts.set(candidate.id, alone);
-    else ranked.push({ candidate, loss: alone.figures.worstLoss ?? Infinity });
+    const { verdict } = await judge({ ...policy, warmUp: Infinity }, nothing, candidate, trials);
+    if (verdict.kind === 'refused') verdicts.set(candidate.id, verdict);
+    else ranked.push({ candidate, loss: verdict.figures.worstLoss ?? Infinity });
   }
-  const byId = (a: StoredCandidate, b: StoredCandidate) => (a.id < b.id ? -1 : 1);
+  const byId = (a: Candidate, b: Candidate) => (a.id < b.id ? -1 : 1);
   return ranked
     .toSorted((a, b) => (a.loss === b.loss ? byId(a.candidate, b.candidate) : a.loss - b.loss))
     .map(({ candidate }) => candidate);
 }
 
-async function loaded({ id, weight, read }: StoredCandidate): Promise<Candidate> {
-  return { id, weight, delta: await read() };
+function idsOf(candidates: readonly Candidate[]): string[] {
+  return candidates.map(({ id }) => id);
 }
