@@ -158,7 +158,7 @@ describe('a round', () => {
     await vi.waitFor(() => expect(seen().totals).toMatchObject({ merged: 1, versions: 2 }), { timeout: 5000 });
     expect(seen()).toMatchObject({
       online: 1,
-      shards: { total: 3, leased: 0, contributed: 1 },
+      shards: { total: 3, leased: 0, contributed: 1, givenUp: 0 },
       clients: [{ phase: 'contributed' }],
       contributions: [{ sequence: 1, foldedVersion: 1 }],
       versions: [{ version: 0 }, { version: 1 }],

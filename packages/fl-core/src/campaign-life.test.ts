@@ -59,7 +59,12 @@ describe('the life of a campaign', () => {
 });
 
 describe('targets', () => {
-  const progress = { contributions: 3, now: Date.parse('2026-06-01T12:00:00Z'), losses: [3, 2.5, 2.4] };
+  const progress = {
+    contributions: 3,
+    missingForGood: 0,
+    now: Date.parse('2026-06-01T12:00:00Z'),
+    losses: [3, 2.5, 2.4],
+  };
 
   it('are reached by contributions, and by the clock in any time zone', () => {
     expect(reachedTarget({}, progress)).toBeNull();
@@ -67,6 +72,14 @@ describe('targets', () => {
     expect(reachedTarget({ contributions: 3 }, progress)).toBe('it has its 3 contributions');
     expect(reachedTarget({ deadline: '2026-06-01T12:00:01Z' }, progress)).toBeNull();
     expect(reachedTarget({ deadline: '2026-06-01T14:00:00+02:00' }, progress)).toBe('its deadline has passed');
+  });
+
+  it('are reached by as many contributions as can come, once nothing is left to train', () => {
+    const target = { contributions: 5 };
+    expect(reachedTarget(target, { ...progress, missingForGood: 1 })).toBeNull();
+    expect(reachedTarget(target, { ...progress, missingForGood: 2 })).toBe(
+      'it has 3 contributions, and shards that were given up lack 2',
+    );
   });
 
   it('are reached on a plateau: no gain worth the name over the newest versions', () => {

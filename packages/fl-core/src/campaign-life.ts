@@ -51,7 +51,7 @@ export function checkMaySend(status: CampaignStatus): void {
 
 /** When a campaign closes by itself; the first that is reached counts. */
 export const campaignTargetsSchema = z.strictObject({
-  /** Contributions that were not withdrawn. */
+  /** Contributions that are neither withdrawn nor set aside; or as many of them as shards that were not given up can give. */
   contributions: z.int().positive().optional(),
   deadline: z.iso.datetime({ offset: true }).optional(),
   /** None of the newest `versions` scored versions is better than the best before them by `minGain` nats per token. */
@@ -62,6 +62,8 @@ export type CampaignTargets = z.infer<typeof campaignTargetsSchema>;
 /** What the targets are compared with. */
 export interface CampaignProgress {
   contributions: number;
+  /** Contributions that shards were to give and will not, once nothing else is left to train. */
+  missingForGood: number;
   /** Epoch milliseconds. */
   now: number;
   /** Held-out losses of the scored versions, oldest first, the start included. */
@@ -71,10 +73,13 @@ export interface CampaignProgress {
 /** Which target is reached, in words for the log; null while none is. */
 export function reachedTarget(
   targets: CampaignTargets,
-  { contributions, now, losses }: CampaignProgress,
+  { contributions, missingForGood, now, losses }: CampaignProgress,
 ): string | null {
   if (targets.contributions !== undefined && contributions >= targets.contributions) {
     return `it has its ${targets.contributions} contributions`;
+  }
+  if (targets.contributions !== undefined && contributions + missingForGood >= targets.contributions) {
+    return `it has ${contributions} contributions, and shards that were given up lack ${missingForGood}`;
   }
   if (targets.deadline !== undefined && now >= Date.parse(targets.deadline)) return 'its deadline has passed';
   if (targets.plateau && hasPlateaued(losses, targets.plateau)) {

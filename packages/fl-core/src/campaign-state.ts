@@ -154,7 +154,13 @@ export type LogEntry = z.infer<typeof logEntrySchema>;
 export const countsSchema = z.strictObject({
   status: campaignStatusSchema,
   /** In a campaign of many rounds, those of the round under way. */
-  shards: z.strictObject({ total: countSchema, leased: countSchema, contributed: countSchema }),
+  shards: z.strictObject({
+    total: countSchema,
+    leased: countSchema,
+    contributed: countSchema,
+    /** Given out no more although they lack contributions: what was sent for them was set aside too often. */
+    givenUp: countSchema,
+  }),
   /** Absent in a campaign of one round. */
   round: roundProgressSchema.optional(),
   /** Connections that hold a lease. */

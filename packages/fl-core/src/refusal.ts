@@ -20,6 +20,7 @@ export const refusalCodes = [
   'invite_needed', // a private campaign, and no token that opens it
   'quota_reached', // this client or address has contributed as often as the campaign allows
   'no_shard_free', // every shard is contributed or leased; come back later
+  'no_shard_left', // and none comes back for this client
   'stale_round', // trained from a version that is the newest no longer; join again
   'lease_expired',
   'lease_spent', // the lease already has its one contribution

@@ -4,8 +4,9 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { readLife } from './campaign-life.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { LedgerCounts } from './outcome.ts';
-import { readRound, type RoundStanding } from './rounds.ts';
+import { readRound } from './rounds.ts';
 import type { LedgerTables } from './schema.ts';
+import { countShards, givenUpShards } from './shard-counts.ts';
 import { countedContributions, quarantined, standingContributions } from './standing-contributions.ts';
 
 /** @param now on the clock that leases end by. @throws Refusal `unknown_campaign` */
@@ -20,18 +21,19 @@ export async function countCampaign(
   const counted = countedContributions(db, id).where('folded_version', 'is not', null);
   const aside = standingContributions(db, id).where('contribution_id', 'in', quarantined(db));
   // On Postgres each waits for an answer: they wait together.
-  const [{ uploads, bytes }, merged, setAside, withdrawn, versions, held, clients] = await Promise.all([
+  const [{ uploads, bytes }, merged, setAside, withdrawn, versions, held, givenUp, clients] = await Promise.all([
     countUploads(db, id),
     countOf(counted.clearSelect()),
     countOf(aside.clearSelect()),
     countOf(db.selectFrom('withdrawals').where('campaign_id', '=', id)),
     countOf(db.selectFrom('versions').where('campaign_id', '=', id)),
     countShards(db, id, { standing, now, ...terms }),
+    givenUpShards(db, id, { standing, now, ...terms }),
     countClients(db, id),
   ]);
   return {
     status,
-    shards: { total: shards.length, ...held },
+    shards: { total: shards.length, ...held, givenUp: givenUp.length },
     ...(standing.round && { round: standing.round }),
     totals: { ...clients, contributions: uploads, merged, withdrawn, quarantined: setAside, versions },
     bytesUp: Number(bytes ?? 0),
@@ -52,35 +54,6 @@ async function countUploads(db: LedgerDatabase, campaignId: string) {
     .select((row) => [row.fn.countAll<number>().as('uploads'), row.fn.sum<number | null>('bytes').as('bytes')])
     .where('campaign_id', '=', campaignId)
     .executeTakeFirstOrThrow();
-}
-
-/** Shards that somebody trains, and those with as many contributions as the campaign wants of each, in this round. */
-async function countShards(
-  db: LedgerDatabase,
-  campaignId: string,
-  { standing, clientsPerShard, now }: { standing: RoundStanding; clientsPerShard: number; now: number },
-) {
-  const { base, round } = standing;
-  const { leased } = await db
-    .selectFrom('leases')
-    .select((row) => row.fn.count<number>('shard_index').distinct().as('leased'))
-    .where('campaign_id', '=', campaignId)
-    .where('base_version', '=', base)
-    .where('ended', 'is', null)
-    .where('expires_at', '>', now)
-    .executeTakeFirstOrThrow();
-  const full = countedContributions(db, campaignId)
-    .clearSelect()
-    .select('shard_index')
-    .where('shard_index', 'is not', null)
-    .where('base_version', '=', round === null ? 0 : round.number - 1)
-    .groupBy('shard_index')
-    .having((row) => row.fn.countAll(), '>=', clientsPerShard);
-  const { contributed } = await db
-    .selectFrom(full.as('full'))
-    .select((row) => row.fn.countAll<number>().as('contributed'))
-    .executeTakeFirstOrThrow();
-  return { leased, contributed };
 }
 
 async function countClients(db: LedgerDatabase, campaignId: string) {

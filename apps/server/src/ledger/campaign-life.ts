@@ -12,6 +12,7 @@ import {
 } from '@oneround/fl-core';
 import type { LedgerDatabase } from './open-database.ts';
 import { isLastRoundOver, readRound, type RoundStanding } from './rounds.ts';
+import { missingForGood } from './shard-counts.ts';
 import { countedContributions } from './standing-contributions.ts';
 
 export interface CampaignLife {
@@ -89,7 +90,9 @@ export async function advanceCampaigns(
     if (!manifest) continue;
     const standing = await readRound(db, manifest);
     const why =
-      status === 'closing' ? await whyFinished(db, id, standing) : await whyClosing(db, id, { terms, now, standing });
+      status === 'closing'
+        ? await whyFinished(db, id, standing)
+        : await whyClosing(db, manifest, { terms, now, standing });
     if (why === null) continue;
     try {
       changes.push({
@@ -107,15 +110,17 @@ export async function advanceCampaigns(
 
 async function whyClosing(
   db: LedgerDatabase,
-  id: string,
+  { id, data }: Manifest,
   { terms, now, standing }: { terms: string; now: number; standing: RoundStanding },
 ): Promise<string | null> {
   if (isLastRoundOver(standing)) return `its ${standing.base} rounds are over`;
-  const { closeAt } = campaignTermsSchema.parse(JSON.parse(terms));
+  const { closeAt, clientsPerShard } = campaignTermsSchema.parse(JSON.parse(terms));
   if (Object.keys(closeAt).length === 0) return null;
-  const contributions = closeAt.contributions === undefined ? 0 : (await countedContributions(db, id).execute()).length;
+  const counts = closeAt.contributions !== undefined;
+  const contributions = counts ? (await countedContributions(db, id).execute()).length : 0;
+  const missing = counts ? await missingForGood(db, id, { standing, clientsPerShard, now }, data.shards) : 0;
   const losses = closeAt.plateau ? await heldOutLosses(db, id) : [];
-  return reachedTarget(closeAt, { contributions, now, losses });
+  return reachedTarget(closeAt, { contributions, missingForGood: missing, now, losses });
 }
 
 async function whyFinished(db: LedgerDatabase, id: string, { round }: RoundStanding): Promise<string | null> {

@@ -104,7 +104,7 @@ describe.each(['SQLite', 'Postgres'])('%s', (store) => {
     const counts = await countCampaign(db, ledger.definition('test'), NOW);
     expect(counts).toMatchObject({
       status: 'open',
-      shards: { total: 3, leased: 1, contributed: 2 },
+      shards: { total: 3, leased: 1, contributed: 2, givenUp: 0 },
       totals: {
         clients: CONTRIBUTIONS,
         training: 7,

@@ -58,13 +58,10 @@ export function nextShard(
   const times = ({ index }: DataShard) => trained.get(index) ?? 0;
   const [free] = shards.filter(({ index }) => !taken.has(index)).toSorted((a, b) => times(a) - times(b));
   if (free) return free;
-  if (live.length === 0) {
-    throw new Refusal('no_shard_free', 'Every shard of this campaign has its contribution. Thank you for coming.');
-  }
   const seconds = Math.ceil((Math.min(...live.map((row) => row.expires_at)) - now) / 1000);
   throw new Refusal(
     'no_shard_free',
-    `All shards are contributed or being trained (${live.length} now). If a volunteer leaves, one is free in ${seconds} s at the earliest.`,
+    `No shard is free: ${live.length} being trained. If a volunteer leaves, one is free in ${seconds} s at the earliest.`,
   );
 }
 

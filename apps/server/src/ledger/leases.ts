@@ -36,6 +36,7 @@ import {
 } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { checkRoundTakes, readRound, trainedShards, valuesFile } from './rounds.ts';
+import { checkShardsLeft, settledShards } from './shard-supply.ts';
 import { countedContributions, standingContributions } from './standing-contributions.ts';
 
 /** A lease as its holder and as observers see it. */
@@ -64,9 +65,6 @@ interface LastWrite {
 /** A deadline is written again once this part of the time to live has passed: it is never nearer than the rest. */
 const WRITE_AFTER = 1 / 3;
 
-/** A shard whose contribution the screens set aside is given out again, this often. */
-const SPARE = 2;
-
 /** All leases of one ledger. Figures are no promise: those that are not stored yet are lost with the server. */
 export class LeaseBook {
   readonly #db: LedgerDatabase;
@@ -94,7 +92,8 @@ export class LeaseBook {
 
   /**
    * Grants a new lease, or the one asked for in `resumeLeaseId` while its shard is not somebody else's and its round lasts.
-   * @throws Refusal `no_shard_free` with when one may come back; `campaign_closed` after the last round; those of `admit`
+   * @throws Refusal `no_shard_free` with when one may come back, `no_shard_left` when none will for this asker;
+   *   `campaign_closed` after the last round; those of `admit`
    */
   async join(
     request: JoinRequest,
@@ -126,16 +125,16 @@ export class LeaseBook {
         ...contributed.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId })),
         ...live.map((row) => ({ shardIndex: row.shard_index, isOwn: row.public_key === request.publicKey })),
       ];
-      const setAside = standing.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId }));
-      const taken = new Set([
-        ...takenShards(held, terms.clientsPerShard),
-        ...takenShards(setAside, terms.clientsPerShard + SPARE),
-      ]);
+      const { clientsPerShard } = terms;
+      const settled = settledShards({ counted: contributed, standing }, { clientId, clientsPerShard });
+      const taken = new Set([...takenShards(held, clientsPerShard), ...settled.all]);
       if (own && mayResume(own, base, taken, now)) return this.#resume(transaction, own, campaign, now);
       // An old lease opens no new one: whoever holds one that cannot go on is a newcomer.
       const noteLease = note ?? (await admit(transaction, request, address, now));
+      if (request.source === 'shard') checkShardsLeft(settled, campaign.manifest);
+      const awaited = live.filter((row) => !settled.all.has(row.shard_index));
       const trained = await trainedShards(transaction, request.campaignId, base);
-      const shard = request.source === 'shard' ? nextShard(campaign, taken, trained, live, now) : null;
+      const shard = request.source === 'shard' ? nextShard(campaign, taken, trained, awaited, now) : null;
       const client = newClient(request, clientId, campaign, shard, now);
       const row: LeaseRow = {
         lease_id: client.leaseId,

@@ -279,7 +279,7 @@ export class Ledger {
 
   /**
    * @param address the network address the request comes from
-   * @throws Refusal `protocol_version`, `no_shard_free`, and those of `admit`
+   * @throws Refusal `protocol_version`, `no_shard_free`, `no_shard_left`, and those of `admit`
    */
   async join(request: JoinRequest, address?: string): Promise<Outcome<Lease>> {
     const { definition } = this.#campaigns.get(request.campaignId);

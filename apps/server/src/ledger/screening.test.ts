@@ -180,6 +180,53 @@ describe('on arrival', () => {
   });
 });
 
+/** A campaign that wants a contribution on each shard, and gets none on the last. */
+async function giveUpLast(): Promise<void> {
+  await ledger.close();
+  campaign.remove();
+  await start({}, { closeAt: { contributions: SHARDS } });
+  for (let seed = 1; seed < SHARDS; seed++) await contribute(honest(seed));
+  const inVain = [];
+  for (const seed of [60, 61]) inVain.push(await contribute(noise(seed)));
+  const third = await joinLedger(ledger);
+  // A shard in training is not given up: its contribution may be good.
+  await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'no_shard_free' });
+  await contributeTo(ledger, third, noise(62));
+  const left = { code: 'no_shard_left', message: expect.stringContaining('1 has been given up after 3 contributions') };
+  await expect(joinLedger(ledger)).rejects.toMatchObject(left);
+  expect((await stateOf()).shards).toEqual({ total: SHARDS, leased: 0, contributed: SHARDS - 1, givenUp: 1 });
+  // The organiser may have it trained again.
+  await ledger.withdraw(inVain[0]!);
+  expect((await stateOf()).shards).toMatchObject({ givenUp: 0 });
+  const again = await joinLedger(ledger);
+  await settle();
+  expect((await stateOf()).status).toBe('open');
+  await contributeTo(ledger, again, noise(63));
+  await settle();
+  const { status, log, shards } = await stateOf();
+  expect({ status, givenUp: shards.givenUp }).toEqual({ status: 'closed', givenUp: 1 });
+  expect(log.map(({ message }) => message)).toContain(
+    'the campaign is closing: it has 7 contributions, and shards that were given up lack 1',
+  );
+  expect((await newest()).contributionIds).toHaveLength(SHARDS - 1);
+}
+
+describe('a shard that was given up', () => {
+  it('is said to be, ends the waiting, and does not keep the campaign open', giveUpLast);
+
+  it('closes no campaign that has others left, or wants more than shards can give', async () => {
+    for (const contributions of [SHARDS, SHARDS + 1]) {
+      await ledger.close();
+      campaign.remove();
+      await start({}, { closeAt: { contributions } });
+      for (let seed = 1; seed < contributions - 1; seed++) await contribute(honest(seed));
+      for (const seed of [60, 61, 62]) await contribute(noise(seed));
+      await settle();
+      expect(await stateOf()).toMatchObject({ status: 'open', shards: { givenUp: 1 } });
+    }
+  });
+});
+
 describe('the gate', () => {
   it('takes out who made the worst domain too bad, to the bit, and leaves the others in', async () => {
     await contribute(honest(1));
@@ -347,6 +394,11 @@ describe('on Postgres', () => {
   afterAll(() => postgres.remove());
   afterEach(() => {
     databaseUrl = undefined;
+  });
+
+  it('gives shards up as on SQLite', async () => {
+    databaseUrl = await postgres.createDatabase();
+    await giveUpLast();
   });
 
   it('sets aside, takes out, lets in and settles as on SQLite', async () => {

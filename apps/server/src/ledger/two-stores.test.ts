@@ -65,7 +65,7 @@ async function round(ledger: Ledger): Promise<string[]> {
   const { versions, contributions, clients, shards, bytesUp } = await ledger.state('test');
   expect(contributions.map(({ foldedVersion }) => foldedVersion)).toEqual([1, 1, 2]);
   expect(clients.map(({ phase }) => phase)).toEqual(['contributed', 'contributed', 'contributed']);
-  expect(shards).toEqual({ total: 3, leased: 0, contributed: 3 });
+  expect(shards).toEqual({ total: 3, leased: 0, contributed: 3, givenUp: 0 });
   expect(bytesUp).toBe(contributions.reduce((sum, row) => sum + row.bytesUp, 0));
   return versions.map(({ sha256, exportSha256 }) => `${sha256} ${exportSha256}`);
 }

@@ -142,7 +142,7 @@ describe('withdrawing', () => {
     const all: Made[] = [];
     for (let i = 0; i < SHARDS; i++) all.push(await contribute(i + 1));
     await ledger.fold('test');
-    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'no_shard_free' });
+    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'no_shard_left' });
     await ledger.withdraw(all[2]!.contributionId);
     const again = await joinLedger(ledger);
     expect(again.lease.shard!.index).toBe(2);

@@ -73,7 +73,7 @@ export function stateOf(changes: Partial<CampaignState>): CampaignState {
     campaignId: 'c',
     name: 'A campaign',
     status: 'open',
-    shards: { total: 4, leased: 0, contributed: 0 },
+    shards: { total: 4, leased: 0, contributed: 0, givenUp: 0 },
     online: 0,
     totals: {
       clients: 0,

@@ -180,6 +180,7 @@ export class StubbornVolunteer {
         case 'internal':
         case 'unavailable':
         case 'no_shard_free':
+        case 'no_shard_left':
         case 'rate_limited':
         case 'wrong_offset':
           break;
