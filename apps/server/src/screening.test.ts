@@ -1,6 +1,10 @@
 /** The gate on a real server: the held-out set is the campaign's own, and the evaluation thread scores what comes. */
+import { execFile } from 'node:child_process';
+import { resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { deltaNorm, type CampaignState } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
+import { makeAdminToken } from './ledger/index.ts';
 import { startServer, type RunningServer } from './server.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
@@ -48,4 +52,41 @@ it('takes a contribution out that ruins the model, tells its volunteer and the l
   } finally {
     client.close();
   }
+});
+
+it('tells volunteers and the organiser of a shard that was given up', { timeout: 60_000 }, async () => {
+  const terms = { draft: false, private: false, clientsPerShard: 1, closeAt: {} };
+  const merge = {
+    weights: { by: 'label-tokens' as const },
+    screens: { warmUp: 1, tolerance: 0.5 },
+    scaleSearch: false,
+  };
+  campaign = makeTestCampaign({ adapter: smallAdapter, merge, terms }, { records: 8, shards: 2 });
+  const { dataDir, file } = campaign;
+  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' });
+  for (const seed of [1, 2, 3, 4]) {
+    const client = await TestClient.connect(server.url);
+    try {
+      const delta = seededDelta(client.manifest.layout.size, seed);
+      expect((await client.contribute(await client.join(), delta)).quarantined).toBe(seed > 1);
+      await vi.waitFor(async () => expect((await stateOf()).totals.merged).toBe(1));
+    } finally {
+      client.close();
+    }
+  }
+  expect((await stateOf()).shards).toEqual({ total: 2, leased: 0, contributed: 1, givenUp: 1 });
+  const late = await TestClient.connect(server.url);
+  try {
+    expect(await late.ask('join', await late.joinRequest())).toMatchObject({
+      error: { code: 'no_shard_left', message: expect.stringContaining('1 has been given up after 3 contributions') },
+    });
+  } finally {
+    late.close();
+  }
+  const program = resolve(import.meta.dirname, '../bin/oneround.mjs');
+  const env = { ...process.env, ONEROUND_ADMIN_TOKEN: await makeAdminToken(dataDir) };
+  const args = [program, 'campaign', 'quarantine', 'test', '--server', server.url];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env });
+  expect(stdout.match(/its direction is not that of the others/g)).toHaveLength(3);
+  expect(stdout).toContain('Shards given up because of them: 1. What you withdraw makes room for others;');
 });

@@ -151,6 +151,19 @@ it(
 );
 
 it(
+  'a worker ends when what is left is for others',
+  async () => {
+    const terms = { draft: false, private: false, clientsPerShard: 2, closeAt: {} };
+    await serve({ terms, training: { ...training, epochs: 2 } }, { records: 4, shards: 1 });
+    const worker = new Worker(server.url, join(campaign.folder, 'worker'));
+    await worker.ends();
+    expect(worker.output).toMatch(/1 has been trained by you and can be by somebody else.*\n1 contribution made/);
+    expect((await state()).shards).toEqual({ total: 1, leased: 0, contributed: 0, givenUp: 0 });
+  },
+  LIMIT_MS,
+);
+
+it(
   'a server that is killed in the middle of an upload gets the rest of it, once',
   async () => {
     await serve({}, { records: 8, shards: 1 });

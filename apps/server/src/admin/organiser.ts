@@ -7,8 +7,7 @@ import type { Remote } from '../threads/thread.ts';
 export interface Organiser {
   campaigns(): Promise<CampaignEntry[]>;
   contributions(campaignId: string): Promise<Contribution[]>;
-  /** What the screens have set aside. */
-  quarantine(campaignId: string): Promise<Contribution[]>;
+  quarantine(campaignId: string): Promise<Quarantine>;
   move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<CampaignStatus>;
   deleteCampaign(campaignId: string): Promise<void>;
   withdraw(contributionId: string): Promise<Withdrawn>;
@@ -17,6 +16,12 @@ export interface Organiser {
   revokeInvite(campaignId: string, inviteId: string): Promise<void>;
   /** @throws VerifyError naming the first thing that is not as recorded */
   verify(campaignId: string): Promise<VerifiedCampaign>;
+}
+
+/** What the screens have set aside, and how many shards are given out no more because of it. */
+export interface Quarantine {
+  contributions: Contribution[];
+  shardsGivenUp: number;
 }
 
 /** `version`: the first without the contribution; null when no version held it. */
@@ -30,6 +35,7 @@ export type OrganisedLedger = Pick<
   Remote<Ledger>,
   | 'campaigns'
   | 'contributions'
+  | 'counts'
   | 'move'
   | 'deleteCampaign'
   | 'withdraw'
@@ -53,8 +59,14 @@ export function organiserOf(
   return {
     campaigns: () => ledger.campaigns(),
     contributions: (campaignId) => allContributions(ledger, campaignId),
-    quarantine: async (campaignId) =>
-      (await allContributions(ledger, campaignId)).filter(({ quarantined }) => quarantined !== null),
+    async quarantine(campaignId) {
+      const contributions = await allContributions(ledger, campaignId);
+      const { shards } = await ledger.counts(campaignId);
+      return {
+        contributions: contributions.filter(({ quarantined }) => quarantined !== null),
+        shardsGivenUp: shards.givenUp,
+      };
+    },
     async move(campaignId, action) {
       const outcome = await ledger.move(campaignId, action);
       changed(campaignId, outcome);

@@ -29,7 +29,7 @@ export function remoteOrganiser(server: string, token: string): Organiser {
   return {
     campaigns: async () => (await ask(adminRoutes.campaigns, {})).campaigns,
     contributions: async (campaign) => (await ask(adminRoutes.contributions, { campaign })).contributions,
-    quarantine: async (campaign) => (await ask(adminRoutes.quarantine, { campaign })).contributions,
+    quarantine: (campaign) => ask(adminRoutes.quarantine, { campaign }),
     move: async (campaign, action) => (await ask(adminRoutes[action], { campaign })).status,
     deleteCampaign: async (campaign) => void (await ask(adminRoutes.deleteCampaign, { campaign })),
     withdraw: (contribution) => ask(adminRoutes.withdraw, { contribution }),

@@ -90,8 +90,12 @@ export const adminRoutes = {
       'The contributions that the screens have set aside, and why; they are judged again when the campaign closes',
     params: ofCampaign,
     body: nothing,
-    answer: z.strictObject({ contributions: z.array(contributionSchema) }),
-    run: async (organiser, { campaign }) => ({ contributions: await organiser.quarantine(campaign) }),
+    answer: z.strictObject({
+      contributions: z.array(contributionSchema),
+      /** Shards that are given out no more because of them. */
+      shardsGivenUp: countSchema,
+    }),
+    run: (organiser, { campaign }) => organiser.quarantine(campaign),
   }),
   open: moveRoute('open', 'Open a draft, or a paused campaign again'),
   pause: moveRoute('pause', 'Let nobody new in; who holds a lease may go on and send'),

@@ -84,9 +84,15 @@ export function addCampaignCommand(program: Command): void {
       .description('the contributions that the screens have set aside, and why')
       .argument('<campaign>', 'its id'),
   ).action(async (id: string, flags: OrganiserFlags) => {
-    const contributions = await withOrganiser(flags, (organiser) => organiser.quarantine(id));
+    const { contributions, shardsGivenUp } = await withOrganiser(flags, (organiser) => organiser.quarantine(id));
     for (const contribution of contributions) console.log(lineOfQuarantined(contribution));
     if (contributions.length === 0) console.log(`Nothing is set aside in ${id}.`);
+    if (shardsGivenUp > 0) {
+      console.log(
+        `Shards given up because of them: ${shardsGivenUp}. What you withdraw makes room for others; ` +
+          'closing the campaign judges everything once more.',
+      );
+    }
   });
 }
 

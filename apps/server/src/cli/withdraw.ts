@@ -35,13 +35,13 @@ async function find(organiser: Organiser, contributionId: string): Promise<Found
 }
 
 /** What withdrawing does, for the person who is about to. */
-function consequences({ campaign, sequence, clientId, shardIndex, labelTokens, foldedVersion }: Found): string {
+function consequences({ campaign, sequence, clientId, shardIndex, labelTokens, foldedVersion, held }: Found): string {
   const whose = `contribution #${sequence} of client ${clientId} to "${campaign}"`;
   const what = shardIndex === null ? 'data of their own' : `shard ${shardIndex}`;
-  const next =
-    foldedVersion === null
-      ? 'No version holds it yet, and none will.'
-      : `Versions from ${foldedVersion} on hold it: they stay as they were published, and a new version without it follows.`;
+  const isHeld = held.at(-1)?.to === null;
+  const next = !isHeld
+    ? `No version holds it ${foldedVersion === null ? 'yet' : 'now'}, and none will.`
+    : `Versions from ${foldedVersion} on hold it: they stay as they were published, and a new version without it follows.`;
   const shard = shardIndex === null ? '' : ' Its shard may be trained by somebody else.';
   return `Withdrawing ${whose} (${what}, ${labelTokens} label tokens) cannot be undone.\n${next}${shard} Its delta and its row stay on record.`;
 }

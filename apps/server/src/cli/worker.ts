@@ -43,7 +43,7 @@ async function worker(url: string, { data, device, contributions, folder: path }
   const display = runDisplay((line) => console.log(line));
   stopOnInterrupt(control);
   try {
-    const made = await runWorker(
+    const { made, end } = await runWorker(
       {
         campaign,
         folder,
@@ -56,6 +56,7 @@ async function worker(url: string, { data, device, contributions, folder: path }
       (event) => display.show(event),
     );
     display.stop();
+    if (end !== null) console.log(end);
     console.log(made === 1 ? '1 contribution made' : `${made} contributions made`);
   } catch (error) {
     display.stop();

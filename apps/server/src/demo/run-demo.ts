@@ -3,7 +3,7 @@
  * and every merge in the terminal, the closing table, the exported adapter.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { campaignStateSchema, type CampaignState } from '@oneround/fl-core';
+import { campaignStateSchema, type CampaignState, type Contribution } from '@oneround/fl-core';
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
 import { formatBytes, resultsTable } from './results-table.ts';
 import { openVolunteers, type Volunteer, type VolunteerStatus } from './volunteers.ts';
@@ -76,10 +76,15 @@ async function fetchState(serverUrl: string, campaignId: string): Promise<Campai
   return campaignStateSchema.parse(await response.json());
 }
 
-function isComplete(state: CampaignState, volunteers: number): boolean {
+function isDone({ foldedVersion, quarantined, alone }: Contribution): boolean {
+  return (foldedVersion !== null || quarantined !== null) && alone !== null;
+}
+
+/** True when everybody has contributed, and all of it is merged or set aside, and scored. */
+export function isComplete(state: CampaignState, volunteers: number): boolean {
   return (
     state.contributions.length >= volunteers &&
-    state.contributions.every((contribution) => contribution.foldedVersion !== null && contribution.alone !== null) &&
+    state.contributions.every(isDone) &&
     state.versions.every((version) => version.evaluation !== null)
   );
 }

@@ -8,7 +8,7 @@ import {
   runSession,
   type VolunteerHost,
 } from '@oneround/client/run';
-import { campaignStateSchema, manifestSchema, Refusal } from '@oneround/fl-core';
+import { manifestSchema, Refusal, type RefusalCode } from '@oneround/fl-core';
 import { loadNodeKernels } from '@oneround/lora/wasm/node';
 import { download, ServerAway } from '../client/index.ts';
 import type { CampaignAddress } from './campaign-url.ts';
@@ -26,11 +26,22 @@ export interface WorkerOptions {
   contributions: number;
 }
 
+/** What a worker did. */
+export interface WorkDone {
+  /** Contributions. */
+  made: number;
+  /** Why the campaign wants no more of it; null when it made as many as it was to. */
+  end: string | null;
+}
+
+/** There is nothing left for this worker, now or later. */
+const endAfter: ReadonlySet<RefusalCode> = new Set(['campaign_closed', 'no_shard_left']);
+
 /**
- * Works, and resolves with how many contributions were made.
+ * Works until all is made, or nothing is left.
  * @throws what ends a run early; the reason of `control.stopped`
  */
-export async function runWorker(options: WorkerOptions, control: RunControl, emit: Emit): Promise<number> {
+export async function runWorker(options: WorkerOptions, control: RunControl, emit: Emit): Promise<WorkDone> {
   const { campaign, source, backend, contributions } = options;
   const { campaignId, invite } = campaign;
   const host = hostOf(options, emit);
@@ -40,19 +51,14 @@ export async function runWorker(options: WorkerOptions, control: RunControl, emi
       ...{ campaignId, invite, source, backend, followsMerge: false },
       contributions: contributions - made,
     };
-    const waiting = new WaitingRun(campaign, control);
     try {
-      made += await runSession(host, request, control, (event) => {
-        if (event.type === 'phase' && event.phase === 'waiting') void waiting.lookAround();
-        emit(event);
-      });
+      made += await runSession(host, request, control, emit);
     } catch (error) {
-      if (waiting.failure) throw waiting.failure;
-      if (waiting.isOver || (error instanceof Refusal && error.code === 'campaign_closed')) return made;
+      if (error instanceof Refusal && endAfter.has(error.code)) return { made, end: error.message };
       throw error;
     }
   }
-  return made;
+  return { made, end: null };
 }
 
 function hostOf({ campaign, folder, gpu }: WorkerOptions, emit: Emit): VolunteerHost {
@@ -80,33 +86,4 @@ function hostOf({ campaign, folder, gpu }: WorkerOptions, emit: Emit): Volunteer
 
 async function fetchManifest({ origin, campaignId }: CampaignAddress) {
   return manifestSchema.parse(await (await download(`${origin}/v1/campaigns/${campaignId}`)).json());
-}
-
-/** A run that waits for a shard, stopped when there will be none. */
-class WaitingRun {
-  readonly #campaign: CampaignAddress;
-  readonly #control: RunControl;
-  isOver = false;
-  failure: Error | null = null;
-
-  constructor(campaign: CampaignAddress, control: RunControl) {
-    this.#campaign = campaign;
-    this.#control = control;
-  }
-
-  /** Asks the server how many shards are left. While it is away nobody knows; a run that waits comes here again. */
-  async lookAround(): Promise<void> {
-    const { origin, campaignId } = this.#campaign;
-    try {
-      const response = await download(`${origin}/v1/campaigns/${campaignId}/state`);
-      const { shards, status, round } = campaignStateSchema.parse(await response.json());
-      // In many rounds every shard is free again in the next one.
-      const isDone = round === undefined && shards.contributed >= shards.total;
-      this.isOver = isDone || status === 'closing' || status === 'closed';
-    } catch (error) {
-      if (error instanceof ServerAway) return;
-      this.failure = error instanceof Error ? error : new Error(String(error));
-    }
-    if (this.isOver || this.failure) this.#control.stop();
-  }
 }

@@ -76,6 +76,11 @@ function DashboardHeading({ state }: { state: CampaignState }) {
           {totals.withdrawn > 0 ? <li>{t('live.withdrawn', { count: formatCount(totals.withdrawn) })}</li> : null}
           {round ? <li data-testid="round">{t('live.round', round)}</li> : null}
           <li>{t('live.shards', { done: shards.contributed, total: shards.total, leased: shards.leased })}</li>
+          {shards.givenUp > 0 ? (
+            <li data-testid="given-up" className="text-warning">
+              {t('live.givenUp', { count: formatCount(shards.givenUp) })}
+            </li>
+          ) : null}
         </ul>
       </div>
       <div className="flex flex-wrap gap-3">

@@ -37,9 +37,9 @@ export interface RunFailure {
   message: string;
   /**
    * `retry`: the same again may work. `other-backend`: the GPU failed, WASM may not. `busy`: another tab trains.
-   * `final`: trying again changes nothing.
+   * `final`: trying again changes nothing. `nothing-left`: nothing went wrong, the campaign has no shard for this one.
    */
-  remedy: 'retry' | 'other-backend' | 'busy' | 'final';
+  remedy: 'retry' | 'other-backend' | 'busy' | 'final' | 'nothing-left';
 }
 
 /** Worker to page. */

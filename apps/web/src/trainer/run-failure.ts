@@ -34,6 +34,7 @@ export class TrainingElsewhere extends Error {
 /** What to tell the volunteer about `error` of a run that trained on `backend`, if it came so far. */
 export function runFailure(error: unknown, backend?: 'webgpu' | 'wasm'): RunFailure {
   if (error instanceof Refusal) {
+    if (error.code === 'no_shard_left') return { message: error.message, remedy: 'nothing-left' };
     return { message: error.message, remedy: finalRefusals.has(error.code) ? 'final' : 'retry' };
   }
   if (error instanceof TrainingElsewhere) return { message: error.message, remedy: 'busy' };

@@ -1,5 +1,5 @@
 /** Why there is no contribution (yet), in words, with what can be done. */
-import { CircleAlert, Hourglass } from 'lucide-react';
+import { CircleAlert, Hourglass, Info } from 'lucide-react';
 import { t } from '../text/t.ts';
 import type { RunState } from './run-state.ts';
 import { resetRun, startRun, useTrainer } from './trainer-store.ts';
@@ -28,6 +28,24 @@ export function FailureCard({ run, campaignId }: { run: RunState; campaignId: st
   const { failure } = run;
   if (!failure) return null;
   const { remedy, message } = failure;
+  if (remedy === 'nothing-left') {
+    return (
+      <output className="card flex gap-4 p-5">
+        <Info className="mt-1 size-5 shrink-0 text-muted" aria-hidden="true" />
+        <div className="flex flex-col items-start gap-3">
+          <div>
+            <h2 className="text-base">{t('failure.nothingLeft.title')}</h2>
+            <p className="mt-1 text-muted" data-testid="refusal">
+              {message} {t('failure.nothingLeft.own')}
+            </p>
+          </div>
+          <button type="button" className="button" onClick={resetRun}>
+            {t('failure.nothingLeft.back')}
+          </button>
+        </div>
+      </output>
+    );
+  }
   return (
     <section className="card flex gap-4 border-danger p-5" role="alert">
       <CircleAlert className="mt-1 size-5 shrink-0 text-danger" aria-hidden="true" />

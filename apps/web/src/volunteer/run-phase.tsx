@@ -24,7 +24,7 @@ export function RunPhase({ run }: { run: RunState }) {
           </span>
         ) : null}
         <output className="font-semibold" data-testid="phase" data-phase={run.phase}>
-          {t(`phase.${run.notMerged ?? run.phase}`)}
+          {phaseText(run)}
         </output>
         {reason ? (
           <span className={`numbers text-sm ${isBroken ? 'text-warning' : 'text-muted'}`}> · {reason}</span>
@@ -39,6 +39,11 @@ export function RunPhase({ run }: { run: RunState }) {
       />
     </div>
   );
+}
+
+function phaseText(run: RunState): string {
+  if (run.failure?.remedy === 'nothing-left') return t('phase.nothingLeft');
+  return t(`phase.${run.notMerged ?? run.phase}`);
 }
 
 function phaseReason(run: RunState, power: keyof typeof powerLevels): string | null {

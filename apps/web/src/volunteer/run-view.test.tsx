@@ -77,6 +77,14 @@ describe('a failure', () => {
   });
 });
 
+it('a campaign without a shard for this volunteer is no failure', async () => {
+  const run = failed('nothing-left');
+  const text = await textOf(<FailureCard run={run} campaignId="c" />);
+  expect(text).toMatch(/No shard is left to train.*The reason\. A file of your own.*Back to the campaign/);
+  expect(text).not.toMatch(/Not merged|Try again/);
+  expect(await textOf(<RunPhase run={run} />)).toBe('Nothing left to train');
+});
+
 const download: MeasuredDownload = {
   done: 5_000_000,
   total: 15_200_000,
