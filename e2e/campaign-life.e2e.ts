@@ -36,6 +36,14 @@ test('an invite opens a private campaign; pausing, withdrawing and closing it ar
   await expect.poll(async () => (await statusOf(page))?.phase, { timeout: 60_000 }).toBe('waiting');
   await admin('/campaigns/e2e/open');
   await waitForMerge(page);
+  // Nothing is left for it now, and it does not wait for more.
+  await page.reload();
+  await page.getByTestId('donate').click();
+  await expect(page.getByRole('heading', { name: 'No shard is left to train' })).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByTestId('refusal')).toContainText('Every shard of this campaign has its contribution.');
+  await audit(page);
+  await page.getByRole('button', { name: 'Back to the campaign' }).click();
+  await expect(page.getByTestId('donate')).toBeEnabled();
 
   const dashboard = await context.newPage();
   await dashboard.goto(`${server.url}/c/e2e/live`);

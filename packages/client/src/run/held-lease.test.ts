@@ -121,3 +121,14 @@ it.each(['no_shard_free', 'campaign_not_open'] as const)(
     expect(reasons).toEqual(['come back later']);
   },
 );
+
+it('joining ends when no shard is left, and says so', async () => {
+  const socket = new Grants();
+  socket.answer = () => {
+    throw new Refusal('no_shard_left', 'Every shard has its contribution.');
+  };
+  const waits: string[] = [];
+  const joining = joinCampaign(socket, request, new AbortController().signal, (reason) => waits.push(reason));
+  await expect(joining).rejects.toMatchObject({ code: 'no_shard_left' });
+  expect(waits).toEqual([]);
+});
