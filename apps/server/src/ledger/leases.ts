@@ -10,6 +10,7 @@ import {
   Refusal,
   staleRound,
   STATE_ROWS,
+  type CampaignTerms,
   type ClientPhase,
   type ClientRow,
   type JoinRequest,
@@ -112,22 +113,9 @@ export class LeaseBook {
       const note = own ? null : await admit(transaction, request, address, now);
       const round = await readRound(transaction, campaign.manifest);
       const { base } = round;
-      const contributed = await countedContributions(transaction, request.campaignId)
-        .where('base_version', '=', base)
-        .execute();
-      const hasContributed = contributed.some((row) => row.client_id === clientId);
+      const asker = { campaignId: request.campaignId, publicKey: request.publicKey, clientId };
+      const { hasContributed, settled, taken, live } = await shardsFor(transaction, asker, { base, terms, now });
       checkRoundTakes(round, hasContributed);
-      const standing = await standingContributions(transaction, request.campaignId)
-        .where('base_version', '=', base)
-        .execute();
-      const live = await liveShards(transaction, request.campaignId, base, now);
-      const held = [
-        ...contributed.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId })),
-        ...live.map((row) => ({ shardIndex: row.shard_index, isOwn: row.public_key === request.publicKey })),
-      ];
-      const { clientsPerShard } = terms;
-      const settled = settledShards({ counted: contributed, standing }, { clientId, clientsPerShard });
-      const taken = new Set([...takenShards(held, clientsPerShard), ...settled.all]);
       if (own && mayResume(own, base, taken, now)) return this.#resume(transaction, own, campaign, now);
       // An old lease opens no new one: whoever holds one that cannot go on is a newcomer.
       const noteLease = note ?? (await admit(transaction, request, address, now));
@@ -375,6 +363,25 @@ async function find(db: LedgerDatabase, leaseId: string): Promise<LeaseRow | und
 /** What a lease of many rounds says of the version that it is trained from. */
 async function baseOf(db: LedgerDatabase, { manifest }: CampaignDefinition, version: number): Promise<Lease['base']> {
   return manifest.rounds && { version, values: await valuesFile(db, manifest, version) };
+}
+
+/** The shards as one volunteer meets them in the round that began at `base`. `taken`: not to be had now. */
+async function shardsFor(
+  db: LedgerDatabase,
+  { campaignId, publicKey, clientId }: { campaignId: string; publicKey: string; clientId: string },
+  { base, terms, now }: { base: number; terms: CampaignTerms; now: number },
+) {
+  const counted = await countedContributions(db, campaignId).where('base_version', '=', base).execute();
+  const standing = await standingContributions(db, campaignId).where('base_version', '=', base).execute();
+  const live = await liveShards(db, campaignId, base, now);
+  const held = [
+    ...counted.map((row) => ({ shardIndex: row.shard_index, isOwn: row.client_id === clientId })),
+    ...live.map((row) => ({ shardIndex: row.shard_index, isOwn: row.public_key === publicKey })),
+  ];
+  const { clientsPerShard } = terms;
+  const settled = settledShards({ counted, standing }, { clientId, clientsPerShard });
+  const taken = new Set([...takenShards(held, clientsPerShard), ...settled.all]);
+  return { hasContributed: counted.some((row) => row.client_id === clientId), settled, taken, live };
 }
 
 /** The campaign's shards under a lease that may still contribute to the round that began at `base`. */
