@@ -86,7 +86,7 @@ export interface LedgerOptions {
 }
 
 /** As leader, before giving up: nobody takes the lease that often by accident. */
-const MOST_ATTEMPTS = 5;
+const MOST_ATTEMPTS = 20;
 
 /** What a ledger is made of. */
 interface LedgerParts {
