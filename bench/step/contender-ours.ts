@@ -1,5 +1,5 @@
 /** This repository's planned step: recorded on WebGPU, or carried out by our kernels in WASM. */
-import { adaptedModules } from '@oneround/lora/adapter';
+import { adaptedModules, type LoraSpec } from '@oneround/lora/adapter';
 import { openDevice, requestAdapter } from '@oneround/lora/device';
 import { planStep } from '@oneround/lora/plan';
 import { makeHostBatch, type StepEngine, WasmEngine, WebgpuEngine, weightsInMemory } from '@oneround/lora/step';
@@ -21,14 +21,13 @@ export class OursContender implements StepContender {
 
   async start(shape: StepShape, weights: StepWeights): Promise<void> {
     const config = modelConfig(shape);
-    const spec = loraSpec(shape);
     const trainsA = this.trains === 'ab';
+    const spec: LoraSpec = { ...loraSpec(shape), trains: trainsA ? 'a-and-b' : 'b' };
     const tokens = tokensPerStep(shape);
     const plan = planStep(config, spec, {
       capacity: { tokens, scored: tokens },
       positions: shape.sequence,
       recomputes: false,
-      trainsA,
     });
     const a = matricesA(weights.adapter);
     const values = joined([...matricesB(weights.adapter), ...(trainsA ? a : [])]);

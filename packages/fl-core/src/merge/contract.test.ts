@@ -10,6 +10,7 @@ import {
   factorMeanRule,
   type FactorModule,
   factorsSize,
+  factorViews,
   type MergeRule,
   multiKrumRule,
   RunningMerge,
@@ -237,8 +238,8 @@ describe('what the mean stands for', () => {
     const small = [{ in: inputs, out, rank: 1, scale }];
     const delta = randomVector(random, inputs + out);
     const padded = new Float32Array(start.length);
-    padded.set(delta.subarray(0, inputs));
-    for (let o = 0; o < out; o++) padded[3 * inputs + o * 3] = delta[inputs + o]!;
+    for (let o = 0; o < out; o++) padded[o * 3] = delta[o]!;
+    padded.set(delta.subarray(out), out * 3);
     const zero = new Float32Array(start.length);
     const term = denseRule(modules, zero).term(padded);
     expect(term).toEqual(denseRule(small, new Float32Array(inputs + out)).term(delta));
@@ -246,8 +247,8 @@ describe('what the mean stands for', () => {
 
   it('b-only: the mean of updates, for any frozen A', () => {
     const { modules, start, parts } = factors(3);
-    const frozen = modules[0]!.rank * modules[0]!.in;
-    const onlyB = parts.map(({ delta, weight }) => ({ delta: delta.slice().fill(0, 0, frozen), weight }));
+    const trained = modules[0]!.rank * modules[0]!.out;
+    const onlyB = parts.map(({ delta, weight }) => ({ delta: delta.slice().fill(0, trained), weight }));
     const rule = bOnlyRule(start.length);
     const expected = naiveMean(onlyB, (delta) => update(modules, start, delta));
     expectClose(update(modules, start, merged(rule, onlyB)), expected, 1e-6);
@@ -276,6 +277,24 @@ describe('what the mean stands for', () => {
   });
 });
 
+it('A and B as one vector: every B, then every A', () => {
+  const modules = [
+    { in: 3, out: 2, rank: 1, scale: 1 },
+    { in: 1, out: 1, rank: 2, scale: 1 },
+  ];
+  const [first, second] = factorViews(
+    modules,
+    Float32Array.from({ length: 9 }, (_, i) => i),
+  );
+  expect([first!.b, first!.a, second!.b, second!.a].map((view) => [...view])).toEqual([
+    [0, 1],
+    [4, 5, 6],
+    [2, 3],
+    [7, 8],
+  ]);
+  expect(() => factorViews(modules, new Float32Array(8))).toThrow(/A and B of this adapter have 9/);
+});
+
 /** One module, a start and five clients. */
 function factors(seed: number) {
   const random = new SeededRandom(seed);
@@ -288,8 +307,8 @@ function factors(seed: number) {
 function update([module]: FactorModule[], start: Float32Array, delta: ArrayLike<number>): Float64Array {
   const { in: inputs, out, rank, scale } = module!;
   const result = new Float64Array(out * inputs);
-  const a = (r: number, i: number) => r * inputs + i;
-  const b = (o: number, r: number) => rank * inputs + o * rank + r;
+  const a = (r: number, i: number) => out * rank + r * inputs + i;
+  const b = (o: number, r: number) => o * rank + r;
   const product = (o: number, i: number, at: (index: number) => number) =>
     Array.from({ length: rank }, (_, r) => at(b(o, r)) * at(a(r, i))).reduce((sum, term) => sum + term, 0);
   for (let o = 0; o < out; o++) {

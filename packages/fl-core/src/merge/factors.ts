@@ -1,6 +1,6 @@
 /**
- * Both sides of a LoRA adapter as one flat vector, for the rules whose clients train A and B: module after module,
- * A `[R, I]`, then B `[O, R]`, row-major. R rank, I inputs, O outputs.
+ * Both sides of a LoRA adapter as one flat vector, for the rules whose clients train A and B: every module's B `[O, R]`,
+ * then every module's A `[R, I]`, row-major. R rank, I inputs, O outputs.
  */
 import { Refusal } from '../refusal.ts';
 
@@ -27,9 +27,10 @@ export function factorViews(
   if (flat.length !== size) {
     throw new Refusal('wrong_shape', `The delta has ${flat.length} values; A and B of this adapter have ${size}.`);
   }
-  let offset = 0;
+  let atB = 0;
+  let atA = modules.reduce((sum, { out, rank }) => sum + out * rank, 0);
   return modules.map(({ in: inputs, out, rank }) => ({
-    a: flat.subarray(offset, (offset += rank * inputs)),
-    b: flat.subarray(offset, (offset += out * rank)),
+    b: flat.subarray(atB, (atB += out * rank)),
+    a: flat.subarray(atA, (atA += rank * inputs)),
   }));
 }

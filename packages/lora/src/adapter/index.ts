@@ -2,8 +2,9 @@
  * adapter: what a LoRA adapter is - its layers, its layout, its published half, its PEFT folder, its merge into the base.
  * No TFJS here.
  */
+export { adapterFactors } from './adapter-factors.ts';
 export { factorise, type FactorisedAdapter } from './factorise.ts';
-export { loraLayout, peftTensorName } from './lora-layout.ts';
+export { adapterSize, loraLayout, peftTensorName, trainedFactors } from './lora-layout.ts';
 export { type AdaptedModule, adaptedModules, type LoraSpec } from './lora-spec.ts';
 export { mergeAdapter } from './merge-adapter.ts';
 export { mergedCheckpoint } from './merged-checkpoint.ts';

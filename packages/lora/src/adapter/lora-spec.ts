@@ -1,6 +1,7 @@
 /**
  * LoRA (Hu et al. 2021, arXiv 2106.09685): y = x W^T + scale (x A^T) B^T, with W frozen.
- * Here A [rank, in] is published and frozen too, and only B [out, rank] is trained, so that merging is linear.
+ * Here A [rank, in] is published, and unless told otherwise frozen too: only B [out, rank] is trained, so that merging is
+ * linear.
  */
 import { linearLayers, type ModelConfig } from '../architecture/index.ts';
 
@@ -19,6 +20,8 @@ export interface LoraSpec {
   alphaPattern?: Readonly<Record<string, number>> | undefined;
   /** The update is scaled by `alpha / sqrt(rank)` (rsLoRA, Kalajdzievski 2023, arXiv 2312.03732). */
   useRslora?: boolean | undefined;
+  /** Which sides are trained: B unless told; `a-and-b`: both, A from where it was published. */
+  trains?: 'b' | 'a-and-b' | undefined;
 }
 
 /** One adapted linear layer; `name` as in `model.layers.0.self_attn.q_proj`. */

@@ -50,6 +50,19 @@ describe('importPeft', () => {
     expect(importWith({})).toEqual({ spec: shape, a: publishedA(config, spec), values });
   });
 
+  it('reads A back as published plus what was added, where both sides were trained', () => {
+    const both: LoraSpec = { ...spec, trains: 'a-and-b' };
+    const start = publishedA(config, both);
+    const added = start.map((matrix) => matrix.map((_, i) => (i % 5) / 8 - 0.25));
+    const flat = Float32Array.from([...values, ...added.flatMap((matrix) => [...matrix])]);
+    const written = exportPeft({ config, spec: both, values: flat, baseModelName: 'models/tiny' });
+    expect(written.adapterConfig).toEqual(exported.adapterConfig);
+    const read = importWith({}, written.adapterModel);
+    expect(read.a).toEqual(start.map((matrix, i) => matrix.map((value, j) => value + added[i]![j]!)));
+    expect(read.values).toEqual(values);
+    expect(() => exportPeft({ config, spec: both, values, baseModelName: 'models/tiny' })).toThrow(RangeError);
+  });
+
   it('keeps patterns and rsLoRA through both', () => {
     const shape = { ...spec, seed: undefined, rankPattern: { '1.*q_proj': 5 }, alphaPattern: { down_proj: 2.5 } };
     const patterned = { ...shape, useRslora: true };

@@ -3,10 +3,10 @@
  * The tensor names are the interface: PEFT only warns about a name it does not know, and then loads nothing.
  */
 import type { ModelConfig } from '../architecture/index.ts';
+import { adapterFactors } from './adapter-factors.ts';
 import type { LoraSpec } from './lora-spec.ts';
 import { parsePeftConfig, peftConfig } from './peft-config.ts';
 import { type AdapterTensors, readPeftTensors, writePeftTensors } from './peft-tensors.ts';
-import { publishedA } from './published-a.ts';
 
 /** An adapter with its own A: its spec has no seed. */
 export interface ImportedAdapter extends AdapterTensors {
@@ -31,8 +31,8 @@ export function importPeft(model: ModelConfig, adapterConfig: unknown, adapterMo
 
 /**
  * Both files of a PEFT folder, the same bytes for the same adapter.
- * @param options.values the flat `B`, in layout order
- * @param options.a the frozen `A` of each module; published from the spec's seed unless given
+ * @param options.values flat, in layout order
+ * @param options.a the published `A` of each module; drawn from the spec's seed unless given
  * @param options.baseModelName what `base_model_name_or_path` says: a hub id or a folder
  * @throws RangeError when `values` does not fill the layout
  */
@@ -43,9 +43,9 @@ export function exportPeft(options: {
   a?: readonly Float32Array[] | undefined;
   baseModelName: string;
 }): PeftFiles {
-  const { config, spec, values, a = publishedA(config, spec), baseModelName } = options;
+  const { config, spec, values, a, baseModelName } = options;
   return {
     adapterConfig: new TextEncoder().encode(`${JSON.stringify(peftConfig(config, spec, baseModelName), null, 2)}\n`),
-    adapterModel: writePeftTensors(config, spec, { a, values }),
+    adapterModel: writePeftTensors(config, spec, adapterFactors(config, spec, values, a)),
   };
 }

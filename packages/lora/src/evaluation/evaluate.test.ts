@@ -1,6 +1,6 @@
 import type { AdapterLayout } from '@oneround/fl-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loraLayout, type LoraSpec } from '../adapter/index.ts';
+import { loraLayout, type LoraSpec, publishedA } from '../adapter/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import { greedyTokens, randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
 import { memory } from '../tensor/index.ts';
@@ -39,6 +39,21 @@ describe('evaluate', () => {
       expect(found.domains.even!.examples).toBe(4);
     }
     expect(memory().numTensors).toBe(before);
+  });
+
+  it('adds to the published A what was trained of it', async () => {
+    const both: LoraSpec = { ...spec, trains: 'a-and-b' };
+    const b = randomB(config, spec, 8);
+    const a = publishedA(config, spec);
+    const added = a.map((matrix, i) => matrix.map((_, j) => ((i + 3 * j) % 7) / 50 - 0.06));
+    const values = Float32Array.from([...b, ...added.flatMap((matrix) => [...matrix])]);
+    const moved = a.map((matrix, i) => matrix.map((value, j) => value + added[i]![j]!));
+    const expected = referenceLoss({ config, tensors }, { spec, values: b, a: moved }, rows).loss;
+    const found = await evaluate(model, { spec: both, layout: await loraLayout(config, both), values }, rows);
+    expect(found.loss).toBeCloseTo(expected, 5);
+    expect(Math.abs(expected - referenceLoss({ config, tensors }, { spec, values: b, a }, rows).loss)).toBeGreaterThan(
+      1e-3,
+    );
   });
 
   it('an adapter of zeros is the base model', async () => {

@@ -1,6 +1,6 @@
 /** How well a model, with or without an adapter, predicts the answers of held-out examples. */
 import type { AdapterLayout } from '@oneround/fl-core';
-import type { LoraSpec } from '../adapter/index.ts';
+import { adapterFactors, adapterSize, type LoraSpec } from '../adapter/index.ts';
 import { type Adapter, type CausalLm, embed, forward, labelLosses, LoraAdapter, logitsAt } from '../model/index.ts';
 import { argMax, assertDeviceHealthy, dispose, tensor1d, tidy, type Tensor1D } from '../tensor/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
@@ -8,12 +8,12 @@ import { batchesByLength, checkExamples, TrainingError } from '../training/index
 import { type Batch, disposeBatch, makeBatch } from './batch.ts';
 import { GeometryCache } from './geometry-cache.ts';
 
-/** A LoRA adapter as plain data; `values` is the flat B in layout order. */
+/** A LoRA adapter as plain data; `values` as `adapterFactors` takes them. */
 export interface AdapterValues {
   spec: LoraSpec;
   layout: AdapterLayout;
   values: Float32Array;
-  /** The frozen A of each module, `[R, I]`; published from the spec's seed unless given. */
+  /** The published A of each module, `[R, I]`; drawn from the spec's seed unless given. */
   a?: readonly Float32Array[] | undefined;
 }
 
@@ -107,16 +107,17 @@ export function uploadAdapter(
   adapter: AdapterValues | null,
 ): { modules: () => Adapter; dispose: () => void } {
   if (!adapter) return { modules: () => ({}), dispose: () => undefined };
-  const { spec, layout, values, a } = adapter;
-  const lora = new LoraAdapter(model.config, spec, a);
-  if (values.length !== layout.size || lora.size !== layout.size) {
-    lora.dispose();
+  const { spec, layout, values } = adapter;
+  const size = adapterSize(model.config, spec);
+  if (values.length !== layout.size || size !== layout.size) {
     throw new TrainingError(
       'wrong_shape',
-      `Got ${values.length} values for a layout of ${layout.size} and an adapter of ${lora.size}.`,
+      `Got ${values.length} values for a layout of ${layout.size} and an adapter of ${size}.`,
     );
   }
-  const flat = tensor1d(values.slice());
+  const { a, values: b } = adapterFactors(model.config, spec, values, adapter.a);
+  const lora = new LoraAdapter(model.config, spec, a);
+  const flat = tensor1d(b.slice());
   return {
     modules: () => lora.modules(flat),
     dispose: () => {

@@ -11,11 +11,13 @@ import { lossAndGradient } from './loss-and-gradient.ts';
 
 /**
  * Opens a TFJS engine on a model of the backend in use; the model stays its owner's.
- * @throws RangeError on opening, when anything but an adapter is to be trained
+ * @throws RangeError on opening, when anything but an adapter's B is to be trained
  */
 export function tfjsEngine(model: CausalLm): OpenEngine {
   return async ({ config, spec, alsoTrains = [], frozenA, vectors }) => {
-    if (!spec || alsoTrains.length > 0) throw new RangeError('tfjsEngine: the plain way trains adapters only');
+    if (!spec || alsoTrains.length > 0 || spec.trains === 'a-and-b') {
+      throw new RangeError('tfjsEngine: the plain way trains an adapter’s B only');
+    }
     const a = adaptedModules(config, spec).map(({ name }) => frozenA.get(name)!);
     return new TfjsEngine(model, new LoraAdapter(config, spec, a), vectors);
   };

@@ -20,12 +20,7 @@ export class LoraAdapter {
     });
   }
 
-  /** Number of values in the flat B. */
-  get size(): number {
-    return this.#modules.reduce((sum, { out, rank }) => sum + out * rank, 0);
-  }
-
-  /** The adapters of every module for the flat B `[size]`. Makes tensors: call it inside a tidy. */
+  /** The adapters of every module for the flat B. Makes tensors: call it inside a tidy. */
   modules(flat: Tensor1D): Adapter {
     let offset = 0;
     return Object.fromEntries(
@@ -37,7 +32,7 @@ export class LoraAdapter {
     );
   }
 
-  /** Gradients per module as one flat `[size]` tensor, in the order of the layout. */
+  /** Gradients per module as one flat tensor, in the order of the layout. */
   flatten(gradients: Gradients): Tensor1D {
     return concat(this.#modules.map(({ name }) => reshape(gradients[name]!, [-1]) as Tensor1D));
   }

@@ -31,8 +31,8 @@ describe('the plan of an adapter', () => {
   ] as const)('%s has %j operations on two blocks', (name, expected) => {
     const { config, targets } = models[name]!;
     const counts = [false, true].flatMap((recomputes) =>
-      [false, true].map(
-        (trainsA) => planStep(config, adapter(targets), { ...options, recomputes, trainsA }).gradient.length,
+      (['b', 'a-and-b'] as const).map(
+        (trains) => planStep(config, { ...adapter(targets), trains }, { ...options, recomputes }).gradient.length,
       ),
     );
     expect(counts).toEqual(expected);

@@ -37,8 +37,6 @@ export interface PlanOptions {
   positions: number;
   /** Compute each block's forward half again in backward, instead of keeping it. */
   recomputes: boolean;
-  /** Train A as well as B. */
-  trainsA?: boolean;
   /** What of the model itself is trained besides the adapter. */
   alsoTrains?: readonly TrainedKind[];
 }
@@ -63,7 +61,7 @@ export function planStep(config: ModelConfig, spec: LoraSpec | null, options: Pl
   const stored = new StoredBook(options.positions);
   const parameters = new ParameterBook([...trained.keys()]);
   const modules = new Map((spec ? adaptedModules(config, spec) : []).map((module) => [module.name, module]));
-  const trainsA = options.trainsA ?? false;
+  const trainsA = spec?.trains === 'a-and-b';
   const books: Books = { stored, parameters, modules, trainsA, isTrained: (tensor) => trained.has(tensor) };
   const plan = new PlanWriter(options.capacity);
 

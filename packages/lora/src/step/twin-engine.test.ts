@@ -94,6 +94,38 @@ describe('a planned step', () => {
     expect(relativeError(gradient, expected.gradient)).toBeLessThan(1e-5);
   });
 
+  it('has the slope of the reference’s loss for A as well, where it is trained', async () => {
+    const spec: LoraSpec = { ...everywhere, targetModules: ['q_proj', 'v_proj', 'down_proj'], trains: 'a-and-b' };
+    const config = tinyConfig();
+    const tensors = randomTensors(config, 21);
+    const b = randomB(config, spec, 22);
+    const a = publishedA(config, spec);
+    const values = Float32Array.from([...b, ...a.flatMap((matrix) => [...matrix])]);
+    const examples = randomExamples(config, [11, 5, 8, 9], 23);
+    const engine = twinEngine(weightsInMemory(config, tensors));
+    const { gradient } = await lossAndGradientOfEngine(engine, config, spec, values, examples, a);
+    const expected = referenceLoss({ config, tensors }, { spec, values: b, a }, examples);
+    expect(relativeError(gradient.subarray(0, b.length), expected.gradient)).toBeLessThan(1e-5);
+    const slope = (matrix: number, index: number) => {
+      const step = 1e-3;
+      const [up, down] = [step, -step].map((move) => {
+        const moved = a.map((values, i) => (i === matrix ? values.with(index, values[index]! + move) : values));
+        return { loss: referenceLoss({ config, tensors }, { spec, values: b, a: moved }, examples).loss, moved };
+      });
+      return (up!.loss - down!.loss) / (up!.moved[matrix]![index]! - down!.moved[matrix]![index]!);
+    };
+    let offset = b.length;
+    const [found, slopes]: [number[], number[]] = [[], []];
+    a.forEach((matrix, i) => {
+      for (const index of [0, Math.floor(matrix.length / 2), matrix.length - 1]) {
+        found.push(gradient[offset + index]!);
+        slopes.push(slope(i, index));
+      }
+      offset += matrix.length;
+    });
+    expect(relativeError(found, slopes)).toBeLessThan(1e-3);
+  });
+
   it('pads no row beyond the positions that a model has learned', async () => {
     const { config, targets } = configs.gpt2!;
     const examples = randomExamples(config, [20, 3], 23);

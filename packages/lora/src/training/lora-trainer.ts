@@ -3,7 +3,7 @@
  * stopping are the caller's loop.
  */
 import type { AdapterLayout } from '@oneround/fl-core';
-import { adaptedModules, publishedA } from '../adapter/index.ts';
+import { adapterFactors, adapterSize, adaptedModules, type LoraSpec, publishedA } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
 import {
   type AdamVectors,
@@ -30,9 +30,12 @@ export interface LoraTrainerOptions extends Trained {
   layout: AdapterLayout;
   examples: readonly EncodedExample[];
   settings: TrainingSettings;
-  /** Where training begins, flat: the published B, or zeros when absent; `trainedStart` where it is not an adapter alone. */
+  /**
+   * Where training begins, flat: the published B, or zeros when absent; `trainedStart` where it is not an adapter alone.
+   * Where A is trained, what is added to the published one to begin with.
+   */
   start?: Float32Array | undefined;
-  /** The frozen A of each module, `[R, I]`; published from the spec's seed when absent. */
+  /** The published A of each module, `[R, I]`; drawn from the spec's seed when absent. */
   a?: readonly Float32Array[] | undefined;
   /** Continues a run; the result has the bits of a run that never stopped. */
   resume?: TrainerCheckpoint | undefined;
@@ -50,8 +53,8 @@ interface StartedStep {
 }
 
 /**
- * Trains the flat B of a LoRA adapter, and tensors of the model where it is told to. On one engine and device the same inputs give the same bits.
- * Holds the engine until `dispose`.
+ * Trains what a LoRA adapter's spec says of it, and tensors of the model where it is told to. On one engine and device the
+ * same inputs give the same bits. Holds the engine until `dispose`.
  */
 export class LoraTrainer {
   readonly totalSteps: number;
@@ -89,14 +92,15 @@ export class LoraTrainer {
         "The model's own tensors are trained from their values; give these as start.",
       );
     }
-    const start = options.start ?? new Float32Array(layout.size);
-    checkLengths(layout, start, resume, hash);
+    const given = options.start ?? new Float32Array(layout.size);
+    checkLengths(layout, given, resume, hash);
     const size = trainedSize(config, options);
     if (size !== layout.size) {
       throw new TrainingError('wrong_shape', `The layout has ${layout.size} values, what is trained ${size}.`);
     }
     const modules = spec ? adaptedModules(config, spec) : [];
     const a = options.a ?? (spec ? publishedA(config, spec) : []);
+    const start = spec?.trains === 'a-and-b' ? fromPublished(config, spec, a, given) : given;
     const zeros = new Float32Array(layout.size);
     const engine = await openEngine({
       config,
@@ -213,6 +217,25 @@ export class LoraTrainer {
     }
     return this.#epoch.batches;
   }
+}
+
+/** A start as engines have it: A itself, for it is what AdamW moves and decays. */
+function fromPublished(
+  config: ModelConfig,
+  spec: LoraSpec,
+  a: readonly Float32Array[],
+  given: Float32Array,
+): Float32Array {
+  const size = adapterSize(config, spec);
+  const { values: b, a: start } = adapterFactors(config, spec, given.subarray(0, size), a);
+  const parts = [b, ...start, given.subarray(size)];
+  const flat = new Float32Array(given.length);
+  let offset = 0;
+  for (const part of parts) {
+    flat.set(part, offset);
+    offset += part.length;
+  }
+  return flat;
 }
 
 function isSound({ loss, gradientNorm }: StepMeasures): boolean {

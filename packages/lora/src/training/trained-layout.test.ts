@@ -27,6 +27,10 @@ const beside: Trained = {
   spec: { rank: 4, alpha: 8, targetModules: ['q_proj'], seed: 2 },
   alsoTrains: ['biases', 'norms'],
 };
+const bothSides: Trained = {
+  spec: { rank: 6, alpha: 12, targetModules: ['q_proj', 'v_proj', 'up_proj'], seed: 2, trains: 'a-and-b' },
+  alsoTrains: ['norms'],
+};
 
 async function options(trained: Trained) {
   const layout = await trainedLayout(config, trained);
@@ -75,6 +79,20 @@ describe('the layout of a whole model', () => {
     expect(own.map(({ name }) => name)).toContain('model.norm.weight');
   });
 
+  it('has every A after every B, as differences from the published one', async () => {
+    const { layout, start } = await options(bothSides);
+    expect(layout.tensors.map(({ name, shape }) => [name.split('.').slice(-3, -1).join(' '), shape])).toEqual([
+      ...[
+        ['q_proj lora_B', [24, 6]],
+        ['v_proj lora_B', [12, 6]],
+        ['up_proj lora_B', [44, 6]],
+      ],
+      ...['q_proj', 'v_proj', 'up_proj'].map((name) => [`${name} lora_A`, [6, 24]]),
+      ...layout.tensors.slice(6).map(({ name, shape }) => [name.split('.').slice(-3, -1).join(' '), shape]),
+    ]);
+    expect(start.subarray(0, layout.tensors[6]!.offset).every((value) => value === 0)).toBe(true);
+  });
+
   it('needs a start', async () => {
     const { start: _, ...without } = await options(everything);
     await expect(LoraTrainer.open(without, twinEngine(weights))).rejects.toMatchObject({ code: 'wrong_shape' });
@@ -92,6 +110,7 @@ describe.each(engines)('LoraTrainer on $name', { timeout: 120_000 }, ({ open }) 
   it.each([
     ['everything', everything],
     ['biases and norms beside an adapter', beside],
+    ['A and B of an adapter, beside norms', bothSides],
   ])('trains %s: falling losses, the twin’s delta, the same bits after a stop', async (_, trained) => {
     const { losses, delta } = await train(trained, openEngine);
     expect(losses).toHaveLength(8);

@@ -1,19 +1,19 @@
-/** All that a run trains as one flat vector: an adapter's B first, then the model's own tensors in the checkpoint's order. */
+/** All that a run trains as one flat vector: an adapter's layout first, then the model's own tensors in the checkpoint's order. */
 import { type AdapterLayout, makeAdapterLayout, sizeOfShape } from '@oneround/fl-core';
-import { adaptedModules, loraLayout } from '../adapter/index.ts';
+import { adapterSize, trainedFactors } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
 import { readWeight } from '../packing/index.ts';
 import { trainedTensors } from '../plan/index.ts';
 import type { Trained, WeightSource } from '../step/index.ts';
 
 /** Where each tensor lies; the model's own are named as in the checkpoint. */
-export async function trainedLayout(config: ModelConfig, { spec, alsoTrains = [] }: Trained): Promise<AdapterLayout> {
-  const adapter = spec ? (await loraLayout(config, spec)).tensors : [];
+export function trainedLayout(config: ModelConfig, { spec, alsoTrains = [] }: Trained): Promise<AdapterLayout> {
+  const adapter = spec ? trainedFactors(config, spec) : [];
   const own = [...trainedTensors(config, alsoTrains)].map(([name, shape]) => ({ name, shape }));
   return makeAdapterLayout([...adapter, ...own]);
 }
 
-/** Where training begins: B at zero, the model's own tensors at their values, unpacked. */
+/** Where training begins: the adapter at zero, the model's own tensors at their values, unpacked. */
 export async function trainedStart(
   config: ModelConfig,
   trained: Trained,
@@ -32,6 +32,6 @@ export async function trainedStart(
 
 /** How many numbers are trained. */
 export function trainedSize(config: ModelConfig, { spec, alsoTrains = [] }: Trained): number {
-  const b = (spec ? adaptedModules(config, spec) : []).map(({ out, rank }) => [out, rank]);
-  return [...b, ...trainedTensors(config, alsoTrains).values()].reduce((sum, shape) => sum + sizeOfShape(shape), 0);
+  const own = [...trainedTensors(config, alsoTrains).values()];
+  return own.reduce((sum, shape) => sum + sizeOfShape(shape), spec ? adapterSize(config, spec) : 0);
 }
