@@ -18,6 +18,7 @@ import { benchStep } from './step/index.ts';
 import { benchText } from './text.ts';
 import { benchPacking } from './packing.ts';
 import { benchRounds } from './rounds/index.ts';
+import { benchRules } from './rules/index.ts';
 import { benchTraffic } from './traffic.ts';
 import { benchTrainingStep } from './training-step.ts';
 
@@ -36,6 +37,7 @@ const benches: Record<string, (flags: string[]) => Promise<void> | void> = {
   'chaos-servers': benchChaosServers,
   attacks: benchAttacks,
   rounds: benchRounds,
+  rules: benchRules,
   fuzz: benchFuzz,
   merges: benchMerges,
   load: benchLoad,

@@ -1,6 +1,7 @@
 import { deltaNorm, SeededRandom } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
-import { aLittleLess, attacksOn, disguised, gaussian, type Volunteer } from './attackers.ts';
+import type { Volunteer } from '../default-campaign/volunteers.ts';
+import { aLittleLess, attacksOn, disguised, gaussian } from './attackers.ts';
 
 const random = new SeededRandom(1);
 const vector = () => Float32Array.from({ length: 500 }, () => random.nextUnit() - 0.4);

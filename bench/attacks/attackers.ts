@@ -3,11 +3,7 @@
  * them. Its deltas are as raw as the attack has them; `scenario.ts` also has them shortened to the published norm.
  */
 import { deltaNorm, SeededRandom } from '@oneround/fl-core';
-
-export interface Volunteer {
-  delta: Float32Array;
-  labelTokens: number;
-}
+import type { Volunteer } from '../default-campaign/volunteers.ts';
 
 export interface Attack {
   name: string;

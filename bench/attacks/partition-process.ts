@@ -1,13 +1,13 @@
 /** The attacks on one partition, in a process of its own. Argument: the partition. Prints a line as soon as it knows it. */
-import { partitionStrategySchema } from '@oneround/fl-core';
+import { openHeldOut } from '../default-campaign/held-out.ts';
+import { openPartition } from '../default-campaign/partitions.ts';
+import { trainHonest } from '../default-campaign/volunteers.ts';
 import { attacksOn } from './attackers.ts';
-import { openHeldOut } from './held-out.ts';
 import { Battlefield } from './scenario.ts';
 import { header, line, verdicts } from './table.ts';
-import { trainHonest, trainOnWrongAnswers } from './volunteers.ts';
+import { trainOnWrongAnswers } from './wrong-answers.ts';
 
-const partition = partitionStrategySchema.parse(process.argv[2]);
-const started = performance.now();
+const { partition, print, elapsed } = openPartition();
 const honest = await trainHonest(partition);
 const wrong = await trainOnWrongAnswers(partition);
 print(`${honest.length} honest clients and one of wrong answers trained in ${elapsed()}`);
@@ -27,12 +27,3 @@ const { scale, loss } = await field.scaleHonest();
 print(`no attack, server scale ${scale} (searched among four on the gate's examples): ${loss.toFixed(4)}`);
 print(`all of it in ${elapsed()}`);
 process.exit();
-
-function print(text: string): void {
-  console.log(`  ${partition.padEnd(6)} ${text}`);
-}
-
-function elapsed(): string {
-  const { user, system } = process.cpuUsage();
-  return `${((performance.now() - started) / 1000).toFixed(0)} s (${((user + system) / 1e6).toFixed(0)} s of CPU)`;
-}

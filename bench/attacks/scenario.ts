@@ -23,8 +23,9 @@ import {
   type Verdict,
   type WeightedDelta,
 } from '@oneround/fl-core';
-import type { Attack, Volunteer } from './attackers.ts';
-import type { HeldOut } from './held-out.ts';
+import type { HeldOut } from '../default-campaign/held-out.ts';
+import type { Volunteer } from '../default-campaign/volunteers.ts';
+import type { Attack } from './attackers.ts';
 
 /** How far above the norm of a rehearsal's delta the campaign publishes its bound. */
 const NORM_MARGIN = 1.25;

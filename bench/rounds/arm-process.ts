@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { generateClientKeys, parseRecords, roundTraining } from '@oneround/fl-core';
 import { Ledger, verifyDataDir } from '../../apps/server/src/ledger/index.ts';
 import { contributeTo, joinLedger } from '../../apps/server/src/testing/ledger-volunteer.ts';
-import { openHeldOut } from '../attacks/held-out.ts';
-import { campaign, campaignFolder, encode, engine, train } from '../attacks/volunteers.ts';
+import { openHeldOut } from '../default-campaign/held-out.ts';
+import { campaign, campaignFolder, encode, engine, train } from '../default-campaign/volunteers.ts';
 import type { Arm, ArmResult, ClientRound, Losses } from './arm.ts';
 
 const arm = JSON.parse(process.argv[2]!) as Arm;

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { roundsSchema } from '@oneround/fl-core';
-import { campaign } from '../attacks/volunteers.ts';
+import { campaign } from '../default-campaign/volunteers.ts';
 import type { Arm, ArmResult } from './arm.ts';
 import { header, line } from './table.ts';
 

@@ -12,14 +12,13 @@ import {
   partitionRecords,
   type TrainingSettings,
 } from '@oneround/fl-core';
-import { loraLayout } from '@oneround/lora/adapter';
+import { loraLayout, type LoraSpec } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
 import { type OpenEngine, wasmEngine, weightsInMemory } from '@oneround/lora/step';
 import { type EncodedExample, encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
 import { LoraTrainer } from '@oneround/lora/training';
 import { loadNodeKernels } from '@oneround/lora/wasm/node';
-import type { Volunteer } from './attackers.ts';
 
 export const campaignFolder = new URL('../../campaigns/default/', import.meta.url);
 export const campaign = campaignConfigSchema.parse(json('campaign.json'));
@@ -38,25 +37,24 @@ export function heldOutExamples(): EncodedExample[] {
   return encode(parseRecords(bytes(campaign.data.heldOut).toString('utf8')));
 }
 
-/** A volunteer for every shard of the campaign, trained one after another. */
-export async function trainHonest(strategy: PartitionStrategy): Promise<Volunteer[]> {
-  const openEngine = await engine();
-  const trained: Volunteer[] = [];
-  for (const shard of shards(strategy)) trained.push(await volunteer(shard, openEngine));
-  return trained;
+/** What a volunteer sends, and how much data it stands for. */
+export interface Volunteer {
+  delta: Float32Array;
+  labelTokens: number;
 }
 
-/** A volunteer of the first shard whose answers are all wrong: each is another answer of the same question. */
-export async function trainOnWrongAnswers(strategy: PartitionStrategy): Promise<Volunteer> {
-  const all = parseRecords(bytes(campaign.data.train).toString('utf8'));
-  const wrong = shards(strategy)[0]!.map((record) => {
-    if (!('answer' in record)) throw new TypeError('the default campaign has prompts and answers');
-    const others = all.flatMap((other) =>
-      'answer' in other && other.domain === record.domain && other.answer !== record.answer ? [other.answer] : [],
-    );
-    return { ...record, answer: others[0]! };
-  });
-  return volunteer(wrong, await engine());
+/** How volunteers train, where it is not as the campaign says. */
+export interface Recipe {
+  spec?: LoraSpec;
+  learningRate?: number;
+}
+
+/** A volunteer for every shard of the campaign, trained one after another. */
+export async function trainHonest(strategy: PartitionStrategy, recipe: Recipe = {}): Promise<Volunteer[]> {
+  const openEngine = await engine();
+  const trained: Volunteer[] = [];
+  for (const shard of shardsOf(strategy)) trained.push(await trainVolunteer(shard, openEngine, recipe));
+  return trained;
 }
 
 /** The WASM engine on the campaign's model. */
@@ -64,15 +62,26 @@ export async function engine(): Promise<OpenEngine> {
   return wasmEngine(await loadNodeKernels(), weightsInMemory(config, tensors));
 }
 
-function shards(strategy: PartitionStrategy): DataRecord[][] {
-  const records = parseRecords(bytes(campaign.data.train).toString('utf8'));
+/** The campaign's training data, whole. */
+export function trainingRecords(): DataRecord[] {
+  return parseRecords(bytes(campaign.data.train).toString('utf8'));
+}
+
+/** The records of every shard. */
+export function shardsOf(strategy: PartitionStrategy): DataRecord[][] {
+  const records = trainingRecords();
   const { shards: count, partitionSeed: seed } = campaign.data;
   return partitionRecords(records, { shards: count, strategy, seed }).map((shard) => shard.map((i) => records[i]!));
 }
 
-async function volunteer(records: readonly DataRecord[], openEngine: OpenEngine): Promise<Volunteer> {
+/** A volunteer who trains on these records. */
+export async function trainVolunteer(
+  records: readonly DataRecord[],
+  openEngine: OpenEngine,
+  { learningRate = campaign.training.learningRate, ...recipe }: Recipe = {},
+): Promise<Volunteer> {
   const examples = encode(records);
-  const delta = await train(examples, openEngine, { settings: campaign.training });
+  const delta = await train(examples, openEngine, { settings: { ...campaign.training, learningRate }, ...recipe });
   const labelTokens = examples.reduce((sum, { labels }) => sum + labels.filter((label) => label >= 0).length, 0);
   return { delta, labelTokens };
 }
@@ -81,9 +90,15 @@ async function volunteer(records: readonly DataRecord[], openEngine: OpenEngine)
 export async function train(
   examples: readonly EncodedExample[],
   openEngine: OpenEngine,
-  options: { settings: TrainingSettings; start?: Float32Array | undefined },
+  {
+    spec: trained = spec,
+    ...options
+  }: { spec?: LoraSpec; settings: TrainingSettings; start?: Float32Array | undefined },
 ): Promise<Float32Array> {
-  const trainer = await LoraTrainer.open({ config, spec, layout, examples, ...options }, openEngine);
+  const trainer = await LoraTrainer.open(
+    { config, spec: trained, layout: await loraLayout(config, trained), examples, ...options },
+    openEngine,
+  );
   while (trainer.step < trainer.totalSteps) await trainer.nextStep();
   const delta = await trainer.delta();
   trainer.dispose();
