@@ -21,6 +21,8 @@ export interface CampaignOptions {
   leaseMs?: number;
   /** PEFT folder to start from. */
   start?: string;
+  /** Clients train A as well as B. */
+  trainsA?: boolean;
   terms?: Partial<CampaignConfig['terms']>;
   rounds?: CampaignConfig['rounds'];
 }
@@ -75,7 +77,7 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
   const original = campaignConfigSchema.parse(
     JSON.parse(await readFile(join(defaultCampaign, 'campaign.json'), 'utf8')),
   );
-  const { epochs, batchSize, shards, leaseMs, start, terms, rounds } = options;
+  const { epochs, batchSize, shards, leaseMs, start, trainsA, terms, rounds } = options;
   const campaign = campaignConfigSchema.parse({
     ...original,
     id: 'e2e',
@@ -83,6 +85,7 @@ async function writeCampaign(folder: string, options: CampaignOptions): Promise<
     training: { ...original.training, epochs, batchSize },
     data: { ...original.data, train: 'train.jsonl', heldOut: 'heldout.jsonl', shards },
     ...(start !== undefined && { adapter: { start } }),
+    ...(trainsA && { adapter: { ...original.adapter, trains: 'a-and-b' } }),
     ...(terms && { terms }),
     ...(rounds && { rounds, merge: { screens: null, scaleSearch: false } }),
     ...(leaseMs && { lease: { ttlMs: leaseMs, heartbeatMs: Math.max(200, leaseMs / 5) } }),

@@ -46,7 +46,7 @@ export function publications(spec: LoraSpec, contributions: readonly WeightedDel
   const { result: cut, ms } = timed(() => factorise(config, spec, dense.mean));
   const { stateBytes, mergeMs } = dense;
   return [
-    factorsOf(spec, merged(factorMeanRule(modules), contributions)),
+    factorsOf(spec, merged(factorMeanRule(start.length), contributions)),
     {
       ...{ rule: `dense, rank ${spec.rank}`, published: { factors: cut }, lost: cut.discardedEnergy },
       ...{ stateBytes, mergeMs, exportMs: ms },

@@ -15,6 +15,7 @@ describe('the adapter of a campaign file', () => {
   it.each<[string, object]>([
     ['fresh', fresh],
     ['with patterns', { ...fresh, rankPattern: { '.*k_proj': 2 }, alphaPattern: { q_proj: 0.5 }, useRslora: true }],
+    ['trained on both sides', { ...fresh, trains: 'a-and-b' }],
     ['a start', { start: '../adapter' }],
   ])('%s stays as it is', (_, adapter) => {
     expect(choice.parse(adapter)).toEqual(adapter);
@@ -31,6 +32,8 @@ describe('the adapter of a campaign file', () => {
     [{ ...fresh, rankPattern: { q_proj: 1.5 } }, /rankPattern\.q_proj/],
     [{ ...fresh, targetModules: ['q_proj', 'q_proj'] }, /named twice/],
     [{ ...fresh, start: 'adapter' }, /start/],
+    [{ ...fresh, trains: 'a' }, /trains/],
+    [{ start: '../adapter', trains: 'a-and-b' }, /trains/],
     [{ start: '' }, /adapter\.start|start/],
     [{}, /"start".*rank/s],
   ])('refuses %j in words', (adapter, problem) => {

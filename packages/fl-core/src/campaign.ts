@@ -40,8 +40,13 @@ const loraShape = {
   useRslora: z.boolean().optional(),
 };
 
-/** A fresh adapter: `A` is published (drawn from the seed, frozen), `B` starts at zero and is trained. */
-const seededAdapterSchema = z.strictObject({ ...loraShape, seed: seedSchema });
+/** A fresh adapter: `A` is published, drawn from the seed, and `B` starts at zero. */
+const seededAdapterSchema = z.strictObject({
+  ...loraShape,
+  seed: seedSchema,
+  /** What clients train: `B` unless told, beside a frozen `A`. */
+  trains: z.enum(['b', 'a-and-b']).optional(),
+});
 
 /** A content-addressed file: fetched from `/v1/files/<sha256>`, immutable. */
 export const fileRefSchema = z.strictObject({
@@ -51,7 +56,7 @@ export const fileRefSchema = z.strictObject({
 });
 export type FileRef = z.infer<typeof fileRefSchema>;
 
-/** LoRA as this campaign uses it: `A` is frozen and known to all, only `B` is trained (docs/architecture.md, exactness). */
+/** LoRA as this campaign uses it: `A` is known to all, and frozen unless it is trained too (docs/merging.md, Rules). */
 export const adapterSpecSchema = z.union([
   seededAdapterSchema,
   /** An adapter that was trained before: `start` is its `adapter_model.safetensors`, whose `A` is frozen. */

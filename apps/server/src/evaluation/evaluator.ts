@@ -22,7 +22,7 @@ export class Evaluator {
   readonly #definition: CampaignDefinition;
   readonly #model: CausalLm;
   readonly #examples: EncodedExample[];
-  /** The frozen A's of the adapter that the campaign starts from; undefined when they come from the seed. */
+  /** The A's of the adapter that the campaign starts from; undefined when they come from the seed. */
   readonly #a: readonly Float32Array[] | undefined;
 
   private constructor(

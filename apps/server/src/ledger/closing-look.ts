@@ -1,5 +1,5 @@
 /** The last look, when a campaign closes: who is in for good, and how far to go in the direction of their mean. */
-import { bOnlyRule, closeScreening, searchServerScale, type EvaluationResult, type Verdict } from '@oneround/fl-core';
+import { campaignRule, closeScreening, searchServerScale, type EvaluationResult, type Verdict } from '@oneround/fl-core';
 import { admissionOf, type ContributionVerdict, type Settlement } from './global-adapter.ts';
 import type { AskTrial } from './inquiry.ts';
 import { isHeldBy, readMembers, type Member } from './membership.ts';
@@ -38,7 +38,7 @@ export async function lookAtAll(campaign: ScreenedCampaign): Promise<Look<Settle
     let verdicts: ContributionVerdict[] = [];
     if (policy) {
       const candidates = standing.map((one) => candidateOf(campaign, one));
-      const rule = bOnlyRule(manifest.layout.size);
+      const rule = campaignRule(manifest);
       const screened = await closeScreening(policy, rule, candidates, trialsOf(campaign, standing, known, ask));
       const { members, merge } = screened.standing;
       merged = { contributionIds: members.map(({ id }) => id), mean: merge.mean() };

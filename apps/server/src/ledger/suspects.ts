@@ -1,5 +1,5 @@
 /** The gate: is the newest scored version's worst domain worse than allowed, and which contribution made it so? */
-import { bOnlyRule, chanceCosine, judgeInTurn, RunningMerge, type Standing } from '@oneround/fl-core';
+import { campaignRule, chanceCosine, judgeInTurn, RunningMerge, type Standing } from '@oneround/fl-core';
 import type { Settlement } from './global-adapter.ts';
 import { isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
 import { trialKey, worstLoss } from './scores.ts';
@@ -28,7 +28,7 @@ export async function lookAtVersion(campaign: ScreenedCampaign, judged: number):
   if (suspects.length === 0) return null;
   const known = new Map(scores.trials);
   known.set(await trialKey(idsOf(members.filter((member) => isHeldBy(member, judged)))), score);
-  const rule = bOnlyRule(definition.manifest.layout.size);
+  const rule = campaignRule(definition.manifest);
   return {
     message:
       `version ${judged} has a held-out loss of ${worstLoss(score).toFixed(4)} in its worst domain, ` +

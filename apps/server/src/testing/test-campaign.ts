@@ -14,12 +14,12 @@ export interface TestCampaign {
 }
 
 /** Deltas of 150 kB in place of 1.2 MB, for tests that are about how many there are. */
-export const smallAdapter: CampaignConfig['adapter'] = {
+export const smallAdapter = {
   rank: 8,
   alpha: 8,
   targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'],
   seed: 1,
-};
+} satisfies CampaignConfig['adapter'];
 
 /** `changes` are laid over the default campaign's top-level fields. */
 export function makeTestCampaign(

@@ -41,7 +41,7 @@ function randomVector(random: SeededRandom, size: number): Float32Array {
 
 const sumRules: Record<string, (random: SeededRandom) => SumRule> = {
   'b-only': (random) => bOnlyRule(1 + random.nextInt(60)),
-  'factor-mean': (random) => factorMeanRule(randomModules(random)),
+  'factor-mean': (random) => factorMeanRule(1 + random.nextInt(60)),
   dense(random) {
     const modules = randomModules(random);
     return denseRule(modules, randomVector(random, factorsSize(modules)));
@@ -257,7 +257,7 @@ describe('what the mean stands for', () => {
 
   it('factor-mean: not the mean of updates, but short of it by the covariance of B and A', () => {
     const { modules, start, parts } = factors(4);
-    const rule = factorMeanRule(modules);
+    const rule = factorMeanRule(start.length);
     const mean = merged(rule, parts);
     const expected = naiveMean(parts, (delta) => update(modules, start, delta));
     const found = update(modules, start, mean);

@@ -3,11 +3,10 @@
  * result is off by the clients' covariance, `mean(B) mean(A) = mean(B A) - cov(B, A)`; it is only of use when all clients
  * start from the same A, and here they do: deltas count from it.
  */
-import { type FactorModule, factorsSize } from './factors.ts';
 import type { SumRule } from './merge-rule.ts';
 import { plainSum } from './plain-sum.ts';
 
-/** Deltas of both sides, in the layout of `factors.ts`. */
-export function factorMeanRule(modules: readonly FactorModule[]): SumRule {
-  return plainSum({ name: 'factor-mean', meansUpdates: false, size: factorsSize(modules) });
+/** `size`: number of values of all A's and B's. */
+export function factorMeanRule(size: number): SumRule {
+  return plainSum({ name: 'factor-mean', meansUpdates: false, size });
 }
