@@ -15,6 +15,7 @@ import {
   type Receipt,
 } from '@oneround/fl-core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { defaultCampaign } from './cli/defaults.ts';
 import { startServer, type RunningServer, type ServerOptions } from './server.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
@@ -62,6 +63,8 @@ async function watcher(): Promise<() => CampaignState> {
   const first = await state();
   return () => observer.updates.reduce(applyCampaignUpdate, first);
 }
+
+const served = () => server.campaigns.map(({ id }) => id);
 
 function rows({ clients, contributions, versions, log, totals }: CampaignState) {
   return { clients, contributions, versions, log, totals };
@@ -529,6 +532,23 @@ describe('HTTP', () => {
     expect(headers.has('strict-transport-security')).toBe(false);
     const worker = await fetch(`${server.url}/assets/trainer.worker-abc.js`);
     expect(worker.headers.get('content-security-policy')).toContain("'wasm-unsafe-eval'");
+  });
+});
+
+describe('the sample campaign', () => {
+  const sample = { campaignFiles: [], sampleCampaignFile: defaultCampaign };
+
+  it('is added to a ledger without campaigns alone', async () => {
+    await start();
+    await server.close();
+    await start(sample);
+    expect(served()).toEqual(['test']);
+    await server.close();
+    await start({ ...sample, dataDir: `${campaign.dataDir}-fresh` });
+    expect(served()).toEqual(['everyday']);
+    await server.close();
+    await start({ ...sample, campaignFiles: [campaign.file], dataDir: join(campaign.folder, 'named') });
+    expect(served()).toEqual(['test']);
   });
 });
 

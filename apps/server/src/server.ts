@@ -69,6 +69,8 @@ export interface ServerOptions {
   foldLeaseMs?: number | undefined;
   /** `campaign.json` files to serve besides the campaigns that the data directory already holds. */
   campaignFiles: string[];
+  /** Served only where `campaignFiles` names none and the ledger holds none. */
+  sampleCampaignFile?: string | undefined;
   /** The built page; without it only the API answers. */
   webRoot?: string | undefined;
   /** Intake stops with `storage_full` before blobs and uploads take more than this. */
@@ -254,7 +256,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   await http.listen({ host: options.host, port: options.port });
   closers.push(() => closeHttp(rooms, connections, io, http));
 
-  for (const file of options.campaignFiles) {
+  for (const file of await filesToServe(options, ledger)) {
     for (const dataSet of await ledger.addCampaign(resolve(file))) tellDataSet(logger, dataSet);
   }
   const campaigns = await ledger.manifests();
@@ -283,6 +285,15 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   const database = options.databaseUrl === undefined ? undefined : nameOfDatabase(options.databaseUrl);
   logger.info({ port, dataDir: running.dataDir, database, campaigns: campaigns.map(({ id }) => id) }, 'listening');
   return { url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${port}`, port, campaigns, close };
+}
+
+/** A ledger that has campaigns is never given a sample: they may be private, and a sample is open to everybody. */
+async function filesToServe(
+  { campaignFiles, sampleCampaignFile }: ServerOptions,
+  ledger: Thread<Ledger>['call'],
+): Promise<string[]> {
+  if (sampleCampaignFile === undefined || campaignFiles.length > 0) return campaignFiles;
+  return (await ledger.manifests()).length === 0 ? [sampleCampaignFile] : [];
 }
 
 async function closeHttp(

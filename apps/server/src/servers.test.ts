@@ -1,8 +1,9 @@
 /** Two servers on one Postgres, each with its own port and folder: volunteers and observers need not know which is which. */
 import { encodeDelta, type CampaignState, type Receipt } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { defaultCampaign } from './cli/defaults.ts';
 import { verifyDatabase } from './ledger/index.ts';
-import { startServer, type RunningServer } from './server.ts';
+import { startServer, type RunningServer, type ServerOptions } from './server.ts';
 import { startPostgres, type TestPostgres } from './testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
@@ -28,7 +29,7 @@ afterEach(async () => {
   campaign.remove();
 });
 
-function serve(index: number): Promise<RunningServer> {
+function serve(index: number, changes: Partial<ServerOptions> = {}): Promise<RunningServer> {
   return startServer({
     host: '127.0.0.1',
     port: 0,
@@ -36,6 +37,7 @@ function serve(index: number): Promise<RunningServer> {
     campaignFiles: [campaign.file],
     databaseUrl,
     logLevel: 'silent',
+    ...changes,
   });
 }
 
@@ -96,6 +98,15 @@ it('hang up while Postgres is away, lose nothing, and go on by themselves', asyn
   await again.contribute(lease, seededDelta(again.manifest.layout.size, 3));
   await vi.waitUntil(async () => (await stateOf(servers[0]!)).versions.length === 2, PATIENCE);
   again.close();
+});
+
+it('are given no sample campaign, for their ledger has one', async () => {
+  const sampleCampaignFile = defaultCampaign;
+  servers.push(await serve(2, { campaignFiles: [], sampleCampaignFile }));
+  expect(servers[2]!.campaigns.map(({ id }) => id)).toEqual(['test']);
+  databaseUrl = await postgres.createDatabase();
+  servers.push(await serve(3, { campaignFiles: [], sampleCampaignFile }));
+  expect(servers[3]!.campaigns.map(({ id }) => id)).toEqual(['everyday']);
 });
 
 it('that stops hands its duties over at once', async () => {

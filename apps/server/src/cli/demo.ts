@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { loadServerConfig, words } from '../config/index.ts';
 import { runDemo } from '../demo/run-demo.ts';
 import { startServer } from '../server.ts';
-import { webRoot } from './defaults.ts';
+import { defaultCampaign, webRoot } from './defaults.ts';
 import { exportFromServer } from './export-folder.ts';
 import { addConfigFlag } from './place.ts';
 import { closeOnSignal, linksOf } from './serve.ts';
@@ -44,7 +44,7 @@ async function demo({ config: file, campaign: campaignFile, port: wantedPort, ..
     host: '127.0.0.1',
     port: config.port,
     dataDir,
-    campaignFiles: config.campaign.slice(0, 1),
+    campaignFiles: (config.campaign ?? [defaultCampaign]).slice(0, 1),
     webRoot,
     logLevel: 'warn',
   });

@@ -1,8 +1,16 @@
 /** `oneround serve`: serve campaigns and the page until interrupted. */
 import { Option, type Command } from 'commander';
-import { flagOf, loadServerConfig, printableConfig, type Setting, settings, words } from '../config/index.ts';
-import { startServer, type RunningServer } from '../server.ts';
-import { webRoot } from './defaults.ts';
+import {
+  flagOf,
+  loadServerConfig,
+  printableConfig,
+  type ServerConfig,
+  type Setting,
+  settings,
+  words,
+} from '../config/index.ts';
+import { startServer, type RunningServer, type ServerOptions } from '../server.ts';
+import { defaultCampaign, webRoot } from './defaults.ts';
 
 const CLOSE_LIMIT_MS = 10_000;
 
@@ -24,16 +32,21 @@ export function addServeCommand(program: Command): void {
 async function serve({ config: file, printConfig, ...flags }: ServeFlags): Promise<void> {
   const config = await loadServerConfig({ flags, environment: process.env, workingDirectory: process.cwd(), file });
   if (printConfig) return console.log(JSON.stringify(printableConfig(config), null, 2));
-  const { data, campaign, logFormat, ...rest } = config;
-  const server = await startServer({
-    ...rest,
-    dataDir: data,
-    campaignFiles: campaign,
-    webRoot,
-    logFormat: logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json'),
-  });
+  const server = await startServer(serverOptionsOf(config));
   for (const line of linksOf(server)) console.log(line);
   closeOnSignal(server);
+}
+
+/** A server as it was configured; the sample campaign is for those who named none. */
+export function serverOptionsOf({ data, campaign, logFormat, ...rest }: ServerConfig): ServerOptions {
+  return {
+    ...rest,
+    dataDir: data,
+    campaignFiles: campaign ?? [],
+    sampleCampaignFile: campaign === undefined ? defaultCampaign : undefined,
+    webRoot,
+    logFormat: logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json'),
+  };
 }
 
 /** The links a person needs, two lines per campaign. */

@@ -17,6 +17,13 @@ describe('the configuration of a server', () => {
     expect(await load()).toMatchObject({ host: '127.0.0.1', port: 8787, logLevel: 'warn', trustProxy: false });
   });
 
+  it('names no campaign unless told, and says that only the ledger knows which are served', async () => {
+    expect(await load()).not.toHaveProperty('campaign');
+    const { campaign } = printableConfig(await load());
+    expect(campaign).toMatch(/^\(those of the ledger; where there are none, .*campaigns\/default\/campaign\.json\)$/);
+    expect(printableConfig(await load({ flags: { campaign: ['/a.json'] } }))).toMatchObject({ campaign: ['/a.json'] });
+  });
+
   it('takes a flag before the environment, that before the file, and the file before the default', async () => {
     write('oneround.config.json', '{"port": 1, "host": "0.0.0.0", "logLevel": "info", "maxDataBytes": "2GiB"}');
     const environment = { ONEROUND_PORT: '2', ONEROUND_HOST: '::1' };

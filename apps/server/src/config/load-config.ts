@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { loadConfig } from 'c12';
+import { defaultCampaign } from '../cli/defaults.ts';
 import {
   flagOf,
   paths,
@@ -59,15 +60,20 @@ export async function loadServerConfig(sources: ConfigSources): Promise<ServerCo
   throw new Error(`The setting by ${written.get(setting)?.at ?? setting} does not fit: ${issue?.message}`);
 }
 
-/** As it may be printed: without secrets, and with what is not set as null. */
+/** As it may be printed: without secrets, and with what is not set as null, or in words where that means something else. */
 export function printableConfig(config: ServerConfig): Record<string, unknown> {
   return Object.fromEntries(
     settings.map((setting) => {
-      const value = config[setting] ?? null;
+      const value = config[setting] ?? unset[setting] ?? null;
       return [setting, value !== null && secrets.has(setting) ? '(secret)' : value];
     }),
   );
 }
+
+/** What only the ledger can tell. */
+const unset: Partial<Record<Setting, string>> = {
+  campaign: `(those of the ledger; where there are none, ${defaultCampaign})`,
+};
 
 /** Relative paths start from `folder`. */
 function located(key: string, value: unknown, folder: string): unknown {

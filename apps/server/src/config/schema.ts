@@ -1,6 +1,6 @@
 /** What a server is told: every setting with its check, its default and its words, once for flags, environment and file. */
 import * as z from 'zod';
-import { defaultCampaign, defaultDataDir, parsePort } from '../cli/defaults.ts';
+import { defaultDataDir, parsePort } from '../cli/defaults.ts';
 import { parseBytes, parseCount, parseToken } from '../cli/limits.ts';
 import { logFormats, logLevels } from '../operations/index.ts';
 
@@ -31,7 +31,7 @@ export const serverConfigSchema = z.strictObject({
     .string()
     .regex(/^postgres(ql)?:\/\//, 'a Postgres is named as postgres://user@host/database')
     .optional(),
-  campaign: pathList.default([defaultCampaign]),
+  campaign: pathList.optional(),
   maxDataBytes: written(parseBytes).optional(),
   minFreeBytes: written(parseBytes).optional(),
   trustProxy: yesOrNo.default(false),
@@ -60,7 +60,7 @@ export const words: Readonly<Record<Setting, { value: string; help: string }>> =
   },
   campaign: {
     value: '<file...>',
-    help: 'campaign.json files to serve (default: the campaign that comes with oneround)',
+    help: 'campaign.json files to serve besides the campaigns of the ledger (default: the sample, if there are none)',
   },
   maxDataBytes: { value: '<size>', help: 'stop intake before uploads and blobs take more, as 50GiB' },
   minFreeBytes: { value: '<size>', help: 'stop intake while the disk has less free (default: 1GiB)' },
