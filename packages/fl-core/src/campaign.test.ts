@@ -41,6 +41,29 @@ describe('the adapter of a campaign file', () => {
   });
 });
 
+describe('the upload and the lease of a campaign file', () => {
+  const { upload, lease } = campaignConfigSchema.shape;
+
+  it('have a default for each field, whichever of the others is given', () => {
+    for (const given of [undefined, {}]) {
+      expect(upload.parse(given)).toEqual({ codec: 'f32', maxNorm: 100 });
+      expect(lease.parse(given)).toEqual({ ttlMs: 30_000, heartbeatMs: 5000 });
+    }
+    expect(upload.parse({ codec: 'int8' })).toEqual({ codec: 'int8', maxNorm: 100 });
+    expect(upload.parse({ maxNorm: 5 })).toEqual({ codec: 'f32', maxNorm: 5 });
+    expect(lease.parse({ ttlMs: 60_000 })).toEqual({ ttlMs: 60_000, heartbeatMs: 5000 });
+    expect(lease.parse({ heartbeatMs: 1000 })).toEqual({ ttlMs: 30_000, heartbeatMs: 1000 });
+  });
+
+  it('show a client three times in a lease at least', () => {
+    expect(lease.parse({ ttlMs: 1000 })).toEqual({ ttlMs: 1000, heartbeatMs: 200 });
+    expect(lease.parse({ ttlMs: 3000, heartbeatMs: 1000 })).toEqual({ ttlMs: 3000, heartbeatMs: 1000 });
+    const problem = refusal(lease, { ttlMs: 1000, heartbeatMs: 5000 });
+    expect(problem).toMatch(/5000 is more than a third of ttlMs \(1000\).*heartbeatMs/s);
+    expect(refusal(lease, { heartbeatMs: 20_000 })).toMatch(/more than a third of ttlMs \(30000\)/);
+  });
+});
+
 describe('the adapter of a manifest', () => {
   const { seed: _seed, ...shape } = fresh;
 

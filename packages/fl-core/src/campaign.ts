@@ -141,6 +141,18 @@ export const campaignTermsSchema = z.strictObject({
 });
 export type CampaignTerms = z.infer<typeof campaignTermsSchema>;
 
+/** After how much silence a shard is given to somebody else, and how often a client shows itself. */
+const leaseSettingsSchema = z
+  .strictObject({ ttlMs: z.int().min(1000).default(30_000), heartbeatMs: z.int().min(200).optional() })
+  .transform(({ ttlMs, heartbeatMs = Math.min(5000, Math.floor(ttlMs / 5)) }) => ({ ttlMs, heartbeatMs }))
+  .refine(({ ttlMs, heartbeatMs }) => 3 * heartbeatMs <= ttlMs, {
+    path: ['heartbeatMs'],
+    error: ({ input }) => {
+      const { ttlMs, heartbeatMs } = input as { ttlMs: number; heartbeatMs: number };
+      return `${heartbeatMs} is more than a third of ttlMs (${ttlMs}): one lost message would cost a volunteer the shard`;
+    },
+  });
+
 /** `campaign.json`: what an organiser writes. Paths are relative to the file. */
 export const campaignConfigSchema = z.strictObject({
   id: campaignIdSchema,
@@ -160,14 +172,12 @@ export const campaignConfigSchema = z.strictObject({
   }),
   upload: z
     .strictObject({
-      codec: deltaCodecSchema,
+      codec: deltaCodecSchema.default('f32'),
       /** Longest L2 norm of a delta that intake accepts. */
-      maxNorm: z.number().positive(),
+      maxNorm: z.number().positive().default(100),
     })
-    .default({ codec: 'f32', maxNorm: 100 }),
-  lease: z
-    .strictObject({ ttlMs: z.int().min(1000), heartbeatMs: z.int().min(200) })
-    .default({ ttlMs: 30_000, heartbeatMs: 5_000 }),
+    .prefault({}),
+  lease: leaseSettingsSchema.prefault({}),
   merge: mergeSettingsSchema.prefault({}),
   terms: campaignTermsSchema.prefault({}),
 });
