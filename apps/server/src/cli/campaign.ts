@@ -1,8 +1,9 @@
 /** `oneround campaign`: what an organiser does with campaigns that a data directory or a server has. */
 import type { Command } from 'commander';
-import type { Contribution } from '@oneround/fl-core';
 import type { Invite } from '../ledger/index.ts';
 import { confirm } from './confirm.ts';
+import { lineOfContribution, lineOfQuarantined } from './contribution-line.ts';
+import { findCampaign } from './find-campaign.ts';
 import { parseCount } from './limits.ts';
 import { placeOf } from './place.ts';
 import { addOrganiserFlags, withOrganiser, type OrganiserFlags } from './reach-organiser.ts';
@@ -12,7 +13,7 @@ const DAY_MS = 86_400_000;
 export function addCampaignCommand(program: Command): void {
   const campaign = program
     .command('campaign')
-    .description('list, open, pause, close or delete campaigns; invite to private ones; what the screens set aside');
+    .description('list, open, pause, close or delete campaigns; invite to private ones; see contributions');
   addOrganiserFlags(campaign.command('list').description('every campaign with its status')).action(
     async (flags: OrganiserFlags) => {
       await withOrganiser(flags, async (organiser) => {
@@ -80,6 +81,19 @@ export function addCampaignCommand(program: Command): void {
   });
   addOrganiserFlags(
     campaign
+      .command('contributions')
+      .description('every contribution: the id that `oneround withdraw` takes, whose it is, what became of it')
+      .argument('<campaign>', 'its id'),
+  ).action(async (id: string, flags: OrganiserFlags) => {
+    await withOrganiser(flags, async (organiser) => {
+      const { status } = await findCampaign(organiser, id);
+      const contributions = await organiser.contributions(id);
+      for (const contribution of contributions) console.log(lineOfContribution(contribution, status));
+      if (contributions.length === 0) console.log(`${id} has no contributions.`);
+    });
+  });
+  addOrganiserFlags(
+    campaign
       .command('quarantine')
       .description('the contributions that the screens have set aside, and why')
       .argument('<campaign>', 'its id'),
@@ -99,14 +113,6 @@ export function addCampaignCommand(program: Command): void {
 function lineOfInvite({ id, uses, maxUses, expiresAt }: Invite): string {
   const used = `${uses} of ${maxUses ?? 'any number of'} uses`;
   return `${id}  ${used}, ${expiresAt === null ? 'without end' : `until ${new Date(expiresAt).toISOString()}`}`;
-}
-
-function lineOfQuarantined({ sequence, contributionId, clientId, quarantined }: Contribution): string {
-  const why =
-    quarantined?.reason === 'against-the-mean'
-      ? `its direction is not that of the others (cosine ${quarantined.cosine?.toPrecision(3) ?? 'unknown'})`
-      : `it makes the worst domain worse than allowed (held-out loss ${quarantined?.worstLoss?.toFixed(4) ?? 'infinite'})`;
-  return `#${sequence}  ${contributionId}  of ${clientId}: ${why}`;
 }
 
 function addMove(campaign: Command, action: 'open' | 'pause' | 'close', description: string): void {

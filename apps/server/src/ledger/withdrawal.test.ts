@@ -156,12 +156,15 @@ describe('withdrawing', () => {
 
 describe('oneround withdraw', () => {
   const program = resolve(import.meta.dirname, '../../bin/oneround.mjs');
+  const contributions = ['campaign', 'contributions', 'test'];
   const run = (...args: string[]) =>
     promisify(execFile)(process.execPath, [program, 'withdraw', ...args, '--data', campaign.dataDir]);
 
   it('says what will happen, and does it only when told', { timeout: 120_000 }, async () => {
     const { contributionId } = await contribute(1);
     await ledger.fold('test');
+    const listed = await promisify(execFile)(process.execPath, [program, ...contributions, '--data', campaign.dataDir]);
+    expect(listed.stdout).toContain(`#1  ${contributionId}  of `);
     await expect(run(contributionId)).rejects.toMatchObject({
       stdout: expect.stringMatching(/^Withdrawing contribution #1 of client [0-9a-f]{12} to "test" \(shard 0, /),
       stderr: 'oneround: Nobody is here to say yes to this; add --yes.\n',

@@ -21,6 +21,8 @@ export interface ParticipationRow {
   sent: number | null;
   state: RowState;
   refusal: string | null;
+  /** The id that an organiser withdraws it by. */
+  contribution: string | null;
 }
 
 /** Columns that can be sorted by. */
@@ -48,6 +50,7 @@ function rowOf(client: ClientRow, contribution: Contribution | null): Participat
     sent: contribution?.bytesUp ?? null,
     state: stateOf(client, contribution),
     refusal: isRefused(client) ? (client.refusal?.message ?? null) : null,
+    contribution: client.contributionId,
   };
 }
 

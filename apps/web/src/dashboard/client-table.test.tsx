@@ -36,6 +36,15 @@ it('shows why an upload was refused', async () => {
   expect(page.element.textContent).toContain('The delta is too long.');
 });
 
+it('names each contribution by the whole id that it is withdrawn by', async () => {
+  const { contributionId } = contribution(1);
+  const made = clientRow(1, { phase: 'contributed', contributionId });
+  const page = await render(<ClientTable state={stateOf({ clients: [made, clientRow(2)] })} />);
+  ({ unmount } = page);
+  const last = [...page.element.querySelectorAll('[data-testid=client-row] td:last-child')];
+  expect(last.map((cell) => cell.querySelector('.id')?.textContent ?? null)).toEqual([contributionId, null]);
+});
+
 it('shows that a contribution was withdrawn, and no longer that it is merged', async () => {
   const made = contribution(1, { withdrawn: { at: 6000, version: 2 } });
   const client = clientRow(1, { phase: 'contributed', contributionId: made.contributionId });

@@ -50,7 +50,22 @@ const columns: Column[] = [
       </>
     ),
   },
+  {
+    key: 'contribution',
+    name: t('column.contribution'),
+    numeric: false,
+    cell: ({ contribution }) => (contribution === null ? '–' : <ContributionId id={contribution} />),
+  },
 ];
+
+/** Shortened for the eye alone: a click selects all of it. */
+function ContributionId({ id }: { id: string }) {
+  return (
+    <span className="id block w-20 truncate text-muted select-all" title={id}>
+      {id}
+    </span>
+  );
+}
 
 export function ClientTable({ state }: { state: CampaignState }) {
   const [order, setOrder] = useState<{ key: SortKey; ascending: boolean } | null>(null);

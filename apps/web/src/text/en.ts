@@ -374,6 +374,7 @@ export const en = {
   'column.weight': 'Weight',
   'column.sent': 'Sent',
   'column.state': 'State',
+  'column.contribution': 'Contribution',
   'column.sort': 'Sort by {column}',
   'column.own': 'own file',
 
