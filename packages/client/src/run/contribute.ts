@@ -86,12 +86,21 @@ export async function contribute(parts: ContributionParts, emit: Emit): Promise<
   };
   try {
     if (!stored && source.kind === 'own') await unlessFull(() => checkpoints.saveOwnFile(manifest.id, source.file));
+    // From here on a restart asks for this lease again: a second one would spend an invite, and wait for this to lapse.
+    if (!stored || stored.leaseId !== held.current.leaseId) {
+      takeLease(run, held);
+      await unlessFull(() => checkpoints.save(run));
+    }
     run.trained ??= await train(parts, run, signal, progress, emit);
     await keep(run, held, checkpoints, emit);
     progress.report({ phase: 'uploading', step: run.steps, steps: run.steps });
     await upload(parts, run, run.trained, emit);
     await checkpoints.delete(manifest.id);
     return run.contributionId;
+  } catch (error) {
+    // A file that nothing can be learnt from must not come back in place of the next one.
+    if (source.kind === 'own' && !run.trainer && !run.trained) await checkpoints.delete(manifest.id);
+    throw error;
   } finally {
     progress.stop();
   }
@@ -270,10 +279,8 @@ async function upload(
   emit({ type: 'phase', phase: 'uploading' });
   const { bytes, ...facts } = trained;
   const begin = async (): Promise<UploadBegin> => {
-    const { leaseId } = held.current;
-    // The server knows an upload by its contribution id and lease together.
-    if (run.leaseId !== leaseId) Object.assign(run, { leaseId, contributionId: crypto.randomUUID() });
-    const { contributionId, trainingMs, bytesDown } = run;
+    takeLease(run, held);
+    const { leaseId, contributionId, trainingMs, bytesDown } = run;
     const signed = {
       campaignId: manifest.id,
       contributionId,
@@ -316,9 +323,14 @@ async function upload(
   emit({ type: 'phase', phase: 'merging' });
 }
 
+/** The server knows an upload by its contribution id and lease together: under another lease it is another one. */
+function takeLease(run: RunCheckpoint, { current: { leaseId } }: HeldLease): void {
+  if (run.leaseId !== leaseId) Object.assign(run, { leaseId, contributionId: crypto.randomUUID() });
+}
+
 /** Keeps the run. */
 async function keep(run: RunCheckpoint, held: HeldLease, checkpoints: CheckpointStore, emit: Emit): Promise<void> {
-  run.leaseId = held.current.leaseId;
+  takeLease(run, held);
   run.savedAt = Date.now();
   await unlessFull(async () => {
     await checkpoints.save(run);
