@@ -107,6 +107,32 @@ it(
 );
 
 it(
+  'a worker that is killed before it trains goes on with its lease, and ends well when its quota is used',
+  async () => {
+    const terms = { draft: false, private: false, clientsPerShard: 1, maxPerClient: 1, closeAt: {} };
+    await serve({ terms, training: { ...training, epochs: 2 } }, { records: 8, shards: 2 });
+    const folder = join(campaign.folder, 'worker');
+    const killed = new Worker(server.url, folder);
+    const run = join(folder, 'runs', `127.0.0.1_${server.port}`, 'test.run');
+    await vi.waitUntil(() => existsSync(run), { timeout: LIMIT_MS, interval: 5 });
+    await killed.kill();
+    expect(killed.output).not.toContain('epoch');
+
+    const again = new Worker(server.url, folder);
+    await again.ends();
+    expect(again.output).toMatch(/This campaign takes 1 contribution of one .*\n1 contribution made\n$/);
+    const { clients, log } = await state();
+    expect(clients).toMatchObject([{ phase: 'contributed' }]);
+    expect(log.some(({ kind }) => kind === 'resumed')).toBe(true);
+
+    const more = new Worker(server.url, folder);
+    await more.ends();
+    expect(more.output).toMatch(/This campaign takes 1 contribution of one .*\n0 contributions made\n$/);
+  },
+  LIMIT_MS,
+);
+
+it(
   'two workers go through every round of a campaign of many, and end when it closes',
   async () => {
     const rounds = { count: 2, contributions: 2, optimiser: { kind: 'fed-avg' as const, learningRate: 1 } };

@@ -83,7 +83,7 @@ async function checkQuotas(
     );
   if (maxPerClient !== undefined) {
     const held = await counted.where('public_key', '=', publicKey).execute();
-    checkQuota('of one browser', held.length, maxPerClient);
+    checkQuota('of one browser or worker', held.length, maxPerClient);
   }
   if (maxPerAddress !== undefined && tag !== null) {
     const same = db

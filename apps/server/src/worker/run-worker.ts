@@ -34,8 +34,8 @@ export interface WorkDone {
   end: string | null;
 }
 
-/** There is nothing left for this worker, now or later. */
-const endAfter: ReadonlySet<RefusalCode> = new Set(['campaign_closed', 'no_shard_left']);
+/** There is nothing left for this worker, now or later: an end, and no failure that a supervisor should try again. */
+const endAfter: ReadonlySet<RefusalCode> = new Set(['campaign_closed', 'no_shard_left', 'quota_reached']);
 
 /**
  * Works until all is made, or nothing is left.
