@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
-import { NoSuchBlob } from './blobs.ts';
+import { BlobFault } from './blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
-import { blobPieces } from './postgres-blobs.ts';
+import { blobPieces, nameOfRow } from './postgres-blobs.ts';
 import { expectEqual, VerifyError } from './verify-error.ts';
 
 const PIECE_BYTES = 1 << 20;
@@ -13,7 +13,7 @@ const PIECE_BYTES = 1 << 20;
 interface BlobSource {
   /** What a person would look for. */
   nameOf(sha256: string): string;
-  /** A blob's bytes, a MiB or so in memory at a time: model shards are large. @throws NoSuchBlob */
+  /** A blob's bytes, a MiB or so in memory at a time: model shards are large. @throws BlobFault when some are missing */
   pieces(sha256: string): AsyncIterable<Uint8Array>;
 }
 
@@ -29,7 +29,7 @@ export function blobFiles(dataDir: string): BlobSource {
         }
       } catch (error) {
         const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-        throw isMissing ? new NoSuchBlob(sha256) : error;
+        throw isMissing ? new BlobFault(`${nameOf(sha256)} is missing`) : error;
       }
     },
   };
@@ -37,7 +37,7 @@ export function blobFiles(dataDir: string): BlobSource {
 
 /** The blobs of a shared database. */
 export function blobRows(db: LedgerDatabase): BlobSource {
-  return { nameOf: (sha256) => `the blob ${sha256}`, pieces: (sha256) => blobPieces(db, sha256) };
+  return { nameOf: nameOfRow, pieces: (sha256) => blobPieces(db, sha256) };
 }
 
 export class BlobReader {
@@ -72,7 +72,7 @@ export class BlobReader {
     return bytes;
   }
 
-  /** The bytes of a blob. @throws NoSuchBlob */
+  /** The bytes of a blob that was checked. @throws BlobFault when some are missing */
   async read(sha256: string): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     for await (const piece of this.#source.pieces(sha256)) pieces.push(piece);
@@ -88,8 +88,7 @@ export class BlobReader {
         bytes += piece.byteLength;
       }
     } catch (error) {
-      if (!(error instanceof NoSuchBlob)) throw error;
-      throw new VerifyError(`${owner}: ${this.#source.nameOf(sha256)} is missing`);
+      throw error instanceof BlobFault ? new VerifyError(`${owner}: ${error.message}`) : error;
     }
     return { bytes, found: hash.digest('hex') };
   }

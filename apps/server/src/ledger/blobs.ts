@@ -11,7 +11,7 @@ export interface Blobs {
   reserve(bytes: number): Promise<void>;
   /** True when there is such a blob. */
   has(sha256: string): Promise<boolean>;
-  /** The bytes of a blob. @throws Error when there is none */
+  /** The bytes of a blob. @throws BlobFault when there is none, or its bytes have another SHA-256 */
   read(sha256: string): Promise<Uint8Array>;
   /** The path of a file on this machine that holds a blob. @throws Error when there is no such blob */
   file(sha256: string): Promise<string>;
@@ -37,12 +37,19 @@ export interface Blobs {
   dropPart(contributionId: string): Promise<void>;
 }
 
-/** A blob that is not there. */
-export class NoSuchBlob extends Error {
-  constructor(sha256: string) {
-    super(`there is no blob ${sha256}`);
-    this.name = 'NoSuchBlob';
+/** A blob that is not what was stored. The message names it, but not whose it is. */
+export class BlobFault extends Error {
+  constructor(problem: string) {
+    super(problem);
+    this.name = 'BlobFault';
   }
+}
+
+/** The `bytes` that were read of a blob; `name` is what a person would look for. @throws BlobFault for those of another */
+export function checkedBytes(name: string, sha256: string, bytes: Uint8Array): Uint8Array {
+  const found = hashBytes(bytes);
+  if (found === sha256) return bytes;
+  throw new BlobFault(`${name} has changed: it holds ${bytes.byteLength} bytes, whose SHA-256 is ${found}`);
 }
 
 /** Lower-case hexadecimal SHA-256, synchronously. */

@@ -23,7 +23,7 @@ import {
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { asStorageFull } from './database-errors.ts';
-import { hashBytes, storageFull, type Blobs } from './blobs.ts';
+import { BlobFault, checkedBytes, hashBytes, storageFull, type Blobs } from './blobs.ts';
 
 /** Writes some of `data` to a file descriptor and returns how many bytes (Node's `writeSync`, or a test's full disk). */
 export type WriteBytes = (descriptor: number, data: Uint8Array) => number;
@@ -62,7 +62,9 @@ export class FileBlobs implements Blobs {
   }
 
   async read(sha256: string): Promise<Uint8Array> {
-    return readFileSync(this.#path(sha256));
+    const path = this.#path(sha256);
+    if (fileBytes(path) === undefined) throw new BlobFault(`${path} is missing`);
+    return checkedBytes(path, sha256, readFileSync(path));
   }
 
   async file(sha256: string): Promise<string> {

@@ -13,6 +13,7 @@ import type { FoldLease } from './fold-lease.ts';
 import { markFolded } from './mark-folded.ts';
 import { difference, isHeldBy, labelTokensOf, membersOf, readMembers, weightsOf, type Member } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { recordedBlobs } from './recorded-blobs.ts';
 import { countedContributions } from './standing-contributions.ts';
 import { VersionSums, type SumsStore } from './version-sums.ts';
 
@@ -73,7 +74,7 @@ export class GlobalAdapter {
 
   /** Continues from the newest version; a campaign without one gets version 0, its start. */
   static async open(campaign: CampaignDefinition, store: AdapterStore, now: number): Promise<GlobalAdapter> {
-    const form = await AdapterForm.read(campaign.manifest, (sha256) => store.blobs.read(sha256));
+    const form = await AdapterForm.read(campaign.manifest, recordedBlobs(store, campaign.manifest.id));
     const adapter = new GlobalAdapter(campaign, store, form);
     await adapter.#refresh();
     if (adapter.#version < 0) {

@@ -128,7 +128,10 @@ export class Ledger {
     this.#scoring = new Scoring({ db, blobs, campaigns, reports: this.#reports, screening: this.#screening });
   }
 
-  /** Opens a ledger with every campaign it holds, and takes part in deciding who folds. */
+  /**
+   * Opens a ledger with every campaign it holds, and takes part in deciding who folds.
+   * @throws LedgerFault when a campaign cannot go on from what is there
+   */
   static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
     const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
     const db = await openDatabase(dataDir, options.databaseUrl);
@@ -140,7 +143,12 @@ export class Ledger {
       now,
       foldLease: await FoldLease.open(db, now, options.foldLeaseMs),
     });
-    await ledger.#campaigns.openNew();
+    try {
+      await ledger.#campaigns.openNew();
+    } catch (error) {
+      await ledger.close();
+      throw error;
+    }
     return ledger;
   }
 

@@ -10,7 +10,7 @@
  * gone, and the client that sends the next one hears from where to go on.
  */
 import { sql, type Transaction } from 'kysely';
-import { hashBytes, NoSuchBlob, storageFull, type Blobs } from './blobs.ts';
+import { BlobFault, checkedBytes, hashBytes, storageFull, type Blobs } from './blobs.ts';
 import { asStorageFull } from './database-errors.ts';
 import type { FileBlobs } from './file-blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -45,14 +45,11 @@ export class PostgresBlobs implements Blobs {
   async read(sha256: string): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     for await (const piece of blobPieces(this.#db, sha256)) pieces.push(piece);
-    return Buffer.concat(pieces);
+    return checkedBytes(nameOfRow(sha256), sha256, Buffer.concat(pieces));
   }
 
   async file(sha256: string): Promise<string> {
-    if (!(await this.#cache.has(sha256))) {
-      const found = await this.#cache.put(await this.read(sha256));
-      if (found !== sha256) throw new Error(`the blob ${sha256} holds other bytes: theirs are ${found}`);
-    }
+    if (!(await this.#cache.has(sha256))) await this.#cache.put(await this.read(sha256));
     return this.#cache.file(sha256);
   }
 
@@ -142,19 +139,25 @@ export class PostgresBlobs implements Blobs {
   }
 }
 
-/** The bytes of a blob in the order and the pieces in which they came. @throws NoSuchBlob */
+/** What a person calls a blob that lies in rows. */
+export function nameOfRow(sha256: string): string {
+  return `the blob ${sha256}`;
+}
+
+/** The bytes of a blob in the order and the pieces in which they came. @throws BlobFault when some of them are missing */
 export async function* blobPieces(db: LedgerDatabase, sha256: string): AsyncGenerator<Uint8Array> {
   const blob = await db.selectFrom('blobs').selectAll().where('sha256', '=', sha256).executeTakeFirst();
-  if (!blob) throw new NoSuchBlob(sha256);
+  if (!blob) throw new BlobFault(`${nameOfRow(sha256)} is missing`);
   for (let start = 0; start < blob.bytes;) {
-    const { data } = await db
+    const chunk = await db
       .selectFrom('chunks')
       .select('data')
       .where('upload', '=', blob.upload)
       .where('start', '=', start)
-      .executeTakeFirstOrThrow();
-    yield data;
-    start += data.byteLength;
+      .executeTakeFirst();
+    if (!chunk?.data.byteLength) throw new BlobFault(`${nameOfRow(sha256)} ends at byte ${start} of ${blob.bytes}`);
+    yield chunk.data;
+    start += chunk.data.byteLength;
   }
 }
 

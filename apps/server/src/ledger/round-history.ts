@@ -7,6 +7,7 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import type { AdapterForm } from './adapter-form.ts';
 import { unreferencedBlobs } from './blob-references.ts';
 import type { LedgerDatabase } from './open-database.ts';
+import { recordedBlobs } from './recorded-blobs.ts';
 import {
   bytesOf,
   decodeRoundState,
@@ -36,9 +37,11 @@ export interface StoredRound {
 
 export class RoundHistory {
   readonly #parts: RoundHistoryParts;
+  readonly #readBlob: (sha256: string) => Promise<Uint8Array>;
 
   constructor(parts: RoundHistoryParts) {
     this.#parts = parts;
+    this.#readBlob = recordedBlobs(parts.store, parts.campaign.manifest.id);
   }
 
   /** What the first round begins with. */
@@ -59,7 +62,7 @@ export class RoundHistory {
       .executeTakeFirstOrThrow();
     if (known?.version === version) return known;
     if (version === 0) return this.start();
-    const stored = decodeRoundState(await store.blobs.read(sum_sha256), layout.size);
+    const stored = decodeRoundState(await this.#readBlob(sum_sha256), layout.size);
     return { ...stored, version, labelTokens: label_tokens };
   }
 
@@ -67,7 +70,7 @@ export class RoundHistory {
   async values(version: number): Promise<Float32Array> {
     const { campaign, store } = this.#parts;
     const file = await valuesFile(store.db, campaign.manifest, version);
-    return file ? floatsOf(await store.blobs.read(file.sha256)) : this.start().values;
+    return file ? floatsOf(await this.#readBlob(file.sha256)) : this.start().values;
   }
 
   /** Makes a state durable. */

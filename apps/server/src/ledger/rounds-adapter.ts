@@ -12,6 +12,7 @@ import { findWithdrawable } from './find-withdrawable.ts';
 import type { AdapterStore } from './global-adapter.ts';
 import { markFolded } from './mark-folded.ts';
 import type { Member } from './membership.ts';
+import { recordedBlobs } from './recorded-blobs.ts';
 import { RoundHistory } from './round-history.ts';
 import { afterRound, encodeRoundState, RoundFold, type RoundMember, type RoundState } from './round-steps.ts';
 import { standingContributions } from './standing-contributions.ts';
@@ -34,7 +35,7 @@ export class RoundsAdapter {
     const { campaign, store } = parts;
     this.#parts = parts;
     this.#history = new RoundHistory(parts);
-    this.#fold = new RoundFold(campaign.manifest, (sha256) => store.blobs.read(sha256));
+    this.#fold = new RoundFold(campaign.manifest, recordedBlobs(store, campaign.manifest.id));
   }
 
   /** Continues from the newest version; a campaign without one gets version 0, its start. */
@@ -44,7 +45,7 @@ export class RoundsAdapter {
     store: AdapterStore,
     now: number,
   ): Promise<RoundsAdapter> {
-    const form = await AdapterForm.read(campaign.manifest, (sha256) => store.blobs.read(sha256));
+    const form = await AdapterForm.read(campaign.manifest, recordedBlobs(store, campaign.manifest.id));
     const adapter = new RoundsAdapter({ campaign, rounds, store, form });
     const start = adapter.#rowOf(adapter.#history.start(), 0, now);
     // Any server may say it: they all say the same.

@@ -1,12 +1,11 @@
 /** Held-out evaluation as the ledger knows it: what has none yet, what is to be scored, and what came of it. */
 import type { EvaluationResult } from '@oneround/fl-core';
 import { sql } from 'kysely';
-import type { Blobs } from './blobs.ts';
 import { readContribution, readVersion } from './campaign-view.ts';
 import type { OpenCampaigns } from './open-campaigns.ts';
-import type { LedgerDatabase } from './open-database.ts';
 import type { Outcome } from './outcome.ts';
 import { readDelta } from './read-delta.ts';
+import { recordedBlobs, type RecordedStore } from './recorded-blobs.ts';
 import type { Reports } from './reports.ts';
 import type { Screening } from './screening.ts';
 import { standingContributions } from './standing-contributions.ts';
@@ -17,9 +16,7 @@ export type EvaluationSubject =
   | { kind: 'contribution'; contributionId: string; sequence: number }
   | { kind: 'trial'; key: string };
 
-export interface ScoringParts {
-  db: LedgerDatabase;
-  blobs: Blobs;
+export interface ScoringParts extends RecordedStore {
   campaigns: OpenCampaigns;
   reports: Reports;
   screening: Screening;
@@ -66,7 +63,7 @@ export class Scoring {
 
   /** The flat adapter values of a subject. @throws Error for a trial that nobody waits for any more */
   async values(campaignId: string, subject: EvaluationSubject): Promise<Float32Array> {
-    const { db, blobs, campaigns, screening } = this.#parts;
+    const { db, campaigns, screening } = this.#parts;
     const { definition, adapter } = campaigns.get(campaignId);
     if (subject.kind === 'version') return adapter.values(subject.version);
     if (subject.kind === 'trial') {
@@ -79,7 +76,7 @@ export class Scoring {
       .select(['sha256', 'base_version'])
       .where('contribution_id', '=', subject.contributionId)
       .executeTakeFirstOrThrow();
-    const delta = await readDelta(definition.manifest, (blob) => blobs.read(blob), sha256);
+    const delta = await readDelta(definition.manifest, recordedBlobs(this.#parts, campaignId), sha256);
     return adapter.alone(delta, base_version);
   }
 

@@ -7,18 +7,15 @@
  * is soon where it was.
  */
 import type { EvaluationResult, Version } from '@oneround/fl-core';
-import type { Blobs } from './blobs.ts';
 import { lookAtAll } from './closing-look.ts';
 import type { Settlement } from './global-adapter.ts';
 import { Inquiry, type Trial } from './inquiry.ts';
 import type { OneRoundCampaign, OpenCampaigns } from './open-campaigns.ts';
-import type { LedgerDatabase } from './open-database.ts';
+import type { RecordedStore } from './recorded-blobs.ts';
 import { countScored, readScores, type Scores } from './scores.ts';
 import { comparedAgain, lookAtVersion } from './suspects.ts';
 
-export interface ScreeningParts {
-  db: LedgerDatabase;
-  blobs: Blobs;
+export interface ScreeningParts extends RecordedStore {
   campaigns: OpenCampaigns;
   /** Epoch milliseconds. */
   now: () => number;

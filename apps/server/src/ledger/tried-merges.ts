@@ -2,7 +2,6 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   type Candidate,
-  decodeDelta,
   defaultScreens,
   type EvaluationResult,
   type Manifest,
@@ -10,18 +9,16 @@ import {
   type Trials,
   type Verdict,
 } from '@oneround/fl-core';
-import type { Blobs } from './blobs.ts';
 import type { ContributionVerdict } from './global-adapter.ts';
 import type { AskTrial } from './inquiry.ts';
 import { weighing, type Member } from './membership.ts';
 import type { OneRoundCampaign } from './open-campaigns.ts';
-import type { LedgerDatabase } from './open-database.ts';
+import { readDelta } from './read-delta.ts';
+import { recordedBlobs, type RecordedStore } from './recorded-blobs.ts';
 import { domainLosses, trialKey, type Scores } from './scores.ts';
 
 /** A campaign under a screening's eyes. */
-export interface ScreenedCampaign extends OneRoundCampaign {
-  db: LedgerDatabase;
-  blobs: Blobs;
+export interface ScreenedCampaign extends OneRoundCampaign, RecordedStore {
   scores: Scores;
 }
 
@@ -38,16 +35,16 @@ export function policyOf({ merge, layout, upload }: Manifest): ScreenPolicy | nu
 
 /** A contribution whose delta is read when it is judged. */
 export function candidateOf(
-  { definition, blobs }: ScreenedCampaign,
+  { definition, ...store }: ScreenedCampaign,
   { contributionId, sha256 }: Pick<Member, 'contributionId' | 'sha256'>,
 ): Candidate {
-  const { layout, upload } = definition.manifest;
+  const readBlob = recordedBlobs(store, definition.manifest.id);
   return {
     id: contributionId,
     async read() {
       // A search goes on between the ledger's calls, and lets them through.
       await setImmediate();
-      return decodeDelta(await blobs.read(sha256), { size: layout.size, codec: upload.codec });
+      return readDelta(definition.manifest, readBlob, sha256);
     },
   };
 }
