@@ -226,13 +226,13 @@ export class GlobalAdapter {
     if (version > this.#version)
       throw new Refusal('unknown_version', `The campaign "${id}" has no version ${version}.`);
     const newest = { version: this.#version, fold: this.#fold };
-    const { scale } = await this.#store.db
+    const row = await this.#store.db
       .selectFrom('versions')
-      .select('scale')
+      .select(['version', 'scale', 'sum_sha256'])
       .where('campaign_id', '=', id)
       .where('version', '=', version)
       .executeTakeFirstOrThrow();
-    return this.#form.values(await this.#sums.at(version, newest, limit), scale);
+    return this.#form.values(await this.#sums.at(row, newest, limit), row.scale);
   }
 
   /**
@@ -257,13 +257,13 @@ export class GlobalAdapter {
   async #refresh(): Promise<void> {
     const newest = await this.#store.db
       .selectFrom('versions')
-      .select(['version', 'scale'])
+      .select(['version', 'scale', 'sum_sha256'])
       .where('campaign_id', '=', this.#campaign.manifest.id)
       .orderBy('version', 'desc')
       .executeTakeFirst();
     if (!newest || newest.version === this.#version) return;
     const known = this.#version < 0 ? undefined : { version: this.#version, fold: this.#fold };
-    this.#fold = await this.#sums.at(newest.version, known);
+    this.#fold = await this.#sums.at(newest, known);
     this.#version = newest.version;
     this.#scale = newest.scale;
   }
