@@ -12,6 +12,8 @@ export interface DutyParts {
   /** This server did not lead, and does now. */
   onLead: () => Promise<void>;
   fold: (campaignId: string) => void;
+  /** A campaign was deleted or replaced, here or by another server. */
+  forget: (campaignId: string) => Promise<void>;
   /** Ends what has run out. */
   sweep: () => Promise<void>;
   /** Told once when a round fails, and again only after one that did not. */
@@ -25,12 +27,13 @@ export interface Duty {
 }
 
 /** Starts with one round at once. @throws the error of that round */
-export async function startDuty({ catchUp, onLead, fold, sweep, onError }: DutyParts): Promise<Duty> {
+export async function startDuty({ catchUp, onLead, fold, forget, sweep, onError }: DutyParts): Promise<Duty> {
   let isOurs = false;
   let isFailing = false;
   let running: Promise<void> | null = null;
   const round = async () => {
-    const { leads, unfolded } = await catchUp();
+    const { leads, unfolded, gone } = await catchUp();
+    for (const campaignId of gone) await forget(campaignId);
     const isNew = leads && !isOurs;
     isOurs = leads;
     if (isNew) await onLead();

@@ -232,6 +232,10 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       failed: (request, error) => activity.failed('request', error, { request }),
     });
   });
+  const forget = async (campaignId: string) => {
+    await rooms.forget(campaignId);
+    await evaluating.forget(campaignId);
+  };
   const organiser = organiserOf(
     ledger,
     startVerifying({ dataDir: running.dataDir, databaseUrl: options.databaseUrl }),
@@ -242,10 +246,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
         // A withdrawal publishes a version without a fold.
         evaluating.wake(campaignId);
       },
-      async deleted(campaignId) {
-        await rooms.forget(campaignId);
-        await evaluating.forget(campaignId);
-      },
+      deleted: forget,
     },
   );
   addAdminRoutes(http, {
@@ -275,6 +276,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       }
     },
     fold: folds.request,
+    forget,
     sweep: () => sweep(ledger, { rooms, activity, evaluating, folds }),
     onError: (error) => activity.failed('sweep', error),
   });

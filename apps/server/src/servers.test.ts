@@ -1,8 +1,10 @@
 /** Two servers on one Postgres, each with its own port and folder: volunteers and observers need not know which is which. */
+import { readdirSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
 import { encodeDelta, type CampaignState, type Receipt } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { defaultCampaign } from './cli/defaults.ts';
-import { verifyDatabase } from './ledger/index.ts';
+import { Ledger, verifyDatabase } from './ledger/index.ts';
 import { startServer, type RunningServer, type ServerOptions } from './server.ts';
 import { startPostgres, type TestPostgres } from './testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
@@ -25,6 +27,7 @@ beforeEach(async () => {
   servers = [await serve(0), await serve(1)];
 });
 afterEach(async () => {
+  vi.restoreAllMocks();
   for (const server of servers) await server.close();
   campaign.remove();
 });
@@ -34,12 +37,14 @@ function serve(index: number, changes: Partial<ServerOptions> = {}): Promise<Run
     host: '127.0.0.1',
     port: 0,
     dataDir: `${campaign.dataDir}-${index}`,
-    campaignFiles: [campaign.file],
+    campaignFiles,
     databaseUrl,
     logLevel: 'silent',
     ...changes,
   });
 }
+
+const copiesOf = (index: number) => readdirSync(`${campaign.dataDir}-${index}/blobs`);
 
 const stateOf = async ({ url }: RunningServer) =>
   (await (await fetch(`${url}/v1/campaigns/test/state`)).json()) as CampaignState;
@@ -107,6 +112,29 @@ it('are given no sample campaign, for their ledger has one', async () => {
   databaseUrl = await postgres.createDatabase();
   servers.push(await serve(3, { campaignFiles: [], sampleCampaignFile }));
   expect(servers[3]!.campaigns.map(({ id }) => id)).toEqual(['everyday']);
+});
+
+it('forget a campaign that another server deletes: its files, its evaluation, and what was left while they were down', async () => {
+  const [first, second] = servers as [RunningServer, RunningServer];
+  const client = await TestClient.connect(first.url);
+  const { config } = client.manifest.model;
+  client.close();
+  await vi.waitUntil(async () => (await stateOf(first)).versions[0]?.evaluation, PATIENCE);
+  for (const { url } of servers) expect((await fetch(`${url}/v1/files/${config.sha256}`)).status).toBe(200);
+  expect(copiesOf(0)).toContain(config.sha256);
+  expect(copiesOf(1)).toContain(config.sha256);
+  await second.close();
+  const ended = vi.spyOn(Worker.prototype, 'terminate');
+
+  const third = await Ledger.open({ dataDir: `${campaign.dataDir}-2`, databaseUrl });
+  await third.deleteCampaign('test');
+  await third.close();
+  await vi.waitUntil(() => copiesOf(0).length === 0, PATIENCE);
+  await vi.waitUntil(() => ended.mock.calls.length === 1, PATIENCE);
+  expect(await (await fetch(`${first.url}/v1/campaigns`)).json()).toEqual({ campaigns: [] });
+
+  servers = [first, await serve(1, { campaignFiles: [] })];
+  expect(copiesOf(1)).toEqual([]);
 });
 
 it('that stops hands its duties over at once', async () => {

@@ -21,8 +21,9 @@ export async function unreferencedBlobs(db: LedgerDatabase, hashes: readonly str
 }
 
 /**
- * Drops what a server left that died in the middle of deleting: blobs that nothing names, parts of no upload. Only for a
- * data directory that nobody else writes to, before anybody stores a blob whose row is still to come.
+ * Drops what a server left that died in the middle of deleting, and copies of what another server has deleted: blobs that
+ * nothing names, parts of no upload. Only for a data directory that nobody else writes to, while it holds no blob whose row
+ * is still to come.
  */
 export async function dropLeftovers(db: LedgerDatabase, files: FileBlobs): Promise<void> {
   const { blobs, parts } = files.list();

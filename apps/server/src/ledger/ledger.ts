@@ -92,6 +92,8 @@ const MOST_ATTEMPTS = 20;
 interface LedgerParts {
   db: LedgerDatabase;
   blobs: Blobs;
+  /** The blobs in the data directory: all of them, or copies of those in Postgres. */
+  files: FileBlobs;
   snapshots: SnapshotPolicy;
   now: () => number;
   foldLease: FoldLease;
@@ -100,6 +102,7 @@ interface LedgerParts {
 export class Ledger {
   readonly #db: LedgerDatabase;
   readonly #blobs: Blobs;
+  readonly #files: FileBlobs;
   readonly #now: () => number;
   readonly #foldLease: FoldLease;
   readonly #leases: LeaseBook;
@@ -108,16 +111,20 @@ export class Ledger {
   readonly #intake: Intake;
   readonly #screening: Screening;
   readonly #scoring: Scoring;
+  /** Campaigns that were deleted or replaced since somebody was last told. */
+  readonly #gone = new Set<string>();
 
-  private constructor({ db, blobs, snapshots, now, foldLease }: LedgerParts) {
+  private constructor({ db, blobs, files, snapshots, now, foldLease }: LedgerParts) {
     this.#db = db;
     this.#blobs = blobs;
+    this.#files = files;
     this.#now = now;
     this.#foldLease = foldLease;
     const leases = new LeaseBook(db, now);
     const onGone = (campaignId: string) => {
       leases.forget(campaignId);
       this.#screening.forget(campaignId);
+      this.#gone.add(campaignId);
     };
     const campaigns = new OpenCampaigns({ store: { db, blobs, foldLease, snapshots }, now, onGone });
     this.#leases = leases;
@@ -135,10 +142,11 @@ export class Ledger {
   static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
     const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
     const db = await openDatabase(dataDir, options.databaseUrl);
-    if (!isPostgres(db)) await dropLeftovers(db, files);
+    await dropLeftovers(db, files);
     const ledger = new Ledger({
       db,
       blobs: isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files,
+      files,
       snapshots: { ...defaultSnapshots, ...options.snapshots },
       now,
       foldLease: await FoldLease.open(db, now, options.foldLeaseMs),
@@ -153,14 +161,20 @@ export class Ledger {
   }
 
   /**
-   * Opens what other servers have added, campaigns that is. On SQLite there are none, and this server leads.
-   * @returns whether this server folds, evaluates and ends leases, and if so the campaigns with something to fold
+   * Opens the campaigns that other servers have added, and forgets those that they have deleted, with their files in this
+   * server's directory. On SQLite there are no others, and this server leads.
+   * @returns whether this server folds, evaluates and ends leases, and if so the campaigns with something to fold; and those
+   *   that were deleted or replaced since the last time
    */
-  async catchUp(): Promise<{ leads: boolean; unfolded: string[] }> {
+  async catchUp(): Promise<{ leads: boolean; unfolded: string[]; gone: string[] }> {
     const leads = this.#foldLease.isHeld;
-    if (!isPostgres(this.#db)) return { leads, unfolded: [] };
-    await this.#campaigns.openNew();
-    return { leads, unfolded: leads ? await unfoldedCampaigns(this.#db) : [] };
+    if (isPostgres(this.#db)) {
+      await this.#campaigns.openNew();
+      if (this.#gone.size > 0) await dropLeftovers(this.#db, this.#files);
+    }
+    const gone = [...this.#gone];
+    this.#gone.clear();
+    return { leads, unfolded: leads && isPostgres(this.#db) ? await unfoldedCampaigns(this.#db) : [], gone };
   }
 
   /** As `OpenCampaigns.add`. */

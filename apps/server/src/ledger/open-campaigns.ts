@@ -119,7 +119,9 @@ export class OpenCampaigns {
       this.#onGone(id);
     }
     for (const { id, hash } of rows) {
-      if (this.#open.get(id)?.hash === hash) continue;
+      const known = this.#open.get(id);
+      if (known?.hash === hash) continue;
+      if (known) this.#onGone(id);
       const { definition } = await db
         .selectFrom('campaigns')
         .select('definition')

@@ -17,10 +17,11 @@ const CONNECTIONS = 4;
 
 /**
  * Opens the Postgres at `databaseUrl`, or `<dataDir>/ledger.sqlite` when there is none, creating and migrating what is in it
- * as needed. @throws the first migration's error
+ * as needed.
+ * @throws the first migration's error; Error with one sentence when `dataDir` holds a ledger beside that in Postgres
  */
 export async function openDatabase(dataDir: string, databaseUrl?: string): Promise<LedgerDatabase> {
-  const database = databaseUrl === undefined ? openSqlite(dataDir) : openPostgres(databaseUrl);
+  const database = databaseUrl === undefined ? openSqlite(dataDir) : openPostgres(dataDir, databaseUrl);
   const { error } = await new Migrator({ db: database, provider: ledgerMigrations }).migrateToLatest();
   if (error === undefined) return database;
   await database.destroy();
@@ -35,7 +36,12 @@ function openSqlite(dataDir: string): LedgerDatabase {
   return new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
 }
 
-function openPostgres(databaseUrl: string): LedgerDatabase {
+function openPostgres(dataDir: string, databaseUrl: string): LedgerDatabase {
+  if (existsSync(join(dataDir, 'ledger.sqlite'))) {
+    throw new Error(
+      `${dataDir} holds a ledger of its own, whose files would be dropped: this one is in Postgres. Name another --data directory for its copies.`,
+    );
+  }
   // A broken connection is told by the query that meets it.
   const pool = openPool(databaseUrl, { connections: CONNECTIONS, onLost: () => undefined });
   return new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
