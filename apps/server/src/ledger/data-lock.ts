@@ -1,18 +1,31 @@
-/** One process per folder: a lock file that names the process holding it. A dead process's lock is taken over. */
+/**
+ * One process per folder. The lock is a transaction of SQLite's on a database of its own that is never committed: the
+ * operating system keeps it (fcntl, or LockFileEx on Windows), ends it with the process, however that dies, and knows it from
+ * every container that shares the folder on one machine. A process id in a file tells none of this: ids are used again, and
+ * every container has a process 1. The file `lock` only says who it is, for the sentence that a second one gets.
+ */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
+import SqliteDatabase from 'better-sqlite3';
+import { z } from 'zod';
 
-/** Who is asking: the process id and when that process started (epoch milliseconds), so that a reused id is noticed. */
-export interface LockOwner {
-  pid: number;
-  startedAt: number;
-}
+/** Whoever has the folder can read keys, hashes of addresses and held-out records. */
+export const PRIVATE_FOLDER = 0o700;
+
+const ownerSchema = z.object({ pid: z.number(), host: z.string() });
+
+/** A database that nobody refers to is closed one day, and its lock with it. */
+const locks = new Set<SqliteDatabase.Database>();
+
+/** Who holds a lock, in words that a person can look for. */
+export type LockOwner = z.infer<typeof ownerSchema>;
 
 /** A living server holds the data directory. */
 export class DataDirInUse extends Error {
-  constructor(dataDir: string, pid: number) {
+  constructor(dataDir: string, holder: string) {
     super(
-      `The data directory ${dataDir} is in use by another oneround server (process ${pid}). Stop it, or start this one with another --data directory.`,
+      `The data directory ${dataDir} is in use by another oneround server (${holder}). Stop it, or start this one with another --data directory.`,
     );
     this.name = 'DataDirInUse';
   }
@@ -20,7 +33,7 @@ export class DataDirInUse extends Error {
 
 /** This process. */
 export function thisProcess(): LockOwner {
-  return { pid: process.pid, startedAt: Math.round(performance.timeOrigin) };
+  return { pid: process.pid, host: hostname() };
 }
 
 /**
@@ -28,39 +41,45 @@ export function thisProcess(): LockOwner {
  * @throws DataDirInUse when a living process holds the lock
  */
 export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
-  return lockFolder(dataDir, owner, (pid) => new DataDirInUse(dataDir, pid));
+  return lockFolder(dataDir, owner, (holder) => new DataDirInUse(dataDir, holder));
 }
 
-/** As `lockDataDir`, for any folder; throws `inUse` of the process that holds it. */
-export function lockFolder(folder: string, owner: LockOwner, inUse: (pid: number) => Error): () => void {
-  mkdirSync(folder, { recursive: true });
-  const path = join(folder, 'lock');
-  for (;;) {
-    try {
-      writeFileSync(path, JSON.stringify(owner), { flag: 'wx' });
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    }
-    const holder = readHolder(path);
-    if (holder && isHeld(holder, owner)) throw inUse(holder.pid);
-    rmSync(path, { force: true });
-  }
-}
-
-/** Null for a lock that was cut short while it was written: its process died. */
-function readHolder(path: string): LockOwner | null {
-  const match = /^\{"pid":(\d+),"startedAt":(\d+)\}$/.exec(readFileSync(path, 'utf8'));
-  return match ? { pid: Number(match[1]), startedAt: Number(match[2]) } : null;
-}
-
-function isHeld(holder: LockOwner, owner: LockOwner): boolean {
-  if (holder.pid === owner.pid) return holder.startedAt === owner.startedAt;
+/** As `lockDataDir`, for any folder; throws `inUse` with the name of the process that holds it. */
+export function lockFolder(folder: string, owner: LockOwner, inUse: (holder: string) => Error): () => void {
+  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  const words = join(folder, 'lock');
+  const lock = new SqliteDatabase(join(folder, 'lock.sqlite'), { timeout: 0 });
   try {
-    process.kill(holder.pid, 0);
-    return true;
+    lock.exec('begin exclusive');
   } catch (error) {
-    // EPERM: alive, but another user's.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    lock.close();
+    if (!(error instanceof SqliteDatabase.SqliteError)) throw error;
+    if (error.code === 'SQLITE_BUSY') throw inUse(nameOfHolder(words, owner));
+    throw new Error(`${folder} cannot be locked (${error.message}); it must lie on a file system that has locks.`, {
+      cause: error,
+    });
+  }
+  locks.add(lock);
+  writeFileSync(words, JSON.stringify(owner));
+  return () => {
+    rmSync(words, { force: true });
+    lock.close();
+    locks.delete(lock);
+  };
+}
+
+/** The holder may be about to write who it is, or to be done. */
+function nameOfHolder(path: string, asking: LockOwner): string {
+  const holder = ownerSchema.safeParse(readJson(path));
+  if (!holder.success) return 'just starting or stopping';
+  const { pid, host } = holder.data;
+  return host === asking.host ? `process ${pid}` : `process ${pid} of ${host}`;
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
   }
 }
