@@ -37,7 +37,7 @@ function serve(index: number, changes: Partial<ServerOptions> = {}): Promise<Run
     host: '127.0.0.1',
     port: 0,
     dataDir: `${campaign.dataDir}-${index}`,
-    campaignFiles,
+    campaignFiles: [campaign.file],
     databaseUrl,
     logLevel: 'silent',
     ...changes,
