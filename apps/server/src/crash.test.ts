@@ -56,6 +56,7 @@ it('killed in the middle of an upload and right after an acknowledgement', async
   );
   const last = await TestClient.connect(url, first.keys);
   await last.join({ resumeLeaseId: lease.leaseId });
+  expect(await last.value('upload.begin', begin)).toEqual({ offset: begin.bytes });
   expect(await last.value('upload.finish', { contributionId: begin.contributionId })).toEqual({
     ...receipt,
     repeated: true,

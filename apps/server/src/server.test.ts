@@ -66,6 +66,12 @@ async function watcher(): Promise<() => CampaignState> {
 
 const served = () => server.campaigns.map(({ id }) => id);
 
+/** `ok`, or the refusal's code. */
+async function answerTo(client: TestClient, event: string, body: unknown): Promise<string> {
+  const answer = await client.ask(event, body);
+  return answer.ok ? 'ok' : answer.error.code;
+}
+
 function rows({ clients, contributions, versions, log, totals }: CampaignState) {
   return { clients, contributions, versions, log, totals };
 }
@@ -345,11 +351,51 @@ describe('what is refused', () => {
     const owner = await connect();
     const { leaseId } = await owner.join();
     const other = await connect();
-    for (const event of ['heartbeat', 'leave']) {
-      expect(await other.ask(event, { leaseId })).toMatchObject({ ok: false, error: { code: 'unknown_lease' } });
+    const figures = { epoch: 0, epochs: 1, step: 1, steps: 9, tokensPerSecond: 1, loss: 2, bytesDown: 1 };
+    const requests = { heartbeat: {}, leave: {}, progress: { phase: 'training', ...figures } };
+    for (const [event, body] of Object.entries(requests)) {
+      const answer = await other.ask(event, { leaseId, ...body });
+      expect(answer).toMatchObject({ ok: false, error: { code: 'unknown_lease' } });
     }
     // Nor can another key resume it.
     expect((await other.join({ resumeLeaseId: leaseId })).leaseId).not.toBe(leaseId);
+  });
+
+  it('an upload is nobody else’s to write to or to finish, though its id is known', async () => {
+    await start();
+    const owner = await connect();
+    const lease = await owner.join();
+    const bytes = encodeDelta(seededDelta(owner.manifest.layout.size, 1), 'f32');
+    const begin = await owner.beginMessage(lease, bytes);
+    const { contributionId, leaseId } = begin;
+    await owner.value('upload.begin', begin);
+    const stored = await owner.sendChunks(contributionId, bytes, 0, owner.manifest.upload.chunkBytes);
+    const thief = await connect();
+    await thief.join();
+    const garbage = { contributionId, offset: stored, data: new Uint8Array(owner.manifest.upload.chunkBytes) };
+    expect(await answerTo(thief, 'upload.chunk', garbage)).toBe('unknown_upload');
+    expect(await answerTo(thief, 'upload.finish', { contributionId })).toBe('unknown_upload');
+    expect(await answerTo(thief, 'upload.begin', begin)).toBe('unknown_lease');
+    const ownLease = (await thief.join()).leaseId;
+    expect(await answerTo(thief, 'upload.begin', { ...begin, leaseId: ownLease })).not.toBe('ok');
+    expect(await answerTo(thief, 'upload.chunk', garbage)).toBe('unknown_upload');
+
+    await owner.sendChunks(contributionId, bytes, stored);
+    const receipt = await owner.value<Receipt>('upload.finish', { contributionId });
+    expect(receipt).toMatchObject({ sequence: 1, repeated: false });
+    expect(await answerTo(thief, 'upload.finish', { contributionId })).toBe('unknown_upload');
+    // Its owner begins it again with another connection.
+    const again = await connect(owner.keys);
+    await again.join({ resumeLeaseId: leaseId });
+    expect(await answerTo(again, 'upload.finish', { contributionId })).toBe('unknown_upload');
+    expect(await again.value('upload.begin', begin)).toEqual({ offset: bytes.byteLength });
+    expect(await again.value('upload.finish', { contributionId })).toEqual({ ...receipt, repeated: true });
+    // Whoever takes a lease up again names the key it was granted to, which nobody is shown.
+    const { publicKey } = (await owner.joinRequest()) as { publicKey: string };
+    const pages = ['', '/state', '/contributions', '/status'].map((page) => `/v1/campaigns/test${page}`);
+    const shown = await Promise.all(pages.map(async (page) => (await fetch(`${server.url}${page}`)).text()));
+    expect(shown.join()).toContain(leaseId);
+    for (const secret of [publicKey, begin.signature]) expect(shown.join()).not.toContain(secret);
   });
 
   it('a full disk: typed, nothing half-stored, and the server stays up', async () => {

@@ -27,13 +27,13 @@ export class Activity {
     this.#log.info(lease, 'lease ended');
   }
 
-  /** `uploadMs`: since this connection began the upload; null when another did. */
+  /** `uploadMs`: since this connection began the upload. */
   accepted(contribution: {
     campaignId: string;
-    leaseId: string | undefined;
+    leaseId: string;
     contributionId: string;
     sequence: number;
-    uploadMs: number | null;
+    uploadMs: number;
   }): void {
     this.#metrics.accepted.inc({ campaign: contribution.campaignId });
     this.#log.info(contribution, 'contribution accepted');

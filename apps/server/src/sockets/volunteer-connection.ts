@@ -1,4 +1,7 @@
-/** One connection's requests, carried out on the ledger. A lease answers only to a connection that joined with it. */
+/**
+ * One connection's requests, carried out on the ledger. A lease answers only to a connection that joined with it, an upload
+ * only to one that began it: both have ids that others get to see.
+ */
 import { Refusal } from '@oneround/fl-core';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Socket } from 'socket.io';
@@ -52,6 +55,11 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     if (campaignId) return campaignId;
     throw new Refusal('unknown_lease', 'This connection does not hold that lease; join again.');
   };
+  const uploadOf = (contributionId: string) => {
+    const upload = uploads.get(contributionId);
+    if (upload) return upload;
+    throw new Refusal('unknown_upload', 'This connection has not begun that upload; begin it first.');
+  };
   /** A lease that its round has left behind takes no room on this connection. */
   const forgetStale = (leaseId: string, error: unknown): never => {
     if (error instanceof Refusal && error.code === 'stale_round') open.delete(leaseId);
@@ -62,17 +70,12 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     return value;
   };
   /** Runs a step of an upload; when it is refused, observers see why on the row of its lease. */
-  const uploading = async <Value>(leaseId: string | undefined, step: () => Promise<Value>): Promise<Value> => {
+  const uploading = async <Value>(leaseId: string, step: () => Promise<Value>): Promise<Value> => {
     try {
       return await step();
     } catch (error) {
-      const campaignId = leaseId === undefined ? undefined : leases.get(leaseId);
-      if (
-        error instanceof Refusal &&
-        leaseId !== undefined &&
-        campaignId !== undefined &&
-        noted.get(leaseId) !== error.code
-      ) {
+      const campaignId = leases.get(leaseId);
+      if (error instanceof Refusal && campaignId !== undefined && noted.get(leaseId) !== error.code) {
         noted.set(leaseId, error.code);
         // Nor can a full disk hold the note; the volunteer hears the refusal all the same.
         await ledger
@@ -80,8 +83,7 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
           .then((outcome) => publish(campaignId, outcome))
           .catch((failure: unknown) => activity.failed('request', failure, { leaseId }));
       }
-      if (leaseId !== undefined) forgetStale(leaseId, error);
-      throw error;
+      return forgetStale(leaseId, error);
     }
   };
   socket.on('disconnect', () => {
@@ -140,21 +142,21 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
       return { offset };
     },
     async 'upload.chunk'({ contributionId, offset, data }) {
+      const { leaseId } = uploadOf(contributionId);
       await disk.requireRoom();
-      const leaseId = uploads.get(contributionId)?.leaseId;
       const store = () => uploading(leaseId, () => ledger.uploadChunk(contributionId, offset, data));
       return { offset: await bytesInFlight.hold(data.byteLength, store) };
     },
     async 'upload.finish'({ contributionId }) {
-      const upload = uploads.get(contributionId);
-      const outcome = await uploading(upload?.leaseId, () => ledger.finishUpload(contributionId));
+      const { leaseId, beganAt } = uploadOf(contributionId);
+      const outcome = await uploading(leaseId, () => ledger.finishUpload(contributionId));
       const { campaignId, ...receipt } = outcome.value;
-      if (upload) open.delete(upload.leaseId);
+      open.delete(leaseId);
       publish(campaignId, outcome);
       if (!receipt.repeated) {
-        const uploadMs = upload ? Math.round(performance.now() - upload.beganAt) : null;
+        const uploadMs = Math.round(performance.now() - beganAt);
         const { sequence } = receipt;
-        activity.accepted({ campaignId, leaseId: upload?.leaseId, contributionId, sequence, uploadMs });
+        activity.accepted({ campaignId, leaseId, contributionId, sequence, uploadMs });
       }
       onAccepted(campaignId);
       return receipt;
