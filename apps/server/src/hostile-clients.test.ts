@@ -5,6 +5,7 @@ import { encodeDelta, type CampaignState } from '@oneround/fl-core';
 import { io } from 'socket.io-client';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { startServer, type RunningServer } from './server.ts';
+import { figure } from './testing/resident-memory.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
 
@@ -40,6 +41,12 @@ async function connect(extraHeaders: Record<string, string>): Promise<{ disconne
   return Promise.race([once(socket, 'connect').then(() => socket), once(socket, 'connect_error').then(() => null)]);
 }
 
+/** How many requests of this kind the server says it has refused. */
+async function refusals(request: string, code: string): Promise<number> {
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  return figure(metrics, `oneround_refusals_total{request="${request}",code="${code}"}`);
+}
+
 async function outcomeFrom(origin: string): Promise<'connected' | 'refused'> {
   const socket = await connect({ origin });
   socket?.disconnect();
@@ -50,6 +57,7 @@ it('a page of another origin opens no socket', async () => {
   expect(await outcomeFrom(server.url)).toBe('connected');
   for (const origin of ['https://elsewhere.example', 'null', 'http://127.0.0.1:1'])
     expect([origin, await outcomeFrom(origin)]).toEqual([origin, 'refused']);
+  expect(await refusals('connect', 'other_origin')).toBe(3);
 });
 
 it('a frame larger than a chunk ends its connection', async () => {
@@ -57,6 +65,7 @@ it('a frame larger than a chunk ends its connection', async () => {
   client.socket.emit('upload.chunk', { data: new Uint8Array(1024 * 1024) });
   await gone;
   await expectService();
+  await vi.waitFor(async () => expect(await refusals('frame', 'too_large')).toBe(1));
 });
 
 it('a flood of requests is refused, not queued', async () => {
@@ -82,6 +91,7 @@ it('one address opens only so many connections, and another address others', asy
   expect(open).not.toContain(null);
   expect(await connectFrom('192.0.2.1')).toBeNull();
   expect(await connectFrom('198.51.100.7, 192.0.2.1')).toBeNull();
+  expect(await refusals('connect', 'too_many_connections')).toBe(2);
   const other = await connectFrom('192.0.2.2');
   expect(other).not.toBeNull();
   open[0]!.disconnect();

@@ -124,6 +124,8 @@ it('opens its figures to a token, and to nothing else', async () => {
     expect(await status({})).toBe(401);
     expect(await status({ authorization: 'Bearer another' })).toBe(401);
     expect(await status({ authorization: 'Bearer a-secret', 'x-forwarded-for': '192.0.2.1' })).toBe(200);
+    const read = await fetch(`${server.url}/metrics`, { headers: { authorization: 'Bearer a-secret' } });
+    expect(figure(await read.text(), 'oneround_refusals_total{request="metrics",code="forbidden"}')).toBe(2);
   } finally {
     await server.close();
   }

@@ -6,6 +6,7 @@ import { deltaNorm, type CampaignState } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
 import { makeAdminToken } from './ledger/index.ts';
 import { startServer, type RunningServer } from './server.ts';
+import { figure } from './testing/resident-memory.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
 
@@ -74,6 +75,9 @@ it('tells volunteers and the organiser of a shard that was given up', { timeout:
       client.close();
     }
   }
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  expect(figure(metrics, 'oneround_contributions_accepted_total{campaign="test"}')).toBe(4);
+  expect(figure(metrics, 'oneround_contributions_quarantined_total{campaign="test"}')).toBe(3);
   expect((await stateOf()).shards).toEqual({ total: 2, leased: 0, contributed: 1, givenUp: 1 });
   const late = await TestClient.connect(server.url);
   try {

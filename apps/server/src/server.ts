@@ -2,7 +2,6 @@
  * The server: HTTP and sockets in this process, the ledger in one thread, held-out evaluation in another. This file only
  * wires the rooms together.
  */
-import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import type { Manifest } from '@oneround/fl-core';
@@ -34,10 +33,10 @@ import {
 } from './operations/index.ts';
 import {
   AddressLimits,
-  addressOf,
   answerRequests,
   ByteBudget,
   CampaignRooms,
+  Door,
   OtherServers,
   socketLimits,
   volunteerHandlers,
@@ -187,30 +186,27 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     },
     { webRoot: options.webRoot, logger },
   );
-  addOperationsRoutes(http, { readiness, metrics, metricsToken: options.metricsToken });
+  const onDenied = () => activity.turnedAway('metrics', 'forbidden');
+  addOperationsRoutes(http, { readiness, metrics, metricsToken: options.metricsToken, onDenied });
   const connections = trackConnections(http.server);
+  const limits = { ...socketLimits, socketsPerAddress: options.socketsPerAddress ?? socketLimits.socketsPerAddress };
+  const addresses = new AddressLimits(limits);
+  const door = new Door({
+    addresses,
+    trustProxy: options.trustProxy ?? false,
+    isStarting: () => readiness.isStarting,
+    turnedAway: (request, code) => activity.turnedAway(request, code),
+  });
   const io = new Server(http.server, {
     transports: ['websocket'],
     perMessageDeflate: false,
     maxHttpBufferSize: CHUNK_BYTES + ENVELOPE_BYTES,
     serveClient: false,
     connectTimeout: CONNECT_LIMIT_MS,
-    allowRequest: (request, decide) =>
-      decide(null, !readiness.isStarting && isSameOrigin(request.headers) && addresses.mayConnect(peerOf(request))),
+    allowRequest: door.allowRequest,
   });
-  const limits = { ...socketLimits, socketsPerAddress: options.socketsPerAddress ?? socketLimits.socketsPerAddress };
-  const addresses = new AddressLimits(limits);
+  door.follow(io);
   const bytesInFlight = new ByteBudget(limits.totalBytesInFlight);
-  const peerOf = ({ socket, headers }: IncomingMessage) =>
-    addressOf({ address: socket.remoteAddress ?? '', headers }, options.trustProxy ?? false);
-  io.engine.on(
-    'connection',
-    (connection: { request: IncomingMessage; on: (event: 'close', then: () => void) => void }) => {
-      const address = peerOf(connection.request);
-      addresses.connected(address);
-      connection.on('close', () => addresses.disconnected(address));
-    },
-  );
   const others = options.databaseUrl === undefined ? null : joinOthers(io, options.databaseUrl, logger, closers);
   const rooms = new CampaignRooms({ io, others, counts: (id) => ledger.counts(id) });
   const evaluating = startEvaluating(ledger, rooms, activity, () => duty?.isOurs() ?? true);
@@ -224,7 +220,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   io.on('connection', (socket) => {
     const handlers = volunteerHandlers(socket, {
       ...{ ledger, rooms, disk, activity, onAccepted: accepted },
-      ...{ address: peerOf(socket.request), limits, addresses, bytesInFlight },
+      ...{ address: door.peerOf(socket.request), limits, addresses, bytesInFlight },
       connections: () => io.engine.clientsCount,
     });
     answerRequests(socket, handlers, {
@@ -252,7 +248,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   addAdminRoutes(http, {
     organiser,
     access: new AdminAccess(() => ledger.adminTokenHash()),
-    addressOf: peerOf,
+    addressOf: door.peerOf,
   });
   await http.listen({ host: options.host, port: options.port });
   closers.push(() => closeHttp(rooms, connections, io, http));
@@ -354,10 +350,4 @@ async function sweep(
   } catch (error) {
     activity.failed('sweep', error);
   }
-}
-
-/** WebSockets ignore CORS, so a page of another origin is refused here; tools without an Origin header are let in. */
-function isSameOrigin(headers: { origin?: string | undefined; host?: string | undefined }): boolean {
-  if (headers.origin === undefined) return true;
-  return URL.canParse(headers.origin) && new URL(headers.origin).host === headers.host;
 }

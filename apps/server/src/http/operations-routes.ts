@@ -7,6 +7,8 @@ export interface OperationsSources {
   metrics: ServerMetrics;
   /** Opens `/metrics` to whoever has it; without one only this machine may read them. */
   metricsToken?: string | undefined;
+  /** Told of somebody who may not read the metrics. */
+  onDenied: () => void;
 }
 
 /** Answered also while a server starts. */
@@ -14,7 +16,7 @@ const OPERATIONS_PATHS = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** Adds the routes, and answers everything else with 503 until the server serves. */
 export function addOperationsRoutes(app: FastifyInstance, sources: OperationsSources): void {
-  const { readiness, metrics, metricsToken } = sources;
+  const { readiness, metrics, metricsToken, onDenied } = sources;
   app.addHook('onRequest', async (request, reply) => {
     if (!readiness.isStarting || OPERATIONS_PATHS.has(request.url.split('?')[0]!)) return;
     const error = { code: 'starting', message: 'The server is starting; try again in a moment.' };
@@ -31,6 +33,7 @@ export function addOperationsRoutes(app: FastifyInstance, sources: OperationsSou
   app.get('/metrics', async (request, reply) => {
     reply.header('cache-control', 'no-store');
     if (mayReadMetrics(request.raw, metricsToken)) return reply.type(metrics.contentType).send(await metrics.text());
+    onDenied();
     const message =
       metricsToken === undefined
         ? 'Only this machine may read the metrics; start the server with --metrics-token to read them elsewhere.'

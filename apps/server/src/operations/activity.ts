@@ -2,6 +2,7 @@
 import type { CampaignStatus, Refusal } from '@oneround/fl-core';
 import type { Logger } from 'pino';
 import type { ServerMetrics } from './metrics.ts';
+import { SparseLines } from './sparse-lines.ts';
 
 /** Ids of a refused request, as far as it had any. */
 export interface RequestIds {
@@ -12,10 +13,13 @@ export interface RequestIds {
 export class Activity {
   readonly #log: Logger;
   readonly #metrics: ServerMetrics;
+  readonly #sparse: SparseLines;
 
-  constructor(log: Logger, metrics: ServerMetrics) {
+  /** `now`: milliseconds on any clock. */
+  constructor(log: Logger, metrics: ServerMetrics, now?: () => number) {
     this.#log = log;
     this.#metrics = metrics;
+    this.#sparse = new SparseLines(now);
   }
 
   leaseGranted(lease: { campaignId: string; leaseId: string; shard: number | null; resumed: boolean }): void {
@@ -27,16 +31,19 @@ export class Activity {
     this.#log.info(lease, 'lease ended');
   }
 
-  /** `uploadMs`: since this connection began the upload. */
+  /** `uploadMs`: since this connection began the upload. `quarantined`: it is in the ledger, and set aside by its direction. */
   accepted(contribution: {
     campaignId: string;
     leaseId: string;
     contributionId: string;
     sequence: number;
     uploadMs: number;
+    quarantined: boolean;
   }): void {
-    this.#metrics.accepted.inc({ campaign: contribution.campaignId });
-    this.#log.info(contribution, 'contribution accepted');
+    const { campaignId, quarantined } = contribution;
+    this.#metrics.accepted.inc({ campaign: campaignId });
+    if (quarantined) this.#metrics.quarantined.inc({ campaign: campaignId });
+    this.#log.info(contribution, quarantined ? 'contribution set aside' : 'contribution accepted');
   }
 
   /** `request` is the protocol's name for it, or `unknown`. */
@@ -45,6 +52,13 @@ export class Activity {
     // A flood must not become a flood of lines.
     const level = refusal.code === 'rate_limited' ? 'debug' : 'info';
     this.#log[level]({ request, code: refusal.code, ...ids }, 'refused');
+  }
+
+  /** Somebody who did not get as far as a request of the protocol. `code` is one of a few. */
+  turnedAway(request: 'connect' | 'frame' | 'metrics' | 'admin', code: string): void {
+    this.#metrics.refused.inc({ request, code });
+    const level = request === 'admin' ? 'warn' : 'info';
+    this.#sparse.tell(`${request} ${code}`, (others) => this.#log[level]({ request, code, others }, 'turned away'));
   }
 
   folded(fold: { campaignId: string; version: number; ms: number }): void {

@@ -28,9 +28,15 @@ export class ServerMetrics {
     labelNames: ['campaign'],
     registers: [this.#registry],
   });
+  readonly quarantined = new Counter({
+    name: 'oneround_contributions_quarantined_total',
+    help: 'Contributions acknowledged and set aside at once, by campaign',
+    labelNames: ['campaign'],
+    registers: [this.#registry],
+  });
   readonly refused = new Counter({
     name: 'oneround_refusals_total',
-    help: 'Requests refused, by request and refusal code',
+    help: 'Requests and connections refused, by request and refusal code',
     labelNames: ['request', 'code'],
     registers: [this.#registry],
   });

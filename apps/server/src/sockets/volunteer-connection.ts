@@ -155,8 +155,8 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
       publish(campaignId, outcome);
       if (!receipt.repeated) {
         const uploadMs = Math.round(performance.now() - beganAt);
-        const { sequence } = receipt;
-        activity.accepted({ campaignId, leaseId, contributionId, sequence, uploadMs });
+        const { sequence, quarantined } = receipt;
+        activity.accepted({ campaignId, leaseId, contributionId, sequence, uploadMs, quarantined });
       }
       onAccepted(campaignId);
       return receipt;
