@@ -54,6 +54,8 @@ const CLOSE_GRACE_MS = 1000;
 const MIN_FREE_BYTES = 1024 ** 3;
 /** Of one campaign's states that are asked for at once; each takes the ledger's thread some milliseconds. */
 const STATE_PAUSE_MS = 50;
+/** Between two looks at the admin token's hash, so that guesses cost the ledger's thread little. */
+const TOKEN_PAUSE_MS = 50;
 /** One listens, the others send. */
 const CONNECTIONS_BETWEEN_SERVERS = 3;
 
@@ -245,9 +247,11 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       deleted: forget,
     },
   );
+  const tokenHashes = new SharedReads(() => ledger.adminTokenHash(), TOKEN_PAUSE_MS);
   addAdminRoutes(http, {
     organiser,
-    access: new AdminAccess(() => ledger.adminTokenHash()),
+    access: new AdminAccess(() => tokenHashes.get('')),
+    activity,
     addressOf: door.peerOf,
   });
   await http.listen({ host: options.host, port: options.port });

@@ -1,10 +1,10 @@
-/** Who may use the admin API: whoever sends the token, at a rate at which it cannot be guessed. */
+/** Who may use the admin API: whoever sends the token, which is too long to be guessed at any rate. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
 
+/** Of one address: with the right token, and without. */
 const REQUESTS_PER_MINUTE = 120;
-/** So ten wrong tokens a minute and address are one too many. */
-const FAILURE_COST = 12;
+const FAILURES_PER_MINUTE = 10;
 
 /** A request that is turned away: its status, code and sentence. */
 export class AdminDenied extends Error {
@@ -21,7 +21,9 @@ export class AdminDenied extends Error {
 
 export class AdminAccess {
   readonly #tokenHash: () => Promise<string | null>;
-  readonly #limiter = new RateLimiterMemory({ points: REQUESTS_PER_MINUTE, duration: 60 });
+  readonly #requests = new RateLimiterMemory({ points: REQUESTS_PER_MINUTE, duration: 60 });
+  /** Of their own: whoever shares an organiser's address must not be able to keep it out. */
+  readonly #failures = new RateLimiterMemory({ points: FAILURES_PER_MINUTE, duration: 60 });
 
   /** `tokenHash` is the token's SHA-256 in hexadecimal; null while there is no token. */
   constructor(tokenHash: () => Promise<string | null>) {
@@ -30,23 +32,26 @@ export class AdminAccess {
 
   /** @throws AdminDenied unless `authorization` is `Bearer <token>`, compared in constant time */
   async check(authorization: string | undefined, address: string): Promise<void> {
-    await this.#spend(address, 1);
     const expected = await this.#tokenHash();
+    const sent = /^Bearer (.+)$/.exec(authorization ?? '')?.[1] ?? '';
+    const hash = createHash('sha256').update(sent).digest();
+    if (expected !== null && timingSafeEqual(hash, Buffer.from(expected, 'hex'))) {
+      return spend(this.#requests, address, 'Too many requests from this address; wait a minute.');
+    }
+    await spend(
+      this.#failures,
+      address,
+      'Too many wrong tokens from this address; wait a minute, or send the right one.',
+    );
     if (expected === null) {
       throw new AdminDenied(403, 'This server has no admin token yet; `oneround admin-token` makes one.');
     }
-    const sent = /^Bearer (.+)$/.exec(authorization ?? '')?.[1] ?? '';
-    const hash = createHash('sha256').update(sent).digest();
-    if (timingSafeEqual(hash, Buffer.from(expected, 'hex'))) return;
-    await this.#spend(address, FAILURE_COST);
     throw new AdminDenied(401, 'Send the admin token: "Authorization: Bearer <token>".');
   }
+}
 
-  async #spend(address: string, points: number): Promise<void> {
-    try {
-      await this.#limiter.consume(address, points);
-    } catch {
-      throw new AdminDenied(429, 'Too many requests, or too many wrong tokens, from this address; wait a minute.');
-    }
-  }
+async function spend(limiter: RateLimiterMemory, address: string, message: string): Promise<void> {
+  await limiter.consume(address).catch(() => {
+    throw new AdminDenied(429, message);
+  });
 }

@@ -1,5 +1,6 @@
 /** The admin API of a real server: who may use it, what it does, and that its description leaves nothing out. */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,6 +10,8 @@ import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeAdminToken } from '../ledger/index.ts';
 import { startServer, type RunningServer } from '../server.ts';
+import { recordActivity } from '../testing/recorded-activity.ts';
+import { figure } from '../testing/resident-memory.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
 import { AdminAccess } from './admin-access.ts';
@@ -81,12 +84,33 @@ describe('access', () => {
     expect(settings).not.toContain(newer);
   });
 
-  it('stops whoever guesses', async () => {
+  it('stops whoever guesses, and not whoever has the token at the same address', async () => {
     const statuses: number[] = [];
     for (let guess = 0; guess < 12; guess++) statuses.push((await ask('/campaigns', bearer(`guess ${guess}`))).status);
     expect(statuses[0]).toBe(401);
     expect(statuses.at(-1)).toBe(429);
-    expect((await ask('/campaigns', bearer(token))).status).toBe(429);
+    // Whoever has the token is let in all the same, though the address is one.
+    expect((await ask('/campaigns', bearer(token))).status).toBe(200);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    expect(figure(metrics, 'oneround_refusals_total{request="admin",code="forbidden"}')).toBe(10);
+    expect(figure(metrics, 'oneround_refusals_total{request="admin",code="rate_limited"}')).toBe(2);
+  });
+
+  it('takes so many requests a minute from an address, right and wrong ones apart', async () => {
+    const access = new AdminAccess(async () => createHash('sha256').update('right').digest('hex'));
+    const outcome = (sent: string, address: string) =>
+      access.check(`Bearer ${sent}`, address).then(
+        () => 200,
+        ({ status }: { status: number }) => status,
+      );
+    const outcomes = async (sent: string, count: number) => {
+      const all: number[] = [];
+      for (let i = 0; i < count; i++) all.push(await outcome(sent, 'one'));
+      return all;
+    };
+    expect(await outcomes('wrong', 11)).toEqual([...Array<number>(10).fill(401), 429]);
+    expect(await outcomes('right', 121)).toEqual([...Array<number>(120).fill(200), 429]);
+    expect(await outcome('right', 'another')).toBe(200);
   });
 
   it('is closed while there is no token', async () => {
@@ -226,7 +250,8 @@ describe('the description', () => {
     const served: string[] = [];
     const app = Fastify();
     app.addHook('onRoute', ({ method, url }) => void (method !== 'HEAD' && served.push(`${String(method)} ${url}`)));
-    addAdminRoutes(app, { organiser, access: new AdminAccess(async () => null), addressOf: () => '' });
+    const access = new AdminAccess(async () => null);
+    addAdminRoutes(app, { organiser, access, activity: recordActivity().activity, addressOf: () => '' });
     const { paths } = openApiDocument() as {
       paths: Record<string, Record<string, { parameters: { name: string }[] }>>;
     };

@@ -41,7 +41,8 @@ function operationOf(name: string, { summary, params, body, answer }: Described)
       200: { description: 'Done', content: jsonOf(answer, 'output') },
       default: {
         description:
-          'Refused: 401 and 403 for the token, 404 for what is not there, 409 for what cannot be done, 429 for too many',
+          'Refused: 400 for what does not fit, 401 and 403 for the token, 404 for what is not there, 409 for what cannot be done, ' +
+          '429 for too many requests, 503 for a database that is away, 507 for a full disk',
         content: jsonOf(z.strictObject({ error: refusalSchema }), 'output'),
       },
     },

@@ -1,33 +1,9 @@
-import { pino } from 'pino';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { figure } from '../testing/resident-memory.ts';
-import { Activity } from './activity.ts';
-import { ServerMetrics } from './metrics.ts';
-
-let lines: Record<string, unknown>[];
-let time: number;
-let metrics: ServerMetrics;
-let activity: Activity;
-
-beforeEach(() => {
-  lines = [];
-  time = 0;
-  metrics = new ServerMetrics({
-    sockets: () => 0,
-    traffic: () => ({ in: 0, out: 0 }),
-    ledger: async () => ({ leases: 0, uploads: 0 }),
-    leads: () => true,
-    disk: async () => ({ freeBytes: 0, hasRoom: true }),
-  });
-  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
-  activity = new Activity(pino({ base: null, timestamp: false }, { write }), metrics, () => time);
-});
-
-afterEach(() => metrics.close());
-
-const counted = async (series: string) => figure(await metrics.text(), series);
+import { expect, it } from 'vitest';
+import { recordActivity } from '../testing/recorded-activity.ts';
 
 it('counts everybody who is turned away, and writes a line a minute of each kind', async () => {
+  let time = 0;
+  const { activity, lines, counted } = recordActivity(() => time);
   for (let i = 0; i < 1000; i++) activity.turnedAway('connect', 'other_origin');
   activity.turnedAway('connect', 'too_many_connections');
   time = 59_999;
@@ -45,11 +21,13 @@ it('counts everybody who is turned away, and writes a line a minute of each kind
 });
 
 it('warns of wrong admin tokens', () => {
+  const { activity, lines } = recordActivity();
   activity.turnedAway('admin', 'forbidden');
   expect(lines).toMatchObject([{ level: 40, request: 'admin', code: 'forbidden' }]);
 });
 
 it('tells a contribution that was set aside as it came from one that counts', async () => {
+  const { activity, lines, counted } = recordActivity();
   const contribution = { campaignId: 'a', leaseId: 'lease', contributionId: 'first', sequence: 1, uploadMs: 5 };
   activity.accepted({ ...contribution, quarantined: false });
   activity.accepted({ ...contribution, contributionId: 'second', sequence: 2, quarantined: true });

@@ -4,10 +4,13 @@ import type { Logger } from 'pino';
 import type { ServerMetrics } from './metrics.ts';
 import { SparseLines } from './sparse-lines.ts';
 
-/** Ids of a refused request, as far as it had any. */
+/** Ids of a refused request, as far as it had any; of an organiser's also what was asked for. */
 export interface RequestIds {
   leaseId?: string | undefined;
   contributionId?: string | undefined;
+  action?: string | undefined;
+  campaignId?: string | undefined;
+  inviteId?: string | undefined;
 }
 
 export class Activity {
@@ -46,7 +49,7 @@ export class Activity {
     this.#log.info(contribution, quarantined ? 'contribution set aside' : 'contribution accepted');
   }
 
-  /** `request` is the protocol's name for it, or `unknown`. */
+  /** `request` is the protocol's name for it, `admin`, or `unknown`. */
   refused(request: string, refusal: Refusal, ids: RequestIds): void {
     this.#metrics.refused.inc({ request, code: refusal.code });
     // A flood must not become a flood of lines.
@@ -59,6 +62,16 @@ export class Activity {
     this.#metrics.refused.inc({ request, code });
     const level = request === 'admin' ? 'warn' : 'info';
     this.#sparse.tell(`${request} ${code}`, (others) => this.#log[level]({ request, code, others }, 'turned away'));
+  }
+
+  /** What an organiser did through the admin API, and to what. */
+  organised(deed: {
+    action: string;
+    campaignId: string | undefined;
+    contributionId: string | undefined;
+    inviteId: string | undefined;
+  }): void {
+    this.#log.info(deed, 'organised');
   }
 
   folded(fold: { campaignId: string; version: number; ms: number }): void {
