@@ -110,6 +110,32 @@ it('a connection holds only so many leases at a time', async () => {
   expect(await client.ask('join', request)).toMatchObject(refusal);
 });
 
+it('one address has only its quota of a campaign, whoever passes its connections on', async () => {
+  client.close();
+  await server.close();
+  campaign.remove();
+  campaign = makeTestCampaign({
+    terms: { draft: false, private: false, clientsPerShard: 1, maxPerAddress: 1, closeAt: {} },
+  });
+  const { file, dataDir } = campaign;
+  const options = { host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' as const };
+  server = await startServer({ ...options, trustProxy: true });
+  const from = (address: string) => TestClient.connect(server.url, undefined, { 'x-forwarded-for': address });
+  const volunteers = await Promise.all(['192.0.2.1', '192.0.2.1', '198.51.100.7, 192.0.2.1', '192.0.2.2'].map(from));
+  const [first, again, disguised, other] = volunteers as [TestClient, TestClient, TestClient, TestClient];
+  const lease = await first.join();
+  const quota = {
+    ok: false,
+    error: { code: 'quota_reached', message: expect.stringContaining('one network address') },
+  };
+  for (const late of [again, disguised]) expect(await late.ask('join', await late.joinRequest())).toMatchObject(quota);
+  expect((await other.join()).shard!.index).not.toBe(lease.shard!.index);
+  // What is given back counts no more.
+  await first.value('leave', { leaseId: lease.leaseId });
+  expect((await again.join()).shard!.index).toBe(lease.shard!.index);
+  for (const volunteer of volunteers) volunteer.close();
+});
+
 it('more chunks at once than a client may have on their way are refused, and the upload goes on', async () => {
   const bytes = encodeDelta(seededDelta(client.manifest.layout.size, 1), 'f32');
   const begin = await client.beginMessage(await client.join(), bytes);

@@ -1,5 +1,5 @@
 /** A campaign from draft to closed, who may join it, and its deletion, on a ledger without a server. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeDelta, generateClientKeys, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -77,8 +77,16 @@ describe('a campaign', () => {
     await ledger.move('test', 'pause');
     await ledger.close();
     ledger = await Ledger.open({ dataDir: campaign.dataDir, now: () => now });
+    const config = JSON.parse(readFileSync(campaign.file, 'utf8')) as CampaignConfig;
+    const terms = { ...config.terms, draft: true, private: true, closeAt: { contributions: 1 } };
+    writeFileSync(campaign.file, JSON.stringify({ ...config, terms }));
     await ledger.addCampaign(campaign.file);
     expect(await status()).toBe('paused');
+    await ledger.move('test', 'open');
+    await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'invite_needed' });
+    const { token } = await ledger.createInvite('test', { maxUses: null, expiresAt: null });
+    await contribute(await joinLedger(ledger, { invite: token }), 1);
+    expect(await ledger.advance()).toMatchObject([{ outcome: { value: 'closing' } }]);
   });
 
   it('closes by itself at its number of contributions', async () => {

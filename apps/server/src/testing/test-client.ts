@@ -53,11 +53,16 @@ export class TestClient {
     socket.on(NEWS_EVENT, (news: MergeNews) => this.news.push(news));
   }
 
-  static async connect(url: string, keys?: CryptoKeyPair): Promise<TestClient> {
+  /** `extraHeaders` are sent with the connection, as a proxy would. */
+  static async connect(
+    url: string,
+    keys?: CryptoKeyPair,
+    extraHeaders: Record<string, string> = {},
+  ): Promise<TestClient> {
     const answer = await fetch(`${url}/v1/campaigns/test`);
     if (!answer.ok) throw new Error(`${answer.url} answers ${answer.status}`);
     const manifest = (await answer.json()) as Manifest;
-    const socket = io(url, { transports: ['websocket'], reconnection: false, forceNew: true });
+    const socket = io(url, { transports: ['websocket'], reconnection: false, forceNew: true, extraHeaders });
     await connected(socket);
     return new TestClient(socket, manifest, keys ?? (await generateClientKeys()));
   }
