@@ -1,7 +1,9 @@
 /** What an operator sees of a real server process: readiness, figures, log; and a disk that fills up. */
 import { encodeDelta } from '@oneround/fl-core';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { makeAdminToken } from './ledger/index.ts';
 import { startServer } from './server.ts';
+import { startPostgres } from './testing/postgres.ts';
 import { figure } from './testing/resident-memory.ts';
 import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
@@ -131,29 +133,60 @@ it('opens its figures to a token, and to nothing else', async () => {
   }
 });
 
-it('writes no secret into its log, at the most talkative', async () => {
-  const metricsToken = 'token-that-nobody-must-read';
+it('writes no secret into its log, at the most talkative, whatever is asked and whatever breaks', async () => {
+  campaign.remove();
+  campaign = makeTestCampaign({ terms: { draft: false, private: true, clientsPerShard: 1, closeAt: {} } });
   const { file: campaignFile, dataDir } = campaign;
-  child = await ServerProcess.prepare({ campaignFile, dataDir, server: { logLevel: 'debug', metricsToken } });
-  child.start();
-  await child.untilServing();
-  const { url } = child;
+  const metricsToken = 'token-that-nobody-must-read';
   const guess = 'a-guess-that-was-nearly-right';
-  for (const token of [metricsToken, guess])
-    await (await fetch(`${url}/metrics?token=${token}`, { headers: { authorization: `Bearer ${token}` } })).text();
-  await fetch(`${url}/v1/campaigns/test`, { method: 'POST', body: '{', headers: { authorization: `Bearer ${guess}` } });
-  const client = await TestClient.connect(url);
-  const bytes = encodeDelta(seededDelta(client.manifest.layout.size, 1), 'f32');
-  const begun = await client.beginMessage(await client.join(), bytes, { sha256: '00'.repeat(32) });
-  await client.value('upload.begin', begun);
-  await client.sendChunks(begun.contributionId, bytes);
-  expect(await client.ask('upload.finish', { contributionId: begun.contributionId })).toMatchObject({ ok: false });
-  const { publicKey } = (await client.joinRequest()) as { publicKey: string };
-  client.close();
-  await child.end('SIGTERM');
-  expect(child.output).toContain('wrong_hash');
-  for (const secret of [metricsToken, guess, 'Bearer', begun.signature, publicKey])
-    expect(child.output).not.toContain(secret);
+  const password = 'correct-horse-battery-staple';
+  const postgres = await startPostgres();
+  try {
+    const databaseUrl = (await postgres.createDatabase()).replace('oneround@', `oneround:${password}@`);
+    const options = { logLevel: 'debug' as const, metricsToken, databaseUrl };
+    child = await ServerProcess.prepare({ campaignFile, dataDir, server: options });
+    child.start();
+    await child.untilServing();
+    const { url } = child;
+    const adminToken = await makeAdminToken(dataDir, databaseUrl);
+    const admin = (path: string, token: string, method = 'POST') =>
+      fetch(`${url}/v1/admin${path}?token=${token}`, { method, headers: { authorization: `Bearer ${token}` } });
+    for (const token of [metricsToken, guess])
+      await (await fetch(`${url}/metrics?token=${token}`, { headers: { authorization: `Bearer ${token}` } })).text();
+    const posted = { method: 'POST', body: '{', headers: { authorization: `Bearer ${guess}` } };
+    await fetch(`${url}/v1/campaigns/test`, posted);
+    await fetch(`${url}/v1/admin/campaigns/test/pause`, posted);
+    for (const token of [guess, adminToken])
+      for (const action of ['pause', 'pause', 'open']) await admin(`/campaigns/test/${action}`, token);
+    const made = await admin('/campaigns/test/invites', adminToken);
+    const { id, token: invite } = (await made.json()) as { id: string; token: string };
+
+    const client = await TestClient.connect(url);
+    expect(await client.ask('join', await client.joinRequest({ invite: guess }))).toMatchObject({ ok: false });
+    const bytes = encodeDelta(seededDelta(client.manifest.layout.size, 1), 'f32');
+    const begun = await client.beginMessage(await client.join({ invite }), bytes, { sha256: '00'.repeat(32) });
+    await client.value('upload.begin', begun);
+    await client.sendChunks(begun.contributionId, bytes);
+    expect(await client.ask('upload.finish', { contributionId: begun.contributionId })).toMatchObject({ ok: false });
+    const { publicKey } = (await client.joinRequest()) as { publicKey: string };
+    client.close();
+    await admin(`/campaigns/test/invites/${id}`, adminToken, 'DELETE');
+    // What libraries say of a database that is away is logged as well.
+    await postgres.kill();
+    await vi.waitFor(async () => expect((await admin('/campaigns', adminToken, 'GET')).status).toBe(503), {
+      timeout: 20_000,
+      interval: 200,
+    });
+    await child.end('SIGTERM');
+    const expected = ['wrong_hash', 'wrong_status', 'invite_needed', 'organised', 'turned away', 'connection'];
+    for (const word of expected) expect(child.output).toContain(word);
+    const secrets = { adminToken, metricsToken, guess, invite, password, publicKey, signature: begun.signature };
+    for (const [name, secret] of Object.entries({ ...secrets, bearer: 'Bearer' }))
+      expect([name, child.output.includes(secret)]).toEqual([name, false]);
+  } finally {
+    await child?.end();
+    await postgres.remove();
+  }
 });
 
 it('takes nothing while the disk is nearly full, says so, and goes on where it was when there is room', async () => {
