@@ -10,7 +10,7 @@ import { countedContributions, standingContributions } from './standing-contribu
 
 /**
  * What an upload announces of itself, before a byte of it is stored.
- * @throws Refusal `malformed`, `too_large`, `wrong_shape`, `wrong_layout`, `bad_weight`, `bad_signature`
+ * @throws Refusal `malformed`, `too_large`, `wrong_shape`, `bad_signature`, `wrong_layout`, `bad_weight`, in this order
  */
 export async function checkAnnouncement(
   message: UploadBegin,
@@ -32,15 +32,6 @@ export async function checkAnnouncement(
       `A delta of this campaign has ${manifest.upload.bytes} bytes, not ${message.bytes}.`,
     );
   }
-  if (message.layoutHash !== manifest.layout.hash) {
-    throw new Refusal('wrong_layout', 'The delta was trained for another adapter layout; reload the page.');
-  }
-  const most = maxLabelTokens(shards, shardIndex);
-  const isOwnData = shardIndex === null;
-  if (isOwnData ? message.labelTokens > most : message.labelTokens !== most) {
-    const allowed = `${isOwnData ? 'at most' : 'exactly'} ${most}`;
-    throw new Refusal('bad_weight', `The weight claims ${message.labelTokens} label tokens; ${allowed} are allowed.`);
-  }
   const { contributionId, leaseId, sha256, layoutHash, labelTokens } = message;
   const facts = {
     ...{ campaignId: manifest.id, contributionId, leaseId, sha256, layoutHash, labelTokens },
@@ -48,6 +39,15 @@ export async function checkAnnouncement(
   };
   if (!(await verifyContribution(publicKey, message.signature, facts))) {
     throw new Refusal('bad_signature', 'The signature is not that of the key that holds this lease.');
+  }
+  if (layoutHash !== manifest.layout.hash) {
+    throw new Refusal('wrong_layout', 'The delta was trained for another adapter layout; reload the page.');
+  }
+  const most = maxLabelTokens(shards, shardIndex);
+  const isOwnData = shardIndex === null;
+  if (isOwnData ? labelTokens > most : labelTokens !== most) {
+    const allowed = `${isOwnData ? 'at most' : 'exactly'} ${most}`;
+    throw new Refusal('bad_weight', `The weight claims ${labelTokens} label tokens; ${allowed} are allowed.`);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Intake: from the first byte of an upload to a durable ledger row. The checks, in order: lease, campaign's status,
- * codec and size, layout, weight, signature (at `begin`); offset (at every chunk); size, hash, decoding, finite values, norm,
- * direction, duplicate, shard (at `finish`). Then the blob is made durable; the row, the end of its lease and the line of the
+ * codec and size, signature, layout, weight (at `begin`); offset (at every chunk); lease and status again, size, hash, shape,
+ * finite values, norm, duplicate, shard, direction (at `finish`). Then the blob is made durable; the row, the end of its lease and the line of the
  * log are committed in one piece; and only then does `finish` return.
  */
 import {

@@ -37,11 +37,12 @@ export async function joinLedger(
   return { keys: own, lease };
 }
 
-/** A signed `upload.begin` for these bytes. */
+/** A signed `upload.begin` for these bytes; `changes` are made before signing. */
 export async function beginOf(
   ledger: Ledger,
   { lease, keys }: LedgerVolunteer,
   bytes: Uint8Array,
+  changes: Partial<UploadBegin> = {},
 ): Promise<UploadBegin> {
   const { layout, upload } = ledger.definition('test').manifest;
   const facts = {
@@ -50,9 +51,11 @@ export async function beginOf(
     sha256: await sha256Hex(bytes),
     layoutHash: layout.hash,
     labelTokens: lease.maxLabelTokens,
+    ...changes,
   };
+  const { contributionId, leaseId, sha256, layoutHash, labelTokens } = facts;
+  const signed = { campaignId: 'test', contributionId, leaseId, sha256, layoutHash, labelTokens };
   return {
-    ...facts,
     bytes: bytes.byteLength,
     codec: upload.codec,
     examples: 8,
@@ -61,7 +64,8 @@ export async function beginOf(
     tokensPerSecond: 100,
     bytesDown: 1000,
     trainingMs: 1000,
-    signature: await signContribution(keys, { campaignId: 'test', ...facts, baseVersion: lease.base?.version }),
+    signature: await signContribution(keys, { ...signed, baseVersion: lease.base?.version }),
+    ...facts,
   };
 }
 
