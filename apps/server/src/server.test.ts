@@ -598,6 +598,40 @@ describe('the sample campaign', () => {
   });
 });
 
+describe('pages of other origins', () => {
+  it('may read no answer, whatever they ask and whether they ask first', async () => {
+    const webRoot = join(campaign.folder, 'page');
+    mkdirSync(webRoot);
+    writeFileSync(join(webRoot, 'index.html'), '<title>page</title>');
+    await start({ webRoot });
+    const { model } = (await (await fetch(`${server.url}/v1/campaigns/test`)).json()) as Manifest;
+    const paths = [
+      ...['/', '/c/test', '/healthz', '/metrics', '/v1/openapi.json', '/v1/nothing'],
+      ...['/v1/campaigns', '/v1/campaigns/test', '/v1/campaigns/test/state', '/v1/campaigns/test/contributions'],
+      ...[`/v1/files/${model.weights[0]!.sha256}`, '/v1/campaigns/test/versions/latest/adapter_config.json'],
+      ...['/v1/admin/campaigns', '/v1/admin/campaigns/test/pause', '/socket.io/?EIO=4&transport=polling'],
+    ];
+    const preflight = {
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization, content-type',
+    };
+    for (const path of paths) {
+      for (const [method, more] of Object.entries({ GET: {}, POST: {}, OPTIONS: preflight })) {
+        const headers = { origin: 'https://elsewhere.example', ...more };
+        const answer = await fetch(`${server.url}${path}`, { method, headers });
+        await answer.arrayBuffer();
+        const allowing = [...answer.headers.keys()].filter((name) => name.startsWith('access-control-'));
+        expect([method, path, allowing]).toEqual([method, path, []]);
+        expect([method, path, answer.headers.get('cross-origin-resource-policy')]).toEqual([
+          ...[method, path],
+          path.startsWith('/socket.io') ? null : 'same-origin',
+        ]);
+        if (method === 'OPTIONS') expect([path, answer.ok]).toEqual([path, false]);
+      }
+    }
+  });
+});
+
 describe('one server per data directory', () => {
   it('a second one says so and stops', async () => {
     await start();
