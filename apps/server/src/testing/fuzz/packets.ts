@@ -20,8 +20,8 @@ export interface Knowledge {
   lease: Lease;
   begin: UploadBegin;
   bytes: Uint8Array;
-  /** A lease and an upload of somebody else. */
-  foreign: { leaseId: string; contributionId: string };
+  /** A lease and an upload of somebody else, and how many bytes of it are stored. */
+  foreign: { leaseId: string; contributionId: string; stored: number };
 }
 
 const names = Object.keys(requests) as RequestName[];
@@ -33,6 +33,7 @@ export function somePacket(random: SeededRandom, known: Knowledge): Packet {
     () => wrongRequest(random, known),
     () => outOfTurn(random, known),
     () => outOfTurn(random, known),
+    () => theft(random, known),
     () => nonsense(random),
     () => wrongAttachments(random, known),
   ])();
@@ -96,6 +97,16 @@ function outOfTurn(random: SeededRandom, known: Knowledge): Packet {
   }
   if (name === 'upload.begin' && onceIn(random, 2)) message.bytes = pick(random, [1, begin.bytes + 1, 2 ** 50]);
   return request(random, name, message);
+}
+
+/** What would spoil or end somebody else's upload, were it taken. */
+function theft(random: SeededRandom, { bytes, foreign }: Knowledge): Packet {
+  const { contributionId, leaseId, stored } = foreign;
+  return pick<() => Packet>(random, [
+    () => request(random, 'upload.chunk', { contributionId, offset: stored, data: bytes.slice(0, 65_536) }),
+    () => request(random, 'upload.finish', { contributionId }),
+    () => request(random, 'leave', { leaseId }),
+  ])();
 }
 
 /** An event with an acknowledgement, or without; bytes in it travel as attachments. */

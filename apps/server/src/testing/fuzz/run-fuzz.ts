@@ -1,5 +1,7 @@
 /** Sends nonsense from several lanes at once while a good client asks, now and then, whether it is still served. */
-import { encodeDelta, SeededRandom, type Lease } from '@oneround/fl-core';
+import { randomUUID } from 'node:crypto';
+import { encodeDelta, SeededRandom, type Lease, type Receipt } from '@oneround/fl-core';
+import { openApiDocument } from '../../admin/index.ts';
 import type { ServerProcess } from '../server-process.ts';
 import { seededDelta, TestClient } from '../test-client.ts';
 import { somePacket, type Knowledge } from './packets.ts';
@@ -23,15 +25,22 @@ export interface FuzzReport {
   slowestAnswerMs: number;
 }
 
-/** Sends `messages` to a server of the campaign "test". @throws Error when a good client is not served meanwhile */
+/**
+ * Sends `messages` to a server of the campaign "test".
+ * @throws Error when a good client is not served meanwhile, or its upload, begun before, is not as it left it
+ */
 export async function runFuzz(server: ServerProcess, messages: number, seed: number): Promise<FuzzReport> {
   const random = new SeededRandom(seed);
   const report: FuzzReport = { packets: 0, httpRequests: 0, webSocketFrames: 0, hungUp: 0, slowestAnswerMs: 0 };
   const good = await TestClient.connect(server.url);
   const victim = await good.join({ source: 'own' });
-  const bytes = encodeDelta(seededDelta(good.manifest.layout.size, random.nextUint32()), good.manifest.upload.codec);
-  const foreign = await good.beginMessage(victim, bytes, { labelTokens: 1 });
+  const { layout, upload } = good.manifest;
+  const [own, bytes] = [random, random].map(() =>
+    encodeDelta(seededDelta(layout.size, random.nextUint32()), upload.codec),
+  ) as [Uint8Array, Uint8Array];
+  const foreign = await good.beginMessage(victim, own, { labelTokens: 1 });
   await good.value('upload.begin', foreign);
+  const stored = await good.sendChunks(foreign.contributionId, own, 0, upload.chunkBytes);
   const paths = [
     '/',
     '/v1/campaigns',
@@ -42,8 +51,10 @@ export async function runFuzz(server: ServerProcess, messages: number, seed: num
     '/healthz',
     '/readyz',
     '/metrics',
+    '/v1/openapi.json',
+    ...adminPaths(),
   ];
-  const client: GoodClient = { client: good, bytes, foreign, paths };
+  const client: GoodClient = { client: good, bytes, foreign: { ...foreign, stored }, paths };
   const lanes = Array.from(
     { length: LANES },
     () => new Lane(server, new SeededRandom(random.nextUint32()), client, report),
@@ -54,8 +65,22 @@ export async function runFuzz(server: ServerProcess, messages: number, seed: num
     await good.value('heartbeat', { leaseId: victim.leaseId });
     report.slowestAnswerMs = Math.max(report.slowestAnswerMs, performance.now() - asked);
   }
+  const { offset } = await good.value<{ offset: number }>('upload.begin', foreign);
+  if (offset !== stored) throw new Error(`${stored} bytes of an upload were stored, and now ${offset}`);
+  await good.sendChunks(foreign.contributionId, own, stored);
+  const { contributionId } = foreign;
+  const receipt = await good.value<Receipt>('upload.finish', { contributionId });
+  if (receipt.repeated) throw new Error('somebody else finished an upload');
   good.close();
   return report;
+}
+
+/** Of every route that an organiser has, for the campaign "test" and for what is not there. */
+function adminPaths(): string[] {
+  const { paths } = openApiDocument() as { paths: object };
+  return Object.keys(paths).map((path) =>
+    path.replace('{campaign}', 'test').replace('{contribution}', randomUUID()).replace('{invite}', '0123456789ab'),
+  );
 }
 
 /** What the lanes have of a client that does as it should. */
