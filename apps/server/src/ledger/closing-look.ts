@@ -1,5 +1,11 @@
 /** The last look, when a campaign closes: who is in for good, and how far to go in the direction of their mean. */
-import { campaignRule, closeScreening, searchServerScale, type EvaluationResult, type Verdict } from '@oneround/fl-core';
+import {
+  campaignRule,
+  closeScreening,
+  searchServerScale,
+  type EvaluationResult,
+  type Verdict,
+} from '@oneround/fl-core';
 import { admissionOf, type ContributionVerdict, type Settlement } from './global-adapter.ts';
 import type { AskTrial } from './inquiry.ts';
 import { isHeldBy, readMembers, type Member } from './membership.ts';
