@@ -1,6 +1,6 @@
 /**
  * Three servers on one Postgres: kills, a leader that hangs, a Postgres that dies, and all servers believing that they lead.
- * What was lost, and what it cost. Prints harm, if any.
+ * What was lost, and what it cost. Fails when harm was done.
  */
 import { SeededRandom } from '@oneround/fl-core';
 import type { ServerOptions } from '@oneround/server';
@@ -8,7 +8,7 @@ import { harmDone, killAtRandom, runChaos, stopLeader } from '../apps/server/src
 import { startPostgres, type TestPostgres } from '../apps/server/src/testing/postgres.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
-import { printReport, printVerified } from './chaos.ts';
+import { printHarm, printReport, printVerified } from './chaos.ts';
 
 const NODES = 3;
 const VOLUNTEERS = 8;
@@ -75,7 +75,7 @@ async function run(postgres: TestPostgres, options: Partial<ServerOptions>, faul
     for (const node of nodes) await node.end('SIGTERM');
     printVerified(['--database-url', databaseUrl]);
     // Chunks are not waited for: those that Postgres lost with its last moments are sent again.
-    for (const sentence of harmDone({ ...report, rewound: 0 })) console.log(`  HARM: ${sentence}`);
+    printHarm(harmDone({ ...report, rewound: 0 }));
   } finally {
     for (const node of nodes) await node.end();
     campaign.remove();

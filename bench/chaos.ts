@@ -1,4 +1,4 @@
-/** A server is killed again and again while volunteers upload: what was lost, and what it cost. Prints harm, if any. */
+/** A server is killed again and again while volunteers upload: what was lost, and what it cost. Fails when harm was done. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { SeededRandom } from '@oneround/fl-core';
@@ -39,7 +39,7 @@ export async function benchChaos(): Promise<void> {
     printReport(report);
     console.log(`  slowest start ${(Math.max(...startTimes) / 1000).toFixed(1)} s`);
     printVerified([campaign.dataDir]);
-    for (const sentence of harmDone(report)) console.log(`  HARM: ${sentence}`);
+    printHarm(harmDone(report));
     if (server.output !== '') console.log(`  the server wrote:\n${server.output}`);
   } finally {
     await server.end();
@@ -58,8 +58,15 @@ export function printReport(report: ChaosReport): void {
   console.log(`  published ${sha256.published}\n  replayed  ${sha256.replayed} (shuffled, whole numbers)`);
 }
 
-/** Runs `oneround verify` and prints what it says. */
+/** Prints each promise that was broken; with one, the bench fails. */
+export function printHarm(sentences: readonly string[]): void {
+  for (const sentence of sentences) console.log(`  HARM: ${sentence}`);
+  if (sentences.length > 0) process.exitCode = 1;
+}
+
+/** Runs `oneround verify` and prints what it says; it is harm when the ledger is not as recorded. */
 export function printVerified(ledger: string[]): void {
   const verify = spawnSync(process.execPath, [oneround, 'verify', ...ledger], { encoding: 'utf8' });
   console.log(`  oneround verify: exit ${verify.status}, ${(verify.stdout || verify.stderr).trim()}`);
+  if (verify.status !== 0) printHarm(['the ledger cannot be verified']);
 }

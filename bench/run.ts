@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- name ... | -- name --flag ...]`: prints the figures the project stands by. Nothing here passes or
- * fails, but for `step`, whose contenders must compute the same.
+ * fails, but for `step`, whose contenders must compute the same, and for `chaos` and `chaos-servers`, which may do no harm.
  */
 import { cpus } from 'node:os';
 import { benchAttacks } from './attacks/index.ts';
