@@ -45,6 +45,7 @@ async function test() {
     ['typecheck', bin('tsc'), ['-p', 'tsconfig.json']],
     ['lint', bin('oxlint'), ['--deny-warnings']],
     ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
+    ['audit', process.execPath, [join(root, 'scripts/audit.mjs')]],
   ]);
   step('unit and integration', bin('vitest'), ['run', '--config', 'vite.config.ts']);
   buildPage();
