@@ -2,12 +2,14 @@
  * Keeps a campaign's held-out figures coming: asks the ledger what has none, has the thread score it, records the result.
  * The ledger is the queue, so nothing is lost when the thread or the server dies.
  */
-import type { EvaluationResult } from '@oneround/fl-core';
+import { Refusal, type EvaluationResult } from '@oneround/fl-core';
 import type { EvaluationSubject } from '../ledger/index.ts';
 import type { Thread } from '../threads/thread.ts';
 import type { Evaluator } from './evaluator.ts';
 
-const RESTART_DELAY_MS = 2000;
+/** After a failure it looks again, and each time that fails after twice as long, up to a minute. */
+const FIRST_PAUSE_MS = 2000;
+const LONGEST_PAUSE_MS = 60_000;
 
 export interface EvaluationQueueOptions {
   /** What has no evaluation, most urgent first. */
@@ -21,7 +23,7 @@ export interface EvaluationQueueOptions {
 }
 
 export interface EvaluationQueue {
-  /** Looks for work; called whenever there may be some. */
+  /** Looks for work, unless it pauses after a failure; called whenever there may be some. */
   wake(): void;
   /** True once a thread has loaded its model, or there was nothing to evaluate. */
   isUp(): boolean;
@@ -35,6 +37,8 @@ export function startEvaluationQueue(options: EvaluationQueueOptions): Evaluatio
   let stopped = false;
   let again = false;
   let running: Promise<void> | null = null;
+  let pauseMs = FIRST_PAUSE_MS;
+  let pausing: NodeJS.Timeout | null = null;
 
   const work = async () => {
     for (;;) {
@@ -49,6 +53,7 @@ export function startEvaluationQueue(options: EvaluationQueueOptions): Evaluatio
         const began = performance.now();
         const result = await thread.call.score(values);
         await options.record(subject, result, performance.now() - began);
+        pauseMs = FIRST_PAUSE_MS;
       } else {
         up = true;
         if (!again) return;
@@ -61,22 +66,31 @@ export function startEvaluationQueue(options: EvaluationQueueOptions): Evaluatio
     } catch (error) {
       if (stopped) return;
       options.onError(error instanceof Error ? error : new Error(String(error)));
-      await thread?.stop();
-      thread = null;
-      setTimeout(queue.wake, RESTART_DELAY_MS).unref();
+      // What the ledger refuses, as on a full disk, says nothing against a thread that has loaded its model.
+      if (!(error instanceof Refusal)) {
+        await thread?.stop();
+        thread = null;
+      }
+      pausing = setTimeout(endPause, pauseMs).unref();
+      pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
     } finally {
       running = null;
     }
   };
+  const endPause = () => {
+    pausing = null;
+    queue.wake();
+  };
   const queue: EvaluationQueue = {
     wake() {
-      if (stopped) return;
+      if (stopped || pausing) return;
       if (running) again = true;
       else running = run();
     },
     isUp: () => up,
     async stop() {
       stopped = true;
+      if (pausing) clearTimeout(pausing);
       await thread?.stop();
       await running;
     },

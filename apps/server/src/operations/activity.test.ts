@@ -1,3 +1,4 @@
+import { Refusal } from '@oneround/fl-core';
 import { expect, it } from 'vitest';
 import { recordActivity } from '../testing/recorded-activity.ts';
 
@@ -37,4 +38,22 @@ it('tells a contribution that was set aside as it came from one that counts', as
   ]);
   expect(await counted('oneround_contributions_accepted_total{campaign="a"}')).toBe(2);
   expect(await counted('oneround_contributions_quarantined_total{campaign="a"}')).toBe(1);
+});
+
+it('says a full disk once a minute, in words for whoever runs the server, and any other failure each time', async () => {
+  let time = 0;
+  const { activity, lines, counted } = recordActivity(() => time);
+  const full = new Refusal('storage_full', 'Keep this page open.');
+  for (; time < 90_000; time += 3000) activity.failed('evaluation', full, { campaignId: 'a' });
+  activity.failed('fold', full, { campaignId: 'a' });
+  const line = { level: 50, campaignId: 'a', code: 'storage_full' };
+  expect(lines).toMatchObject([
+    { ...line, others: 0, msg: expect.stringMatching(/^evaluation failed: there is no room left: make some/) },
+    { ...line, others: 19 },
+    { ...line, others: 0, msg: expect.stringMatching(/^fold failed/) },
+  ]);
+  expect(JSON.stringify(lines)).not.toContain('Keep this page open');
+  expect(await counted('oneround_failures_total{what="evaluation"}')).toBe(30);
+  for (let i = 0; i < 2; i++) activity.failed('evaluation', new Error('a bug'));
+  expect(lines.slice(3)).toMatchObject([1, 2].map(() => ({ msg: 'evaluation failed', err: { message: 'a bug' } })));
 });

@@ -1,5 +1,5 @@
 /** What happens in a server, told to the log and the figures at once. Ids, counts and durations; nothing about a person. */
-import type { CampaignStatus, Refusal } from '@oneround/fl-core';
+import { Refusal, type CampaignStatus } from '@oneround/fl-core';
 import type { Logger } from 'pino';
 import type { ServerMetrics } from './metrics.ts';
 import { SparseLines } from './sparse-lines.ts';
@@ -12,6 +12,12 @@ export interface RequestIds {
   campaignId?: string | undefined;
   inviteId?: string | undefined;
 }
+
+/** What a refusal of the ledger's means for whoever runs the server; its own sentence is for volunteers. */
+const operatorsWords: Partial<Record<Refusal['code'], string>> = {
+  storage_full: 'there is no room left: make some on the disk, or raise --max-data-bytes; it is tried again by itself',
+  unavailable: 'the database does not answer; it is tried again by itself',
+};
 
 export class Activity {
   readonly #log: Logger;
@@ -96,6 +102,14 @@ export class Activity {
 
   failed(what: 'fold' | 'evaluation' | 'request' | 'sweep', error: unknown, about: Record<string, string> = {}): void {
     this.#metrics.failures.inc({ what });
+    const words = error instanceof Refusal ? operatorsWords[error.code] : undefined;
+    if (error instanceof Refusal && words !== undefined) {
+      const { code } = error;
+      const kind = `${what} ${code}`;
+      return this.#sparse.tell(kind, (others) =>
+        this.#log.error({ ...about, code, others }, `${what} failed: ${words}`),
+      );
+    }
     this.#log.error({ ...about, err: error }, `${what} failed`);
   }
 }
