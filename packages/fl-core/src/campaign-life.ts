@@ -35,10 +35,10 @@ export function nextStatus(status: CampaignStatus, action: CampaignAction): Camp
 /** @throws Refusal `campaign_not_open`, `campaign_closed` unless somebody new may join */
 export function checkMayJoin(status: CampaignStatus): void {
   if (status === 'draft') {
-    throw new Refusal('campaign_not_open', 'This campaign has not begun. Keep the page open; it starts by itself.');
+    throw new Refusal('campaign_not_open', 'This campaign has not begun. Wait here; it starts by itself.');
   }
   if (status === 'paused') {
-    throw new Refusal('campaign_not_open', 'This campaign is paused. Keep the page open; it goes on by itself.');
+    throw new Refusal('campaign_not_open', 'This campaign is paused. Wait here; it goes on by itself.');
   }
   checkMaySend(status);
 }
