@@ -298,7 +298,8 @@ describe('oneround campaign', () => {
     const env = { ONEROUND_ADMIN_TOKEN: token };
     // A server runs on the directory: the command goes through the one that the configuration names.
     expect((await run(['campaign', 'pause', 'test'], env, folder)).stdout).toBe('test is paused.\n');
-    const { stdout: link } = await run(['campaign', 'invite', 'test'], env, folder);
+    const { stdout: link, stderr: remark } = await run(['campaign', 'invite', 'test'], env, folder);
+    expect(remark).toBe('test is not private: anybody may join, with this link or without.\n');
     expect(link).toMatch(`http://127.0.0.1:${server.port}/c/test#invite=`);
     expect((await run(['verify'], {}, folder)).stdout).toMatch(/^test: 0 contributions/);
     configure({ data: 'data', port: 1 });

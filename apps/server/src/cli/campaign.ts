@@ -41,7 +41,7 @@ export function addCampaignCommand(program: Command): void {
       );
       await organiser.deleteCampaign(id);
     });
-    console.log(`${id} is deleted.`);
+    console.log(`${id} is deleted. A server that is started with its file (--campaign) has it again, empty.`);
   });
   addOrganiserFlags(
     campaign
@@ -54,9 +54,11 @@ export function addCampaignCommand(program: Command): void {
   ).action(async (id: string, flags: OrganiserFlags & { uses?: number; days?: number; address?: string }) => {
     const { uses, days, address, ...where } = flags;
     const expiresAt = days === undefined ? null : Date.now() + days * DAY_MS;
-    const { token } = await withOrganiser(where, (organiser) =>
-      organiser.createInvite(id, { maxUses: uses ?? null, expiresAt }),
-    );
+    const { token } = await withOrganiser(where, async (organiser) => {
+      const { private: isPrivate } = await findCampaign(organiser, id);
+      if (!isPrivate) console.error(`${id} is not private: anybody may join, with this link or without.`);
+      return organiser.createInvite(id, { maxUses: uses ?? null, expiresAt });
+    });
     console.log(`${address?.replace(/\/$/, '') ?? (await placeOf(where)).server}/c/${id}#invite=${token}`);
   });
   addOrganiserFlags(
