@@ -48,6 +48,8 @@ describe('partitionRecords', () => {
   });
 
   it('refuses more shards than records', () => {
-    expect(() => partitionRecords([{ domain: 'a' }], { shards: 2, strategy: 'iid', seed: 1 })).toThrow(RangeError);
+    expect(() => partitionRecords([{ domain: 'a' }], { shards: 2, strategy: 'iid', seed: 1 })).toThrow(
+      'data.shards: 1 records cannot fill 2 shards',
+    );
   });
 });

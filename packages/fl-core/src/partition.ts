@@ -18,7 +18,7 @@ export function partitionRecords(
 ): number[][] {
   const { shards, strategy, seed } = options;
   if (!Number.isInteger(shards) || shards < 1 || shards > records.length) {
-    throw new RangeError(`partitionRecords: ${records.length} records cannot fill ${shards} shards`);
+    throw new RangeError(`data.shards: ${records.length} records cannot fill ${shards} shards`);
   }
   const random = new SeededRandom(seed);
   const indices = records.map((_, index) => index);

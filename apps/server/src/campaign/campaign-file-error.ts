@@ -10,10 +10,10 @@ export class CampaignFileError extends Error {
   }
 }
 
-/** The absolute path of what a field of the campaign file names. @throws CampaignFileError when nothing is there */
-export function namedPath(campaignFile: string, field: string, path: string): string {
+/** The absolute path of what a field of the campaign file names. @throws CampaignFileError, with `advice`, when nothing is there */
+export function namedPath(campaignFile: string, field: string, path: string, advice = ''): string {
   const absolute = resolve(dirname(campaignFile), path);
-  if (!existsSync(absolute)) throw new CampaignFileError(campaignFile, `${field}: there is no ${absolute}`);
+  if (!existsSync(absolute)) throw new CampaignFileError(campaignFile, `${field}: there is no ${absolute}${advice}`);
   return absolute;
 }
 

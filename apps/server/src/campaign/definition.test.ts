@@ -80,8 +80,23 @@ describe('loadCampaign', () => {
       `CampaignFileError: ${campaign.file}: ${field}: there is no ${here(name)}`;
     expect(await refusal(writeCampaign({}, { ...data, train: 'gone.jsonl' }))).toBe(no('data.train', 'gone.jsonl'));
     expect(await refusal(writeCampaign({}, { ...data, heldOut: 'gone.csv' }))).toBe(no('data.heldOut', 'gone.csv'));
-    expect(await refusal(writeCampaign({}, data, here('gone')))).toBe(no('model', 'gone'));
+    expect(await refusal(writeCampaign({}, data, 'Qwen/Qwen2-0.5B'))).toBe(
+      `${no('model', 'Qwen/Qwen2-0.5B')}; \`oneround model add\` makes a folder of a model on the hub, and says what to write here`,
+    );
     expect(await refusal(here('other.json'))).toBe(`CampaignFileError: ${here('other.json')}: there is no such file`);
+  });
+
+  it('names the field that asks for more shards than there are records', async () => {
+    const problem = await refusal(
+      writeCampaign(
+        { 'one.jsonl': '{"prompt": "Hi", "answer": "Hello"}\n' },
+        {
+          train: 'one.jsonl',
+          heldOut: 'heldout.jsonl',
+        },
+      ),
+    );
+    expect(problem).toBe('CampaignFileError: one.jsonl: data.shards: 1 records cannot fill 2 shards');
   });
 
   it('says which fields are missing', async () => {

@@ -32,6 +32,7 @@ import { loadAdapter } from './starting-adapter.ts';
 
 export const CHUNK_BYTES = 64 * 1024;
 const WINDOW = 4;
+const modelAdvice = '; `oneround model add` makes a folder of a model on the hub, and says what to write here';
 /** Volunteers' own data may weigh up to this many times the campaign's shards before the exact fold is full. */
 const OWN_DATA_ROOM = 16;
 
@@ -64,7 +65,7 @@ export async function loadCampaign(
   blobs: Blobs,
 ): Promise<{ definition: CampaignDefinition; terms: CampaignTerms; dataSets: DataSetReport[] }> {
   const config = checked(path, () => parseConfig(readFileSync(path, 'utf8')));
-  const model = await loadModelFiles(namedPath(path, 'model', config.model), blobs);
+  const model = await loadModelFiles(namedPath(path, 'model', config.model, modelAdvice), blobs);
   const adapter = await checkedLater(path, () =>
     loadAdapter(config.adapter, model.config, { folder: dirname(path), blobs }),
   );
