@@ -589,6 +589,7 @@ describe('the sample campaign', () => {
     await server.close();
     await start(sample);
     expect(served()).toEqual(['test']);
+    expect(server.campaigns).toMatchObject([{ status: 'open', private: false }]);
     await server.close();
     await start({ ...sample, dataDir: `${campaign.dataDir}-fresh` });
     expect(served()).toEqual(['everyday']);

@@ -4,7 +4,6 @@
  */
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import type { Manifest } from '@oneround/fl-core';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { Server } from 'socket.io';
@@ -41,6 +40,7 @@ import {
   socketLimits,
   volunteerHandlers,
 } from './sockets/index.ts';
+import { filesToServe, servedCampaigns, type ServedCampaign } from './served-campaigns.ts';
 import { startVerifying } from './verifying.ts';
 import { startThread, type Thread } from './threads/thread.ts';
 
@@ -95,7 +95,7 @@ export interface ServerOptions {
 export interface RunningServer {
   url: string;
   port: number;
-  campaigns: Manifest[];
+  campaigns: ServedCampaign[];
   close(): Promise<void>;
 }
 
@@ -260,7 +260,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   for (const file of await filesToServe(options, ledger)) {
     for (const dataSet of await ledger.addCampaign(resolve(file))) tellDataSet(logger, dataSet);
   }
-  const campaigns = await ledger.manifests();
+  const campaigns = await servedCampaigns(ledger);
   for (const { upload } of campaigns) disk.expectUploads(upload.bytes);
   closers.push(
     () => evaluating.stop(),
@@ -287,15 +287,6 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   const database = options.databaseUrl === undefined ? undefined : nameOfDatabase(options.databaseUrl);
   logger.info({ port, dataDir: running.dataDir, database, campaigns: campaigns.map(({ id }) => id) }, 'listening');
   return { url: `http://${host === '0.0.0.0' ? 'localhost' : host}:${port}`, port, campaigns, close };
-}
-
-/** A ledger that has campaigns is never given a sample: they may be private, and a sample is open to everybody. */
-async function filesToServe(
-  { campaignFiles, sampleCampaignFile }: ServerOptions,
-  ledger: Thread<Ledger>['call'],
-): Promise<string[]> {
-  if (sampleCampaignFile === undefined || campaignFiles.length > 0) return campaignFiles;
-  return (await ledger.manifests()).length === 0 ? [sampleCampaignFile] : [];
 }
 
 async function closeHttp(

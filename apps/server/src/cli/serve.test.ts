@@ -1,10 +1,17 @@
+import type { CampaignStatus } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
 import { loadServerConfig } from '../config/index.ts';
+import type { ServedCampaign } from '../served-campaigns.ts';
 import { defaultCampaign } from './defaults.ts';
-import { serverOptionsOf } from './serve.ts';
+import { linksOf, serverOptionsOf } from './serve.ts';
 
 async function optionsOf(flags: { campaign?: string[] }) {
   return serverOptionsOf(await loadServerConfig({ flags, environment: {}, workingDirectory: import.meta.dirname }));
+}
+
+function linked(status: CampaignStatus, isPrivate: boolean): string[] {
+  const campaign = { id: 'moods', name: 'Moods', status, private: isPrivate } as ServedCampaign;
+  return linksOf({ url: 'http://localhost:1', campaigns: [campaign] });
 }
 
 describe('oneround serve', () => {
@@ -12,5 +19,17 @@ describe('oneround serve', () => {
     expect(await optionsOf({})).toMatchObject({ campaignFiles: [], sampleCampaignFile: defaultCampaign });
     const named = await optionsOf({ campaign: ['/mine.json'] });
     expect(named).toMatchObject({ campaignFiles: ['/mine.json'], sampleCampaignFile: undefined });
+  });
+
+  it('prints the links of each campaign, with what must be done before volunteers can use them', () => {
+    const links = ['  volunteer page  http://localhost:1/c/moods', '  dashboard       http://localhost:1/c/moods/live'];
+    const [open, invite] = ['open', 'invite'].map((action) =>
+      expect.stringContaining(`oneround campaign ${action} moods`),
+    );
+    expect(linked('open', false)).toEqual(['Moods', ...links]);
+    expect(linked('open', true)).toEqual(['Moods (private)', ...links, invite]);
+    expect(linked('draft', true)).toEqual(['Moods (draft, private)', ...links, open, invite]);
+    expect(linked('paused', false)).toEqual(['Moods (paused)', ...links, open]);
+    expect(linked('closed', true)).toEqual(['Moods (closed, private)', ...links]);
   });
 });

@@ -49,13 +49,21 @@ export function serverOptionsOf({ data, campaign, logFormat, ...rest }: ServerCo
   };
 }
 
-/** The links a person needs, two lines per campaign. */
-export function linksOf({ url, campaigns }: RunningServer): string[] {
-  return campaigns.flatMap(({ id, name }) => [
-    `${name}`,
-    `  volunteer page  ${url}/c/${id}`,
-    `  dashboard       ${url}/c/${id}/live`,
-  ]);
+/** The links a person needs, two lines per campaign; and what must be done before volunteers can use them. */
+export function linksOf({ url, campaigns }: Pick<RunningServer, 'url' | 'campaigns'>): string[] {
+  return campaigns.flatMap(({ id, name, status, private: isPrivate }) => {
+    const waits = status === 'draft' || status === 'paused';
+    const state = [...(status === 'open' ? [] : [status]), ...(isPrivate ? ['private'] : [])];
+    return [
+      state.length > 0 ? `${name} (${state.join(', ')})` : name,
+      `  volunteer page  ${url}/c/${id}`,
+      `  dashboard       ${url}/c/${id}/live`,
+      ...(waits ? [`  to let volunteers in:  oneround campaign open ${id}`] : []),
+      ...(isPrivate && status !== 'closed' && status !== 'closing'
+        ? [`  to invite volunteers:  oneround campaign invite ${id}`]
+        : []),
+    ];
+  });
 }
 
 /**
