@@ -101,7 +101,8 @@ export interface RunningServer {
 
 /**
  * Starts a server on a data directory, where it left off.
- * @throws Error with one sentence: data directory in use, bad campaign file, port taken, page not built
+ * @throws Error with one sentence: data directory in use, bad campaign file, page not built; Node's own: port taken, a file
+ *   in place of the data directory
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const dataDir = resolve(options.dataDir);

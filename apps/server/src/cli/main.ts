@@ -3,6 +3,7 @@
  * loaded: all of them together take three seconds.
  */
 import { Command } from 'commander';
+import { sentenceOf } from './error-sentence.ts';
 
 /** In the order of the help. */
 const commands = new Map<string, () => Promise<(program: Command) => void>>([
@@ -36,6 +37,6 @@ for (const load of wanted ? [wanted] : commands.values()) (await load())(program
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(`oneround: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`oneround: ${sentenceOf(error)}`);
   process.exitCode = 1;
 }
