@@ -10,6 +10,7 @@ import { download, downloadFile, fetchVersion } from '../client/index.ts';
 /**
  * Downloads base model and adapter and writes `config.json`, the tokeniser and `model.safetensors` into `folder`. One
  * tensor is in memory at a time.
+ * @param onProgress how much of the base model has been fetched, once; its tensors are written as they come
  * @returns the version, and the name of the base model
  * @throws Error when a file is not what the manifest says; CheckpointError when base and adapter cannot be merged
  */
@@ -18,6 +19,7 @@ export async function exportMerged(
   campaignId: string,
   folder: string,
   wanted: number | 'latest' = 'latest',
+  onProgress: (bytes: number, total: number) => void = () => undefined,
 ): Promise<{ version: number; base: string }> {
   const server = serverUrl.replace(/\/$/, '');
   const manifest = await download(`${server}/v1/campaigns/${encodeURIComponent(campaignId)}`);
@@ -31,12 +33,22 @@ export async function exportMerged(
   await writeFile(join(folder, 'config.json'), configJson);
   await writeFile(join(folder, 'tokenizer.json'), await file(model.tokenizer));
   await writeFile(join(folder, 'tokenizer_config.json'), await file(model.tokenizerConfig));
-  const bytes = model.weights.reduce((sum, ref) => sum + ref.bytes, 0);
+  const bytes = sumOf(model.weights);
   const weights = join(folder, 'model.safetensors');
-  await writeFile(`${weights}.partial`, mergedCheckpoint(config, adapter, readShards(model.weights, file), bytes));
+  const fetched = new Set<FileRef>();
+  const shard = async (ref: FileRef) => {
+    const content = await file(ref);
+    // Tensors are written by type, so a shard may be read more than once.
+    fetched.add(ref);
+    onProgress(sumOf([...fetched]), bytes);
+    return content;
+  };
+  await writeFile(`${weights}.partial`, mergedCheckpoint(config, adapter, readShards(model.weights, shard), bytes));
   await rename(`${weights}.partial`, weights);
   return { version, base: model.name };
 }
+
+const sumOf = (files: readonly FileRef[]) => files.reduce((sum, { bytes }) => sum + bytes, 0);
 
 function parseJson(bytes: Uint8Array): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));

@@ -42,10 +42,14 @@ afterEach(async () => {
 describe('oneround export', () => {
   it('--merged writes a checkpoint with the logits of base and adapter', async () => {
     const folder = join(out, 'merged');
-    const exported = await vi.waitFor(() => exportMerged(`${server.url}/`, 'test', folder, 1), {
+    const progress: number[] = [];
+    const onProgress = (bytes: number, total: number) => progress.push(bytes / total);
+    const exported = await vi.waitFor(() => exportMerged(`${server.url}/`, 'test', folder, 1, onProgress), {
       timeout: 10_000,
       interval: 100,
     });
+    expect(progress.at(-1)).toBe(1);
+    expect(progress).toEqual(progress.toSorted((a, b) => a - b));
     expect(exported).toEqual({ version: 1, base: 'tiny' });
     const copied = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
     expect(readdirSync(folder).toSorted()).toEqual(['config.json', 'model.safetensors', ...copied.slice(1)]);

@@ -8,6 +8,7 @@ import { exportFromServer } from './export-folder.ts';
 import { exportMerged } from './export-merged.ts';
 import { parseVersion } from './parse-version.ts';
 import { addConfigFlag, addServerFlag, placeOf, type PlaceFlags } from './place.ts';
+import { progressBar } from './progress-bar.ts';
 
 interface ExportFlags extends Pick<PlaceFlags, 'config' | 'server'> {
   campaign: string;
@@ -34,8 +35,15 @@ async function exportCampaign({ campaign, out, version: wanted, merged, force, .
   const { server } = await placeOf(where);
   if (!force) assertNewOrEmpty(out);
   if (merged) {
-    const { version, base } = await exportMerged(server, campaign, out, wanted);
-    console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);
+    const bar = progressBar();
+    try {
+      const onProgress = (bytes: number, total: number) => bar.show('fetched and written', bytes, total);
+      const { version, base } = await exportMerged(server, campaign, out, wanted, onProgress);
+      bar.stop();
+      console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);
+    } finally {
+      bar.stop();
+    }
   } else {
     const version = await exportFromServer(server, campaign, out, wanted);
     console.log(`version ${version} of ${campaign} is in ${out}`);
