@@ -8,10 +8,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { findBrowser } from './find-browser.mjs';
 import { findPostgres } from './find-postgres.mjs';
 
+/** Less than the second in which two signals count as one (`closeOnSignal`). */
+const LOOK_MS = 250;
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 
@@ -21,14 +23,14 @@ installDependencies();
 switch (job) {
   case 'oneround':
     buildPage();
-    run(process.execPath, [join(root, 'apps/server/bin/oneround.mjs'), ...rest]);
+    await goOnAs(join(root, 'apps/server/bin/oneround.mjs'), rest);
     break;
   case 'dev':
     run(bin('vite'), ['dev', ...rest]);
     break;
   case 'bench':
     buildPage();
-    run(process.execPath, [join(root, 'scripts/run.mjs'), join(root, 'bench/run.ts'), ...rest]);
+    await goOnAs(join(root, 'scripts/run.mjs'), [join(root, 'bench/run.ts'), ...rest]);
     break;
   case 'test':
     await test();
@@ -136,6 +138,24 @@ async function sideBySide(steps) {
   });
   const failed = (await Promise.all(outcomes)).flat();
   if (failed.length > 0) stop(`${failed.join(', ')} failed`);
+}
+
+/** In this very process, so that nothing stands between a signal and the program. */
+async function goOnAs(program, args) {
+  endWithShell();
+  process.argv = [process.execPath, program, ...args];
+  await import(pathToFileURL(program).href);
+}
+
+/** npm passes SIGTERM on to the shell that it started us with, which dies of it and tells us nothing. */
+function endWithShell() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const shell = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, LOOK_MS).unref();
 }
 
 function run(command, args) {

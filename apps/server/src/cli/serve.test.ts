@@ -1,9 +1,9 @@
 import type { CampaignStatus } from '@oneround/fl-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { loadServerConfig } from '../config/index.ts';
 import type { ServedCampaign } from '../served-campaigns.ts';
 import { defaultCampaign } from './defaults.ts';
-import { linksOf, serverOptionsOf } from './serve.ts';
+import { closeOnSignal, linksOf, serverOptionsOf } from './serve.ts';
 
 async function optionsOf(flags: { campaign?: string[] }) {
   return serverOptionsOf(await loadServerConfig({ flags, environment: {}, workingDirectory: import.meta.dirname }));
@@ -19,6 +19,24 @@ describe('oneround serve', () => {
     expect(await optionsOf({})).toMatchObject({ campaignFiles: [], sampleCampaignFile: defaultCampaign });
     const named = await optionsOf({ campaign: ['/mine.json'] });
     expect(named).toMatchObject({ campaignFiles: ['/mine.json'], sampleCampaignFile: undefined });
+  });
+
+  it('closes in order once for a signal that comes twice, and ends at once at a later one', async () => {
+    vi.useFakeTimers();
+    const before = process.listeners('SIGTERM');
+    const close = vi.fn(() => new Promise<void>(() => undefined));
+    closeOnSignal({ close });
+    const added = () => process.listeners('SIGTERM').filter((listener) => !before.includes(listener));
+    const [stop] = added();
+    stop!('SIGTERM');
+    stop!('SIGTERM');
+    expect(close).toHaveBeenCalledTimes(1);
+    expect(added()).toEqual([stop]);
+    // Without a listener the signal does what it always does.
+    vi.advanceTimersByTime(1000);
+    expect(added()).toEqual([]);
+    vi.clearAllTimers();
+    vi.useRealTimers();
   });
 
   it('prints the links of each campaign, with what must be done before volunteers can use them', () => {

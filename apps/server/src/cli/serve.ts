@@ -13,6 +13,8 @@ import { startServer, type RunningServer, type ServerOptions } from '../server.t
 import { defaultCampaign, webRoot } from './defaults.ts';
 
 const CLOSE_LIMIT_MS = 10_000;
+/** Under npm a Ctrl-C comes from the terminal and once more from npm; some supervisors signal every process of a group. */
+const SAME_SIGNAL_MS = 1000;
 
 type ServeFlags = Partial<Record<Setting, unknown>> & { config?: string; printConfig?: boolean };
 
@@ -67,13 +69,18 @@ export function linksOf({ url, campaigns }: Pick<RunningServer, 'url' | 'campaig
 }
 
 /**
- * Shuts down in order at the first Ctrl-C; a second one ends the process at once. So does a shutdown that takes too long:
+ * Shuts down in order at the first Ctrl-C; a second one, a second later, ends the process at once. So does a shutdown that takes too long:
  * what was acknowledged is on disk already, and a supervisor would kill us anyway.
  */
-export function closeOnSignal(server: RunningServer): void {
+export function closeOnSignal(server: Pick<RunningServer, 'close'>): void {
+  let isClosing = false;
   const stop = () => {
-    process.removeListener('SIGINT', stop);
-    process.removeListener('SIGTERM', stop);
+    if (isClosing) return;
+    isClosing = true;
+    setTimeout(() => {
+      process.removeListener('SIGINT', stop);
+      process.removeListener('SIGTERM', stop);
+    }, SAME_SIGNAL_MS).unref();
     setTimeout(() => {
       console.error(
         `oneround: not closed after ${CLOSE_LIMIT_MS / 1000} s; ending anyway, nothing acknowledged is lost`,
