@@ -26,7 +26,7 @@ export interface ParticipationRow {
 }
 
 /** Columns that can be sorted by. */
-export type SortKey = Exclude<keyof ParticipationRow, 'leaseId' | 'refusal'>;
+export type SortKey = Exclude<keyof ParticipationRow, 'leaseId' | 'refusal' | 'contribution'>;
 
 /** One row per participation. */
 export function participationRows({ clients, contributions }: CampaignState): ParticipationRow[] {

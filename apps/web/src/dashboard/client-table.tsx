@@ -46,22 +46,17 @@ const columns: Column[] = [
     cell: (row) => (
       <>
         <ClientState state={row.state} />
+        {row.contribution === null ? null : <ContributionId id={row.contribution} />}
         {row.refusal ? <span className="block min-w-40 text-xs text-muted">{row.refusal}</span> : null}
       </>
     ),
-  },
-  {
-    key: 'contribution',
-    name: t('column.contribution'),
-    numeric: false,
-    cell: ({ contribution }) => (contribution === null ? '–' : <ContributionId id={contribution} />),
   },
 ];
 
 /** Shortened for the eye alone: a click selects all of it. */
 function ContributionId({ id }: { id: string }) {
   return (
-    <span className="id block w-20 truncate text-muted select-all" title={id}>
+    <span className="id block w-20 truncate text-xs text-muted select-all" title={t('client.contributionId', { id })}>
       {id}
     </span>
   );

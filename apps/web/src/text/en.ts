@@ -374,10 +374,10 @@ export const en = {
   'column.weight': 'Weight',
   'column.sent': 'Sent',
   'column.state': 'State',
-  'column.contribution': 'Contribution',
   'column.sort': 'Sort by {column}',
   'column.own': 'own file',
 
+  'client.contributionId': 'Contribution {id}',
   'client.joined': 'joined',
   'client.downloading': 'downloading',
   'client.training': 'training',
