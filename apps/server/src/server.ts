@@ -19,7 +19,15 @@ import {
   trackConnections,
   type OpenConnections,
 } from './http/index.ts';
-import { lockDataDir, nameOfDatabase, openPool, thisProcess, type Ledger, type LedgerOptions } from './ledger/index.ts';
+import {
+  lockDataDir,
+  nameOfDatabase,
+  openPool,
+  requireAnswer,
+  thisProcess,
+  type Ledger,
+  type LedgerOptions,
+} from './ledger/index.ts';
 import {
   Activity,
   DiskGuard,
@@ -177,7 +185,14 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   });
   const activity = new Activity(logger, metrics);
   const states = new SharedReads((id) => ledger.stateJson(id, rooms.online(id)), STATE_PAUSE_MS);
-  closers.push(() => ledger.close().catch((err: unknown) => logger.warn({ err }, 'the ledger did not close')));
+  // One that did not open has nothing to close, and its first call says why.
+  const isOpen = ledger.figures().then(
+    () => true,
+    () => false,
+  );
+  closers.push(async () => {
+    if (await isOpen) await ledger.close().catch((err: unknown) => logger.warn({ err }, 'the ledger did not close'));
+  });
   const http = await makeHttpServer(
     {
       campaigns: () => ledger.campaigns(),
@@ -210,7 +225,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   });
   door.follow(io);
   const bytesInFlight = new ByteBudget(limits.totalBytesInFlight);
-  const others = options.databaseUrl === undefined ? null : joinOthers(io, options.databaseUrl, logger, closers);
+  const others = options.databaseUrl === undefined ? null : await joinOthers(io, options.databaseUrl, logger, closers);
   const rooms = new CampaignRooms({ io, others, counts: (id) => ledger.counts(id) });
   const evaluating = startEvaluating(ledger, rooms, activity, () => duty?.isOurs() ?? true);
   running.onEvaluating(evaluating);
@@ -304,19 +319,18 @@ async function closeHttp(
 }
 
 /** Clients of other servers hear of what happens here, and the other way round, through the database. */
-function joinOthers(
+async function joinOthers(
   io: Server,
   databaseUrl: string,
   logger: Logger,
   closers: (() => Promise<void> | void)[],
-): OtherServers {
+): Promise<OtherServers> {
   const onLost = (error: Error) => logger.warn({ err: error }, 'the connection between servers broke');
   const pool = openPool(databaseUrl, { connections: CONNECTIONS_BETWEEN_SERVERS, onLost });
+  closers.push(() => pool.end());
+  await requireAnswer(pool, databaseUrl);
   const others = new OtherServers(io, pool, onLost);
-  closers.push(
-    () => pool.end(),
-    () => others.close(),
-  );
+  closers.push(() => others.close());
   return others;
 }
 

@@ -8,7 +8,7 @@ export { DataDirInUse, lockDataDir, lockFolder, thisProcess } from './data-lock.
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type LedgerOptions } from './ledger.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
-export { nameOfDatabase, openPool } from './postgres.ts';
+export { nameOfDatabase, openPool, requireAnswer } from './postgres.ts';
 export type { EvaluationSubject } from './scoring.ts';
 export { VerifyError } from './verify-error.ts';
 export type { LedgerPlace, Verifier, VerifyOptions } from './verify-thread.ts';

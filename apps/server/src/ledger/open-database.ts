@@ -7,7 +7,7 @@ import { Kysely, Migrator, PostgresDialect, sql, SqliteDialect } from 'kysely';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ledgerMigrations } from './migrations.ts';
-import { nameOfDatabase, openPool } from './postgres.ts';
+import { nameOfDatabase, openPool, requireAnswer } from './postgres.ts';
 import type { LedgerTables } from './schema.ts';
 
 export type LedgerDatabase = Kysely<LedgerTables>;
@@ -18,68 +18,125 @@ const CONNECTIONS = 4;
 /**
  * Opens the Postgres at `databaseUrl`, or `<dataDir>/ledger.sqlite` when there is none, creating and migrating what is in it
  * as needed.
- * @throws the first migration's error; Error with one sentence when `dataDir` holds a ledger beside that in Postgres
+ * @throws Error with one sentence when there is something else, a ledger of a newer release, or no Postgres that answers;
+ *   the first migration's error
  */
-export async function openDatabase(dataDir: string, databaseUrl?: string): Promise<LedgerDatabase> {
-  const database = databaseUrl === undefined ? openSqlite(dataDir) : openPostgres(dataDir, databaseUrl);
-  const { error } = await new Migrator({ db: database, provider: ledgerMigrations }).migrateToLatest();
-  if (error === undefined) return database;
-  await database.destroy();
-  throw error;
+export function openDatabase(dataDir: string, databaseUrl?: string): Promise<LedgerDatabase> {
+  return databaseUrl === undefined ? openSqlite(dataDir) : openPostgres(dataDir, databaseUrl);
 }
 
-function openSqlite(dataDir: string): LedgerDatabase {
-  const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
-  sqlite.pragma('journal_mode = WAL');
-  sqlite.pragma('synchronous = FULL');
-  sqlite.pragma('foreign_keys = ON');
-  return new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+function openSqlite(dataDir: string): Promise<LedgerDatabase> {
+  const path = pathOf(dataDir);
+  return sayingDamage(path, async () => {
+    const sqlite = new SqliteDatabase(path);
+    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    return orDestroyed(database, async () => {
+      sqlite.pragma('journal_mode = WAL');
+      sqlite.pragma('synchronous = FULL');
+      sqlite.pragma('foreign_keys = ON');
+      await migrate(database, dataDir);
+    });
+  });
 }
 
-function openPostgres(dataDir: string, databaseUrl: string): LedgerDatabase {
-  if (existsSync(join(dataDir, 'ledger.sqlite'))) {
+async function openPostgres(dataDir: string, databaseUrl: string): Promise<LedgerDatabase> {
+  if (existsSync(pathOf(dataDir))) {
     throw new Error(
       `${dataDir} holds a ledger of its own, whose files would be dropped: this one is in Postgres. Name another --data directory for its copies.`,
     );
   }
   // A broken connection is told by the query that meets it.
   const pool = openPool(databaseUrl, { connections: CONNECTIONS, onLost: () => undefined });
-  return new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
+  const database = new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
+  return orDestroyed(database, async () => {
+    await requireAnswer(pool, databaseUrl);
+    await migrate(database, nameOfDatabase(databaseUrl));
+  });
+}
+
+async function migrate(database: LedgerDatabase, place: string): Promise<void> {
+  const applied = await appliedMigrations(database);
+  if (isNewer(applied ?? [], await knownMigrations())) throw ofAnotherRelease(place, 'a newer');
+  const { error } = await new Migrator({ db: database, provider: ledgerMigrations }).migrateToLatest();
+  if (error !== undefined) throw error;
 }
 
 /**
  * Opens a ledger that is there to read it: nothing is migrated, and no row can be written.
- * @throws Error with one sentence when there is no ledger, or one that another release of oneround wrote
+ * @throws Error with one sentence when there is no ledger, a damaged one, or one that another release of oneround wrote
  */
 export async function readDatabase(dataDir: string): Promise<LedgerDatabase> {
-  const path = join(dataDir, 'ledger.sqlite');
+  const path = pathOf(dataDir);
   if (!existsSync(path)) throw new Error(`${dataDir} is no data directory of oneround: there is no ${path}`);
-  const sqlite = new SqliteDatabase(path, { readonly: true });
-  const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
-  await requireThisRelease(database, dataDir);
-  return database;
+  return sayingDamage(path, async () => {
+    const sqlite = new SqliteDatabase(path, { readonly: true });
+    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    return orDestroyed(database, () => requireThisRelease(database, dataDir));
+  });
 }
 
 /** As `readDatabase`, of a ledger that lies in Postgres. */
 export async function readSharedDatabase(databaseUrl: string): Promise<LedgerDatabase> {
   const pool = openPool(databaseUrl, { connections: 2, readOnly: true, onLost: () => undefined });
   const database = new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
-  await requireThisRelease(database, nameOfDatabase(databaseUrl));
-  return database;
+  return orDestroyed(database, async () => {
+    await requireAnswer(pool, databaseUrl);
+    await requireThisRelease(database, nameOfDatabase(databaseUrl));
+  });
 }
 
 async function requireThisRelease(database: LedgerDatabase, place: string): Promise<void> {
+  const [applied, known] = [await appliedMigrations(database), await knownMigrations()];
+  if (applied === null) throw new Error(`There is no ledger of oneround in ${place}.`);
+  if (applied.join() === known.join()) return;
+  throw ofAnotherRelease(place, isNewer(applied, known) ? 'a newer' : 'an earlier');
+}
+
+/** In order; null when there is no ledger. */
+async function appliedMigrations(database: LedgerDatabase): Promise<string[] | null> {
   const tables = await database.introspection.getTables({ withInternalKyselyTables: true });
-  const isLedger = tables.some(({ name }) => name === 'kysely_migration');
-  const applied = isLedger
-    ? (await sql<{ name: string }>`select name from kysely_migration order by name`.execute(database)).rows
-    : [];
-  const known = Object.keys(await ledgerMigrations.getMigrations());
-  if (applied.map(({ name }) => name).join() === known.join()) return;
-  await database.destroy();
-  throw new Error(
-    isLedger
-      ? `The ledger in ${place} was written by another release of oneround; start this release's server on it once, or use that release.`
-      : `There is no ledger of oneround in ${place}.`,
-  );
+  if (!tables.some(({ name }) => name === 'kysely_migration')) return null;
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(database);
+  return rows.map(({ name }) => name);
+}
+
+async function knownMigrations(): Promise<string[]> {
+  return Object.keys(await ledgerMigrations.getMigrations());
+}
+
+function isNewer(applied: readonly string[], known: readonly string[]): boolean {
+  return applied.some((name) => !known.includes(name));
+}
+
+function ofAnotherRelease(place: string, which: 'a newer' | 'an earlier'): Error {
+  const what = which === 'a newer' ? 'use that release' : "start this release's server on it once, or use that release";
+  return new Error(`The ledger in ${place} was written by ${which} release of oneround; ${what}.`);
+}
+
+function pathOf(dataDir: string): string {
+  return join(dataDir, 'ledger.sqlite');
+}
+
+/** `database` when `prepare` went well. */
+async function orDestroyed(database: LedgerDatabase, prepare: () => Promise<void>): Promise<LedgerDatabase> {
+  try {
+    await prepare();
+    return database;
+  } catch (error) {
+    await database.destroy();
+    throw error;
+  }
+}
+
+/** Says which file it is that SQLite cannot read. */
+async function sayingDamage<Result>(path: string, open: () => Promise<Result>): Promise<Result> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!(error instanceof SqliteDatabase.SqliteError) || !/^SQLITE_(NOTADB|CORRUPT)/.test(error.code)) throw error;
+    throw new Error(
+      `${path} is no SQLite database, or a damaged one (${error.message}). Put it back from a backup, or name another --data directory.`,
+      { cause: error },
+    );
+  }
 }

@@ -41,6 +41,21 @@ export function openPool(databaseUrl: string, options: PoolOptions): pg.Pool {
   return pool;
 }
 
+/** @throws Error with one sentence when nobody answers, or only to say no */
+export async function requireAnswer(pool: pg.Pool, databaseUrl: string): Promise<void> {
+  try {
+    await pool.query('select 1');
+  } catch (error) {
+    throw new Error(`The Postgres ${nameOfDatabase(databaseUrl)} cannot be used: ${wordsOf(error)}.`, { cause: error });
+  }
+}
+
+/** A host with several addresses has several errors, and none of its own. */
+function wordsOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(wordsOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** What may be said of a database in a log: where it is, not how one gets in. */
 export function nameOfDatabase(databaseUrl: string): string {
   const { host, pathname, searchParams } = new URL(checkedUrl(databaseUrl));

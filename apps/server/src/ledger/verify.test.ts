@@ -262,7 +262,7 @@ describe('a ledger from before the chain', () => {
   });
 
   it('is refused by verify until a server has chained it; then no column of a row can change', async () => {
-    await expect(verified(dataDir)).rejects.toThrow(/was written by another release of oneround/);
+    await expect(verified(dataDir)).rejects.toThrow(/was written by an earlier release of oneround/);
     await (await openDatabase(dataDir)).destroy();
     expect(await verified(dataDir)).toMatchObject([{ contributions: 3, versions: 4, head: whileServed[0]!.head }]);
     const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));

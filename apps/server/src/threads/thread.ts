@@ -60,7 +60,8 @@ export function startThread<Service>(module: URL, data: unknown): Thread<Service
     else call.reject(toError(answer));
   });
   const ended = new Promise<Error | null>((resolve) => {
-    worker.on('error', (error) => (end = error instanceof Error ? error : new Error(String(error))));
+    // What a library made up to look like an error arrives as a plain object, without its message.
+    worker.on('error', (error) => (end = error instanceof Error ? error : new Error(JSON.stringify(error))));
     worker.on('exit', () => {
       hasEnded = true;
       for (const call of waiting.values())
