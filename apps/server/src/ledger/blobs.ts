@@ -31,7 +31,7 @@ export interface Blobs {
   appendPart(contributionId: string, offset: number, data: Uint8Array): Promise<number>;
   /** The bytes of a part. @throws Error when there is none */
   readPart(contributionId: string): Promise<Uint8Array>;
-  /** Makes a part, whose SHA-256 the caller has checked, a durable blob. */
+  /** Makes a part, whose SHA-256 the caller has checked, a durable blob; of one that is there already the part is dropped. */
   adoptPart(contributionId: string, sha256: string): Promise<void>;
   /** Forgets a part, if there is one. */
   dropPart(contributionId: string): Promise<void>;

@@ -25,20 +25,29 @@ import { join } from 'node:path';
 import { asStorageFull } from './database-errors.ts';
 import { BlobFault, checkedBytes, hashBytes, storageFull, type Blobs } from './blobs.ts';
 
-/** Writes some of `data` to a file descriptor and returns how many bytes (Node's `writeSync`, or a test's full disk). */
-export type WriteBytes = (descriptor: number, data: Uint8Array) => number;
+/** What of Node's makes a blob durable, in the right order; a test's disk may be full, or watched. */
+export interface Disk {
+  openSync(path: string, flags: string): number;
+  writeSync(descriptor: number, data: Uint8Array): number;
+  fdatasyncSync(descriptor: number): void;
+  fsyncSync(descriptor: number): void;
+  renameSync(from: string, to: string): void;
+}
+
+export const nodeDisk: Disk = { openSync, writeSync, fdatasyncSync, fsyncSync, renameSync };
 
 export interface FileBlobsOptions {
   /** Blobs and parts together may take this many bytes; intake stops before that. */
   maxBytes?: number;
-  write?: WriteBytes;
+  /** What is otherwise than in `nodeDisk`. */
+  disk?: Partial<Disk>;
 }
 
 export class FileBlobs implements Blobs {
   readonly #blobs: string;
   readonly #parts: string;
   readonly #maxBytes: number;
-  readonly #write: WriteBytes;
+  readonly #disk: Disk;
   #usedBytes: number;
 
   /** Opens (and creates) the folders under `dataDir`. */
@@ -46,9 +55,10 @@ export class FileBlobs implements Blobs {
     this.#blobs = join(dataDir, 'blobs');
     this.#parts = join(dataDir, 'parts');
     this.#maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
-    this.#write = options.write ?? ((descriptor, data) => writeSync(descriptor, data));
+    this.#disk = { ...nodeDisk, ...options.disk };
     mkdirSync(this.#blobs, { recursive: true });
     mkdirSync(this.#parts, { recursive: true });
+    this.#syncFolder(dataDir);
     for (const name of readdirSync(this.#blobs)) if (name.startsWith('tmp-')) rmSync(join(this.#blobs, name));
     this.#usedBytes = folderBytes(this.#blobs) + folderBytes(this.#parts);
   }
@@ -73,15 +83,19 @@ export class FileBlobs implements Blobs {
 
   async put(bytes: Uint8Array): Promise<string> {
     const sha256 = hashBytes(bytes);
-    if (fileBytes(this.#path(sha256)) === bytes.byteLength) return sha256;
+    if (fileBytes(this.#path(sha256)) === bytes.byteLength) {
+      // Whoever renamed it may have died before its name was on the disk.
+      this.#syncFolder(this.#blobs);
+      return sha256;
+    }
     const temporary = join(this.#blobs, `tmp-${randomUUID()}`);
     try {
       this.#withFile(temporary, 'w', (descriptor) => {
         this.#writeAll(descriptor, bytes);
-        fdatasyncSync(descriptor);
+        this.#disk.fdatasyncSync(descriptor);
       });
-      renameSync(temporary, this.#path(sha256));
-      syncFolder(this.#blobs);
+      this.#disk.renameSync(temporary, this.#path(sha256));
+      this.#syncFolder(this.#blobs);
     } catch (error) {
       rmSync(temporary, { force: true });
       throw asStorageFull(error);
@@ -128,9 +142,13 @@ export class FileBlobs implements Blobs {
   async adoptPart(contributionId: string, sha256: string): Promise<void> {
     const path = join(this.#parts, contributionId);
     try {
-      this.#withFile(path, 'r+', fdatasyncSync);
-      renameSync(path, this.#path(sha256));
-      syncFolder(this.#blobs);
+      // As in `put`: the name of one that is there may not be on the disk yet.
+      if (await this.has(sha256)) this.#remove(path);
+      else {
+        this.#withFile(path, 'r+', (descriptor) => this.#disk.fdatasyncSync(descriptor));
+        this.#disk.renameSync(path, this.#path(sha256));
+      }
+      this.#syncFolder(this.#blobs);
     } catch (error) {
       throw asStorageFull(error);
     }
@@ -150,7 +168,7 @@ export class FileBlobs implements Blobs {
   }
 
   #withFile(path: string, flags: string, use: (descriptor: number) => void): void {
-    const descriptor = openSync(path, flags);
+    const descriptor = this.#disk.openSync(path, flags);
     try {
       use(descriptor);
     } finally {
@@ -158,8 +176,13 @@ export class FileBlobs implements Blobs {
     }
   }
 
+  /** Returns when the names in a folder are on the disk. */
+  #syncFolder(folder: string): void {
+    this.#withFile(folder, 'r', (descriptor) => this.#disk.fsyncSync(descriptor));
+  }
+
   #writeAll(descriptor: number, data: Uint8Array): void {
-    for (let done = 0; done < data.byteLength;) done += this.#write(descriptor, data.subarray(done));
+    for (let done = 0; done < data.byteLength;) done += this.#disk.writeSync(descriptor, data.subarray(done));
   }
 }
 
@@ -169,13 +192,4 @@ function fileBytes(path: string): number | undefined {
 
 function folderBytes(folder: string): number {
   return readdirSync(folder).reduce((sum, name) => sum + (fileBytes(join(folder, name)) ?? 0), 0);
-}
-
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

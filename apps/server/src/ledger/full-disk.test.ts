@@ -32,7 +32,11 @@ it('refuses what it cannot write, keeps what it acknowledged, and folds it once 
     room -= written;
     return written;
   };
-  const ledger = await Ledger.open({ dataDir: campaign.dataDir, blobs: { write }, snapshots: { everyMerges: 1 } });
+  const ledger = await Ledger.open({
+    dataDir: campaign.dataDir,
+    blobs: { disk: { writeSync: write } },
+    snapshots: { everyMerges: 1 },
+  });
   try {
     await ledger.addCampaign(campaign.file);
     const { layout } = ledger.definition('test').manifest;

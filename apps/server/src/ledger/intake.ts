@@ -236,8 +236,7 @@ export class Intake {
         checkRoundIsOpen(await readRound(db, manifest), facts.base_version);
         await checkUnique(db, facts, manifest);
       });
-      if (await blobs.has(facts.sha256)) await blobs.dropPart(contributionId);
-      else await blobs.adoptPart(contributionId, facts.sha256);
+      await blobs.adoptPart(contributionId, facts.sha256);
       const content = { ...facts, sequence: head.sequence + 1 };
       const hash = await rowHash(head.hash, content, manifest.layout.hash);
       try {

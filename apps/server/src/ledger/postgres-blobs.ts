@@ -122,6 +122,7 @@ export class PostgresBlobs implements Blobs {
   }
 
   async adoptPart(contributionId: string, sha256: string): Promise<void> {
+    if (await this.has(sha256)) return this.dropPart(contributionId);
     const bytes = await this.partBytes(contributionId);
     await this.#durably((transaction) => nameBlob(transaction, { sha256, upload: contributionId, bytes }));
   }
