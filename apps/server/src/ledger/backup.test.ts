@@ -1,5 +1,5 @@
 /** A backup under writes: whatever the moment, the copy verifies, and holds what was acknowledged before it began. */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../server.ts';
@@ -77,6 +77,8 @@ it(
     await contribute(1);
     const backup = join(campaign.folder, 'backup');
     await copyDataDir(campaign.dataDir, backup, { blobs: 'link' });
+    // Only its owner may enter: it holds keys and held-out records.
+    expect(statSync(backup).mode & 0o777).toBe(0o700);
     await contribute(2);
     await server.close();
     rmSync(campaign.dataDir, { recursive: true });
@@ -86,6 +88,25 @@ it(
     await contribute(3);
     expect(await verified(dataDir)).toBe(2);
     expect(await verified(backup)).toBe(1);
+  },
+  LIMIT_MS,
+);
+
+it(
+  'names a blob that is not there, and does not blame a busy server',
+  async () => {
+    await serve(1);
+    await contribute(1);
+    const backup = join(campaign.folder, 'backup');
+    await copyDataDir(campaign.dataDir, backup, { blobs: 'copy' });
+    const [missing] = readdirSync(join(backup, 'blobs'));
+    const path = join(backup, 'blobs', missing!);
+    rmSync(path);
+    const restored = join(campaign.folder, 'restored');
+    await expect(copyDataDir(backup, restored, { blobs: 'copy' })).rejects.toThrow(
+      `${path} is missing, which ${backup} names; \`oneround verify\` says whose it is. Nothing was copied.`,
+    );
+    expect(existsSync(restored)).toBe(false);
   },
   LIMIT_MS,
 );

@@ -21,6 +21,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { campaignDefinitionSchema } from '../campaign/index.ts';
+import { PRIVATE_FOLDER } from './data-lock.ts';
 import { readDatabase } from './open-database.ts';
 
 /** How often the database is copied before a directory counts as changing too fast. */
@@ -44,8 +45,8 @@ export interface Backup {
 
 /**
  * Copies the data directory `from` to `to`, which is there whole or not at all.
- * @throws Error with one sentence when `to` is there already, `from` is no data directory of this release, or the server
- *   deletes faster than this copies
+ * @throws Error with one sentence when `to` is there already, `from` is no data directory of this release or lacks a blob,
+ *   or the server deletes faster than this copies
  */
 export async function copyDataDir(from: string, to: string, options: BackupOptions): Promise<Backup> {
   const target = resolve(to);
@@ -53,7 +54,7 @@ export async function copyDataDir(from: string, to: string, options: BackupOptio
   const draft = `${target}.unfinished`;
   // Only an earlier attempt that was cut short leaves one.
   rmSync(draft, { recursive: true, force: true });
-  mkdirSync(join(draft, 'blobs'), { recursive: true });
+  mkdirSync(join(draft, 'blobs'), { recursive: true, mode: PRIVATE_FOLDER });
   try {
     const backup = await copyWhole(resolve(from), draft, options);
     sync(join(draft, 'blobs'));
@@ -68,15 +69,23 @@ export async function copyDataDir(from: string, to: string, options: BackupOptio
 }
 
 async function copyWhole(from: string, to: string, options: BackupOptions): Promise<Backup> {
+  let missing: string | null = null;
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     await copyDatabase(from, to);
     const named = await namedBlobs(to);
-    const backup = copyBlobs(from, to, named, options);
-    if (backup) {
+    const copied = copyBlobs(from, to, named, options);
+    if (typeof copied !== 'string') {
       const kept = new Set(named);
       for (const name of readdirSync(join(to, 'blobs'))) if (!kept.has(name)) rmSync(join(to, 'blobs', name));
-      return backup;
+      return copied;
     }
+    // What the server drops, the next copy of the database does not name.
+    if (copied === missing) {
+      throw new Error(
+        `${copied} is missing, which ${from} names; \`oneround verify\` says whose it is. Nothing was copied.`,
+      );
+    }
+    missing = copied;
   }
   throw new Error(`${from} changed ${MOST_ATTEMPTS} times while it was copied; try again when the server is quieter.`);
 }
@@ -114,15 +123,15 @@ async function namedBlobs(dataDir: string): Promise<string[]> {
   }
 }
 
-/** Null when one is not there any more. */
-function copyBlobs(from: string, to: string, named: string[], { blobs, onProgress }: BackupOptions): Backup | null {
+/** Returns the path of the first that is not there, if one is not. */
+function copyBlobs(from: string, to: string, named: string[], { blobs, onProgress }: BackupOptions): Backup | string {
   let bytes = 0;
   for (const [index, sha256] of named.entries()) {
     const [source, copy] = [from, to].map((folder) => join(folder, 'blobs', sha256)) as [string, string];
     try {
       if (!existsSync(copy)) copyBlob(source, copy, blobs);
     } catch (error) {
-      if (hasCode(error, 'ENOENT')) return null;
+      if (hasCode(error, 'ENOENT')) return source;
       throw error;
     }
     bytes += statSync(copy).size;
