@@ -2,7 +2,7 @@
  * The fence: a leader whose lease was taken over while it worked commits nothing, whatever it was about to do. Elsewhere the
  * key of a version, or a contribution that is folded already, may happen to stop it; here nothing else does.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sql } from 'kysely';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
@@ -98,6 +98,21 @@ async function expectFence(act: () => Promise<unknown>, { reads }: { reads: bool
   await act();
   expect(await rowsOf()).not.toEqual(before);
 }
+
+it('a leader that stops lets another lead at once, also when it was about to keep the lease up', async () => {
+  await lead(await postgres.createDatabase(), {}, false);
+  await foldLease.close();
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  try {
+    foldLease = await FoldLease.open(db, () => NOW, LEASE_MS);
+    vi.advanceTimersByTime(LEASE_MS);
+    await foldLease.close();
+  } finally {
+    vi.useRealTimers();
+  }
+  foldLease = await FoldLease.open(db, () => NOW, LEASE_MS);
+  expect(foldLease.isHeld).toBe(true);
+});
 
 const rounds = {
   count: 2,

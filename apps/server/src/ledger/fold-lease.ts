@@ -28,6 +28,7 @@ export class FoldLease {
   readonly #ttlMs: number;
   #epoch: number | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #tending: Promise<void> | null = null;
 
   private constructor(db: LedgerDatabase, now: () => number, ttlMs: number) {
     this.#db = db;
@@ -46,13 +47,12 @@ export class FoldLease {
       return lease;
     }
     await lease.#tend();
-    let tending: Promise<void> | null = null;
     const tend = () => {
       // Without the database it lapses, as it should; whoever needs the database says so.
-      tending ??= lease
+      lease.#tending ??= lease
         .#tend()
         .catch(() => void (lease.#epoch = null))
-        .finally(() => (tending = null));
+        .finally(() => (lease.#tending = null));
     };
     // In the middle of the ledger's calls too: a long fold must not cost its lease.
     lease.#timer = setInterval(tend, Math.max(ttlMs / 6, LEAST_PAUSE_MS));
@@ -84,6 +84,8 @@ export class FoldLease {
   /** Lets another server lead at once. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    // It would be kept up once more.
+    await this.#tending;
     if (this.#epoch === null || !isPostgres(this.#db)) return;
     await this.#db
       .updateTable('fold_lease')
