@@ -14,9 +14,11 @@ export interface DutyParts {
   fold: (campaignId: string) => void;
   /** A campaign was deleted or replaced, here or by another server. */
   forget: (campaignId: string) => Promise<void>;
+  /** A campaign was added by another server, and this one leads: its version 0 may not be scored yet. */
+  evaluate: (campaignId: string) => void;
   /** Ends what has run out. */
   sweep: () => Promise<void>;
-  /** Told once when a round fails, and again only after one that did not. */
+  /** Told once when a round, or the opening of a campaign, fails; of a round again only after one that did not. */
   onError: (error: unknown) => void;
 }
 
@@ -27,17 +29,23 @@ export interface Duty {
 }
 
 /** Starts with one round at once. @throws the error of that round */
-export async function startDuty({ catchUp, onLead, fold, forget, sweep, onError }: DutyParts): Promise<Duty> {
+export async function startDuty({ catchUp, onLead, fold, forget, evaluate, sweep, onError }: DutyParts): Promise<Duty> {
   let isOurs = false;
   let isFailing = false;
+  const told = new Set<string>();
   let running: Promise<void> | null = null;
   const round = async () => {
-    const { leads, unfolded, gone } = await catchUp();
+    const { leads, unfolded, gone, opened, failures } = await catchUp();
+    for (const failure of failures) {
+      if (!told.has(failure)) onError(new Error(failure));
+      told.add(failure);
+    }
     for (const campaignId of gone) await forget(campaignId);
     const isNew = leads && !isOurs;
     isOurs = leads;
     if (isNew) await onLead();
     for (const campaignId of unfolded) fold(campaignId);
+    if (leads) opened.forEach(evaluate);
     if (leads) await sweep();
   };
   const guarded = async () => {

@@ -293,6 +293,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     },
     fold: folds.request,
     forget,
+    evaluate: evaluating.wake,
     sweep: () => sweep(ledger, { rooms, activity, evaluating, folds }),
     onError: (error) => activity.failed('sweep', error),
   });

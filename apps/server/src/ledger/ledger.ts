@@ -72,6 +72,20 @@ export interface Advanced {
   failure?: string;
 }
 
+/** What a server learns of the ledger that it shares. */
+export interface News {
+  /** Whether this server folds, evaluates and ends leases. */
+  leads: boolean;
+  /** Campaigns with something to fold, if it does. */
+  unfolded: string[];
+  /** Campaigns that were deleted or replaced since the last time. */
+  gone: string[];
+  /** Campaigns that another server added, and this one has opened. */
+  opened: string[];
+  /** Why others cannot be opened here, each by name. */
+  failures: string[];
+}
+
 export interface LedgerOptions {
   dataDir: string;
   /** The Postgres that holds the ledger and its blobs; `dataDir` then holds copies of files, and nothing else. */
@@ -152,7 +166,8 @@ export class Ledger {
       foldLease: await FoldLease.open(db, now, options.foldLeaseMs),
     });
     try {
-      await ledger.#campaigns.openNew();
+      const { failures } = await ledger.#campaigns.openNew();
+      if (failures[0]) throw failures[0].error;
     } catch (error) {
       await ledger.close();
       throw error;
@@ -163,18 +178,22 @@ export class Ledger {
   /**
    * Opens the campaigns that other servers have added, and forgets those that they have deleted, with their files in this
    * server's directory. On SQLite there are no others, and this server leads.
-   * @returns whether this server folds, evaluates and ends leases, and if so the campaigns with something to fold; and those
-   *   that were deleted or replaced since the last time
    */
-  async catchUp(): Promise<{ leads: boolean; unfolded: string[]; gone: string[] }> {
-    const leads = this.#foldLease.isHeld;
+  async catchUp(): Promise<News> {
+    const news: News = { leads: this.#foldLease.isHeld, unfolded: [], gone: [], opened: [], failures: [] };
     if (isPostgres(this.#db)) {
-      await this.#campaigns.openNew();
+      const { opened, failures } = await this.#campaigns.openNew();
       if (this.#gone.size > 0) await dropLeftovers(this.#db, this.#files);
+      news.opened = opened;
+      news.failures = failures.map(
+        ({ campaignId, error }) =>
+          `The campaign "${campaignId}" cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      if (news.leads) news.unfolded = await unfoldedCampaigns(this.#db);
     }
-    const gone = [...this.#gone];
+    news.gone = [...this.#gone];
     this.#gone.clear();
-    return { leads, unfolded: leads && isPostgres(this.#db) ? await unfoldedCampaigns(this.#db) : [], gone };
+    return news;
   }
 
   /** As `OpenCampaigns.add`. */

@@ -33,6 +33,13 @@ export interface OpenCampaignsParts {
   onGone: (campaignId: string) => void;
 }
 
+/** What a look at the ledger's campaigns brought. */
+export interface OpenedCampaigns {
+  opened: string[];
+  /** One for each campaign that is there and cannot be opened. */
+  failures: { campaignId: string; error: unknown }[];
+}
+
 export class OpenCampaigns {
   readonly #store: AdapterStore;
   readonly #now: () => number;
@@ -109,9 +116,10 @@ export class OpenCampaigns {
     return dataSets;
   }
 
-  /** Opens the campaigns that are not open here, or were replaced since; forgets those that are gone. */
-  async openNew(): Promise<void> {
+  /** Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone. */
+  async openNew(): Promise<OpenedCampaigns> {
     const { db } = this.#store;
+    const news: OpenedCampaigns = { opened: [], failures: [] };
     const rows = await db.selectFrom('campaigns').select(['id', 'definition_hash as hash']).execute();
     for (const id of this.#open.keys()) {
       if (rows.some((row) => row.id === id)) continue;
@@ -127,8 +135,14 @@ export class OpenCampaigns {
         .select('definition')
         .where('id', '=', id)
         .executeTakeFirstOrThrow();
-      await this.#openOne(campaignDefinitionSchema.parse(JSON.parse(definition)), hash);
+      try {
+        await this.#openOne(campaignDefinitionSchema.parse(JSON.parse(definition)), hash);
+        news.opened.push(id);
+      } catch (error) {
+        news.failures.push({ campaignId: id, error });
+      }
     }
+    return news;
   }
 
   /** Deletes a campaign with everything that belongs to it alone. @throws Refusal `unknown_campaign` */

@@ -82,15 +82,20 @@ it('gives the same versions on both, and both verify', async () => {
   expect(reports[0]!.blobs).toBe(reports[1]!.blobs);
 });
 
-it('notices a changed byte in Postgres', async () => {
-  const ledger = await onPostgres();
-  await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1));
+/** Writes to the ledger as somebody with the database in hand can. */
+async function damage(statement: string): Promise<void> {
   const { default: pg } = await import('pg');
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
-  await client.query(`update chunks set data = set_byte(data, 100, 255 - get_byte(data, 100))
-    where upload in (select upload from blobs join contributions using (sha256))`);
+  await client.query(statement);
   await client.end();
+}
+
+it('notices a changed byte in Postgres', async () => {
+  const ledger = await onPostgres();
+  await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1));
+  await damage(`update chunks set data = set_byte(data, 100, 255 - get_byte(data, 100))
+    where upload in (select upload from blobs join contributions using (sha256))`);
   await expect(verifyDatabase(databaseUrl).next()).rejects.toThrow(/contribution #1 .* the SHA-256 of the blob/);
 });
 
@@ -181,5 +186,24 @@ describe('two servers on one Postgres', () => {
     for await (const report of verifyDatabase(databaseUrl)) {
       expect(report).toMatchObject({ withdrawn: 3, versions: 7 });
     }
+  });
+
+  it('go on with the others when a campaign cannot be opened, and say which', async () => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    await leads(first);
+    await contributeTo(second, await joinLedger(second), deltaFor(first, 1));
+    const other = makeTestCampaign({ id: 'other' });
+    await second.addCampaign(other.file);
+    other.remove();
+    const { opened, failures } = await first.catchUp();
+    expect([opened, failures]).toEqual([['other'], []]);
+    await second.deleteCampaign('other');
+    expect(await first.catchUp()).toMatchObject({ gone: ['other'] });
+    await damage(`insert into campaigns (id, definition_hash, definition, opened_at, head_sequence, head_hash, status, terms)
+      select 'broken', definition_hash, '{}', opened_at, head_sequence, head_hash, status, terms from campaigns`);
+    const news = await first.catchUp();
+    expect(news).toMatchObject({ leads: true, unfolded: ['test'], opened: [] });
+    expect(news.failures).toEqual([expect.stringMatching(/^The campaign "broken" cannot be opened: /)]);
+    expect((await first.fold('test'))!.value).toBe(1);
   });
 });
