@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Refusal } from '@oneround/fl-core';
+import type { LedgerDatabase } from './open-database.ts';
 
 export interface Blobs {
   /** @throws Refusal `storage_full` when `bytes` more would pass the quota */
@@ -29,12 +30,15 @@ export interface Blobs {
    * @throws Refusal `storage_full`; the part then has the length it had before
    */
   appendPart(contributionId: string, offset: number, data: Uint8Array): Promise<number>;
-  /** The bytes of a part. @throws Error when there is none */
+  /** The bytes of a part. @throws Error when there is none: Refusal `unknown_upload` where another server may have dropped it */
   readPart(contributionId: string): Promise<Uint8Array>;
-  /** Makes a part, whose SHA-256 the caller has checked, a durable blob; of one that is there already the part is dropped. */
+  /**
+   * Makes a part, whose SHA-256 the caller has checked, a durable blob; of one that is there already the part is dropped.
+   * @throws Refusal `unknown_upload` when another server has dropped the upload since
+   */
   adoptPart(contributionId: string, sha256: string): Promise<void>;
-  /** Forgets a part, if there is one. */
-  dropPart(contributionId: string): Promise<void>;
+  /** Forgets a part, if there is one; where parts are rows, in the transaction that forgets its upload. */
+  dropPart(contributionId: string, transaction?: LedgerDatabase): Promise<void>;
 }
 
 /** A blob that is not what was stored. The message names it, but not whose it is. */
@@ -63,4 +67,9 @@ export function storageFull(): Refusal {
     'storage_full',
     'The server has no room for another contribution. Keep this page open; it can be sent again once the operator has made room.',
   );
+}
+
+/** The refusal of whoever goes on with an upload that is not there, or not any more. */
+export function unknownUpload(): Refusal {
+  return new Refusal('unknown_upload', 'No upload was begun under this contribution id; begin it first.');
 }

@@ -60,6 +60,9 @@ describe('a campaign', () => {
     await contribute(second, 2);
     expect((await ledger.move('test', 'close')).value).toBe('closing');
     await expect(contribute(third, 3)).rejects.toMatchObject({ code: 'campaign_closed' });
+    // Whoever has not heard that its contribution is in, is told so all the same.
+    const { lease } = await joinLedger(ledger, { keys: second.keys, resumeLeaseId: second.lease.leaseId });
+    expect(lease).toMatchObject({ leaseId: second.lease.leaseId, resumed: true });
     await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'campaign_closed' });
     expect(await ledger.advance()).toEqual([]);
     await ledger.fold('test');

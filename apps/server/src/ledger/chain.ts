@@ -1,5 +1,6 @@
 /** The ledger's rows as links of the hash chain (fl-core's `ledger-chain.ts`), and the end of each campaign's chain. */
 import { entryHash, verdictHash, withdrawalHash, type LedgerEntry } from '@oneround/fl-core';
+import { unknownCampaign } from './campaign-life.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { ContributionTable, VerdictTable, WithdrawalTable } from './schema.ts';
 
@@ -20,13 +21,15 @@ export class ChainMoved extends Error {
   }
 }
 
-/** Where the next row of a campaign goes. */
+/** Where the next row of a campaign goes. @throws Refusal `unknown_campaign` */
 export async function readHead(db: LedgerDatabase, campaignId: string): Promise<ChainHead> {
-  return db
+  const head = await db
     .selectFrom('campaigns')
     .select(['head_sequence as sequence', 'head_hash as hash'])
     .where('id', '=', campaignId)
-    .executeTakeFirstOrThrow();
+    .executeTakeFirst();
+  if (!head) throw unknownCampaign(campaignId);
+  return head;
 }
 
 /**

@@ -9,10 +9,17 @@ const tablesOfCampaigns = [
   ...(['leases', 'addresses', 'invites', 'files', 'log'] as const),
 ];
 
-/** The rows go in one transaction; blobs that are left over by a crash right after it are named by nothing. */
-export async function deleteCampaign(db: LedgerDatabase, blobs: Blobs, definition: CampaignDefinition): Promise<void> {
-  const { id } = definition.manifest;
-  const hashes = new Set([definition.heldOutSha256]);
+/**
+ * The rows go in one transaction; blobs that are left over by a crash right after it are named by nothing.
+ * @param definition where it can be read: it names the held-out data
+ */
+export async function deleteCampaign(
+  db: LedgerDatabase,
+  blobs: Blobs,
+  id: string,
+  definition?: CampaignDefinition,
+): Promise<void> {
+  const hashes = new Set(definition && [definition.heldOutSha256]);
   for (const table of ['files', 'contributions', 'snapshots', 'uploads'] as const) {
     const rows = await db.selectFrom(table).select('sha256').where('campaign_id', '=', id).execute();
     for (const { sha256 } of rows) hashes.add(sha256);

@@ -16,7 +16,7 @@ import {
   type UploadBegin,
 } from '@oneround/fl-core';
 import { appendVerdict, type NewVerdict } from './append-rows.ts';
-import { hashBytes, type Blobs } from './blobs.ts';
+import { hashBytes, unknownUpload, type Blobs } from './blobs.ts';
 import { readLife } from './campaign-life.ts';
 import { readContribution } from './campaign-view.ts';
 import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
@@ -249,7 +249,13 @@ export class Intake {
             .values({ ...content, previous_hash: head.hash, row_hash: hash, folded_version: null })
             .execute();
           if (against !== null) await appendVerdict(transaction, setAside(facts, against));
-          await transaction.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
+          const ended = await transaction
+            .deleteFrom('uploads')
+            .where('contribution_id', '=', contributionId)
+            .where('sha256', '=', facts.sha256)
+            .executeTakeFirst();
+          // Another server has dropped it meanwhile, for another upload under the same lease.
+          if (ended.numDeletedRows !== 1n) throw unknownUpload();
           const client = await leases.spend(transaction, facts.lease_id, contributionId);
           const entry = await reports.log(campaignId, 'accepted', acceptedLine(content, client, against), transaction);
           return [{ type: 'client', client } satisfies Change, entry];
@@ -278,7 +284,7 @@ export class Intake {
       .selectAll()
       .where('contribution_id', '=', contributionId)
       .executeTakeFirst();
-    if (!upload) throw new Refusal('unknown_upload', 'No upload was begun under this contribution id; begin it first.');
+    if (!upload) throw unknownUpload();
     return upload;
   }
 
@@ -291,8 +297,13 @@ export class Intake {
   }
 
   async #drop(contributionId: string): Promise<void> {
-    await this.#parts.blobs.dropPart(contributionId);
-    await this.#parts.db.deleteFrom('uploads').where('contribution_id', '=', contributionId).execute();
+    const { db, blobs } = this.#parts;
+    await db.transaction().execute(async (transaction) => {
+      // The row first: whoever makes a blob of the part locks it, here or on another server.
+      const upload = transaction.deleteFrom('uploads').where('contribution_id', '=', contributionId);
+      const { numDeletedRows } = await upload.executeTakeFirst();
+      if (numDeletedRows > 0n) await blobs.dropPart(contributionId, transaction);
+    });
   }
 }
 

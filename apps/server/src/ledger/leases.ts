@@ -11,7 +11,6 @@ import {
   staleRound,
   STATE_ROWS,
   type CampaignTerms,
-  type ClientPhase,
   type ClientRow,
   type JoinRequest,
   type Lease,
@@ -107,9 +106,9 @@ export class LeaseBook {
       const previous = request.resumeLeaseId ? await find(transaction, request.resumeLeaseId) : undefined;
       const own = previous && isHolder(previous, request) ? previous : undefined;
       const { status, terms } = await readLife(transaction, request.campaignId);
-      if (own) checkMaySend(status);
-      // It may not have heard that its contribution is in, whatever has become of the round.
+      // It may not have heard that its contribution is in, whatever has become of the round or the campaign.
       if (own?.ended === 'spent') return this.#resume(transaction, own, campaign, now);
+      if (own) checkMaySend(status);
       const note = own ? null : await admit(transaction, request, address, now);
       const round = await readRound(transaction, campaign.manifest);
       const { base } = round;
@@ -180,7 +179,16 @@ export class LeaseBook {
   /** Gives a shard back at once. @returns its client, or null when the lease had ended */
   async leave(leaseId: string): Promise<ClientRow | null> {
     const row = await this.#row(leaseId);
-    return row.ended === null ? this.#end(row, 'gone', 'left') : null;
+    const client = entered(this.#newest(row), 'gone', await readClock(this.#db, this.#now));
+    // Its contribution may be accepted at this moment, by another server.
+    const { numUpdatedRows } = await this.#db
+      .updateTable('leases')
+      .set({ ended: 'left', ...clientColumns(client) })
+      .where('lease_id', '=', leaseId)
+      .where('ended', 'is', null)
+      .executeTakeFirst();
+    this.#written.delete(leaseId);
+    return numUpdatedRows === 1n ? client : null;
   }
 
   /** Ends every lease whose deadline has passed and returns the clients that held them. */
@@ -237,16 +245,30 @@ export class LeaseBook {
   /** The lease's contribution is in the ledger, with the transaction that says so. */
   async spend(transaction: LedgerDatabase, leaseId: string, contributionId: string): Promise<ClientRow> {
     const row = await this.#row(leaseId, transaction);
-    return this.#end(row, 'contributed', 'spent', { contributionId, refusal: null }, transaction);
+    const now = await readClock(transaction, this.#now);
+    const client = entered({ ...this.#newest(row), contributionId, refusal: null }, 'contributed', now);
+    await transaction
+      .updateTable('leases')
+      .set({ ended: 'spent', ...clientColumns(client) })
+      .where('lease_id', '=', leaseId)
+      .execute();
+    this.#written.delete(leaseId);
+    return client;
   }
 
   /** Shows on the client's row why its upload was refused. */
   async noteRefusal(leaseId: string, refusal: RefusalMessage): Promise<ClientRow> {
     const row = await this.#row(leaseId);
     const client = { ...this.#newest(row), refusal };
-    await this.#db.updateTable('leases').set(clientColumns(client)).where('lease_id', '=', leaseId).execute();
+    // What another server has written meanwhile stays: its contribution may be accepted at this moment.
+    const { numUpdatedRows } = await this.#db
+      .updateTable('leases')
+      .set(clientColumns(client))
+      .where('lease_id', '=', leaseId)
+      .where('client', '=', row.client)
+      .executeTakeFirst();
     this.#written.delete(leaseId);
-    return client;
+    return numUpdatedRows === 1n ? client : this.clientOf(leaseId);
   }
 
   /** Who holds a lease, whether it is alive or not. @throws Refusal `unknown_lease` */
@@ -315,24 +337,6 @@ export class LeaseBook {
     if (numUpdatedRows !== 1n) throw leaseExpired();
     this.#written.set(row.lease_id, { at: this.#now(), expiresAt, stored: columns.client, client });
     return expiresAt;
-  }
-
-  async #end(
-    row: LeaseRow,
-    phase: ClientPhase,
-    ended: 'left' | 'spent',
-    changes: Partial<ClientRow> = {},
-    db = this.#db,
-  ): Promise<ClientRow> {
-    const now = await readClock(db, this.#now);
-    const client = entered({ ...this.#newest(row), ...changes }, phase, now);
-    await db
-      .updateTable('leases')
-      .set({ ended, ...clientColumns(client) })
-      .where('lease_id', '=', row.lease_id)
-      .execute();
-    this.#written.delete(row.lease_id);
-    return client;
   }
 
   async #resume(

@@ -45,7 +45,7 @@ import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits
 import { shardName } from './lease-terms.ts';
 import { LeaseBook } from './leases.ts';
 import { readMergeOutcome } from './merge-outcome.ts';
-import { OpenCampaigns } from './open-campaigns.ts';
+import { OpenCampaigns, type OpenedCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, LedgerCounts, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
@@ -127,6 +127,8 @@ export class Ledger {
   readonly #scoring: Scoring;
   /** Campaigns that were deleted or replaced since somebody was last told. */
   readonly #gone = new Set<string>();
+  /** That nobody has been told of. */
+  #failures: OpenedCampaigns['failures'] = [];
 
   private constructor({ db, blobs, files, snapshots, now, foldLease }: LedgerParts) {
     this.#db = db;
@@ -151,7 +153,7 @@ export class Ledger {
 
   /**
    * Opens a ledger with every campaign it holds, and takes part in deciding who folds.
-   * @throws LedgerFault when a campaign cannot go on from what is there
+   * @throws LedgerFault when no campaign can go on from what is there
    */
   static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
     const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
@@ -166,8 +168,10 @@ export class Ledger {
       foldLease: await FoldLease.open(db, now, options.foldLeaseMs),
     });
     try {
-      const { failures } = await ledger.#campaigns.openNew();
-      if (failures[0]) throw failures[0].error;
+      const { opened, failures } = await ledger.#campaigns.openNew();
+      // One that cannot be opened keeps nobody from the others.
+      if (failures[0] && opened.length === 0) throw failures[0].error;
+      ledger.#failures = failures;
     } catch (error) {
       await ledger.close();
       throw error;
@@ -183,14 +187,16 @@ export class Ledger {
     const news: News = { leads: this.#foldLease.isHeld, unfolded: [], gone: [], opened: [], failures: [] };
     if (isPostgres(this.#db)) {
       const { opened, failures } = await this.#campaigns.openNew();
+      this.#failures.push(...failures);
       if (this.#gone.size > 0) await dropLeftovers(this.#db, this.#files);
       news.opened = opened;
-      news.failures = failures.map(
-        ({ campaignId, error }) =>
-          `The campaign "${campaignId}" cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
-      );
       if (news.leads) news.unfolded = await unfoldedCampaigns(this.#db);
     }
+    news.failures = this.#failures.map(
+      ({ campaignId, error }) =>
+        `The campaign "${campaignId}" cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    this.#failures = [];
     news.gone = [...this.#gone];
     this.#gone.clear();
     return news;

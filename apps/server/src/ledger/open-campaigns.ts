@@ -11,8 +11,12 @@ import {
 import { openAdapter, type CampaignAdapter } from './campaign-adapter.ts';
 import { unknownCampaign } from './campaign-life.ts';
 import { deleteCampaign } from './delete-campaign.ts';
+import { lockCampaign } from './dialect.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
 import { valuesPath } from './rounds.ts';
+
+/** Between two tries to open a campaign that cannot be. */
+const TRY_AGAIN_MS = 30_000;
 
 /** A campaign with its adapter. */
 export interface OpenCampaign {
@@ -46,6 +50,7 @@ export class OpenCampaigns {
   readonly #onGone: (campaignId: string) => void;
   /** Each with the `definition_hash` of its row. */
   readonly #open = new Map<string, OpenCampaign & { hash: string }>();
+  readonly #failed = new RecentFailures();
 
   constructor({ store, now, onGone }: OpenCampaignsParts) {
     this.#store = store;
@@ -87,7 +92,7 @@ export class OpenCampaigns {
     const stored = await db.selectFrom('campaigns').select('definition_hash').where('id', '=', id).executeTakeFirst();
     if (stored && stored.definition_hash !== hash) await this.#forgetUnstarted(id, path);
     await db.transaction().execute(async (transaction) => {
-      await transaction
+      const { numInsertedOrUpdatedRows } = await transaction
         .insertInto('campaigns')
         .values({
           id,
@@ -100,9 +105,15 @@ export class OpenCampaigns {
           terms: JSON.stringify(terms),
         })
         .onConflict((conflict) =>
-          conflict.column('id').doUpdateSet({ definition: JSON.stringify(definition), terms: JSON.stringify(terms) }),
+          conflict
+            .column('id')
+            .doUpdateSet({ definition: JSON.stringify(definition), terms: JSON.stringify(terms) })
+            .where('campaigns.definition_hash', '=', hash),
         )
-        .execute();
+        .executeTakeFirst();
+      if (numInsertedOrUpdatedRows !== 1n) {
+        throw new Error(`Another server has added a different campaign "${id}" at this moment; give both one file.`);
+      }
       // What a campaign of many rounds serves of its versions stays.
       await transaction
         .deleteFrom('files')
@@ -112,7 +123,8 @@ export class OpenCampaigns {
       const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
       await transaction.insertInto('files').values(files).execute();
     });
-    await this.#openOne(definition, hash);
+    // One that could not be opened a moment ago was told of, and keeps nobody from the others.
+    if (this.#open.size === 0 || !this.#failed.isRecent(id, hash)) await this.#openOne(definition, hash);
     return dataSets;
   }
 
@@ -128,8 +140,8 @@ export class OpenCampaigns {
     }
     for (const { id, hash } of rows) {
       const known = this.#open.get(id);
-      if (known?.hash === hash) continue;
-      if (known) this.#onGone(id);
+      if (known?.hash === hash || this.#failed.isRecent(id, hash)) continue;
+      if (this.#open.delete(id)) this.#onGone(id);
       const { definition } = await db
         .selectFrom('campaigns')
         .select('definition')
@@ -139,6 +151,7 @@ export class OpenCampaigns {
         await this.#openOne(campaignDefinitionSchema.parse(JSON.parse(definition)), hash);
         news.opened.push(id);
       } catch (error) {
+        this.#failed.note(id, hash);
         news.failures.push({ campaignId: id, error });
       }
     }
@@ -147,7 +160,11 @@ export class OpenCampaigns {
 
   /** Deletes a campaign with everything that belongs to it alone. @throws Refusal `unknown_campaign` */
   async delete(campaignId: string): Promise<void> {
-    await deleteCampaign(this.#store.db, this.#store.blobs, this.get(campaignId).definition);
+    const { db, blobs } = this.#store;
+    const row = await db.selectFrom('campaigns').select('definition').where('id', '=', campaignId).executeTakeFirst();
+    if (!row) throw unknownCampaign(campaignId);
+    // Not only one that is open: what cannot be opened can be deleted.
+    await deleteCampaign(db, blobs, campaignId, campaignDefinitionSchema.safeParse(JSON.parse(row.definition)).data);
     this.#open.delete(campaignId);
     this.#onGone(campaignId);
   }
@@ -159,24 +176,39 @@ export class OpenCampaigns {
 
   /** A campaign that nobody contributed to may change; its versions, uploads and leases meant another one. */
   async #forgetUnstarted(campaignId: string, path: string): Promise<void> {
-    const { db } = this.#store;
-    const { contributions } = await db
-      .selectFrom('contributions')
-      .select((row) => row.fn.countAll<number>().as('contributions'))
-      .where('campaign_id', '=', campaignId)
-      .executeTakeFirstOrThrow();
-    if (Number(contributions) > 0) {
-      throw new Error(
-        `${path} has changed since ${contributions} contributions were made to the campaign "${campaignId}". ` +
-          'Give the changed campaign another id, or start it with another --data directory.',
-      );
-    }
-    await db.transaction().execute(async (transaction) => {
+    await this.#store.db.transaction().execute(async (transaction) => {
+      // Whoever accepts a first contribution, on another server, locks the row too: it has done so, or finds none.
+      await lockCampaign(transaction, campaignId);
+      const { contributions } = await transaction
+        .selectFrom('contributions')
+        .select((row) => row.fn.countAll<number>().as('contributions'))
+        .where('campaign_id', '=', campaignId)
+        .executeTakeFirstOrThrow();
+      if (contributions > 0) {
+        throw new Error(
+          `${path} has changed since ${contributions} contributions were made to the campaign "${campaignId}". ` +
+            'Give the changed campaign another id, or start it with another --data directory.',
+        );
+      }
       await transaction.deleteFrom('campaigns').where('id', '=', campaignId).execute();
       for (const table of ['versions', 'snapshots', 'evaluations', 'uploads', 'leases'] as const) {
         await transaction.deleteFrom(table).where('campaign_id', '=', campaignId).execute();
       }
     });
     this.#onGone(campaignId);
+  }
+}
+
+/** Campaigns that could not be opened are not tried again all the time. */
+class RecentFailures {
+  readonly #byId = new Map<string, { hash: string; at: number }>();
+
+  note(campaignId: string, hash: string): void {
+    this.#byId.set(campaignId, { hash, at: performance.now() });
+  }
+
+  isRecent(campaignId: string, hash: string): boolean {
+    const failure = this.#byId.get(campaignId);
+    return failure?.hash === hash && performance.now() - failure.at < TRY_AGAIN_MS;
   }
 }

@@ -10,7 +10,7 @@
  * gone, and the client that sends the next one hears from where to go on.
  */
 import { sql, type Transaction } from 'kysely';
-import { BlobFault, checkedBytes, hashBytes, storageFull, type Blobs } from './blobs.ts';
+import { BlobFault, checkedBytes, hashBytes, storageFull, unknownUpload, type Blobs } from './blobs.ts';
 import { asStorageFull } from './database-errors.ts';
 import type { FileBlobs } from './file-blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -111,24 +111,30 @@ export class PostgresBlobs implements Blobs {
   }
 
   async readPart(contributionId: string): Promise<Uint8Array> {
-    const chunks = await this.#db
-      .selectFrom('chunks')
-      .select('data')
-      .where('upload', '=', contributionId)
-      .orderBy('start')
-      .execute();
-    if (chunks.length === 0) throw new Error(`there is no upload ${contributionId}`);
-    return Buffer.concat(chunks.map(({ data }) => data));
+    const bytes = await readChunks(this.#db, contributionId);
+    if (bytes.byteLength === 0) throw unknownUpload();
+    return bytes;
   }
 
   async adoptPart(contributionId: string, sha256: string): Promise<void> {
     if (await this.has(sha256)) return this.dropPart(contributionId);
-    const bytes = await this.partBytes(contributionId);
-    await this.#durably((transaction) => nameBlob(transaction, { sha256, upload: contributionId, bytes }));
+    await this.#durably(async (transaction) => {
+      // Whoever drops the upload, on another server, locks its row too: it has done so, or finds a blob.
+      const upload = await transaction
+        .selectFrom('uploads')
+        .select('contribution_id')
+        .where('contribution_id', '=', contributionId)
+        .forUpdate()
+        .executeTakeFirst();
+      const bytes = upload ? await readChunks(transaction, contributionId) : new Uint8Array();
+      // It may have been dropped and begun again since the caller looked.
+      if (hashBytes(bytes) !== sha256) throw unknownUpload();
+      await nameBlob(transaction, { sha256, upload: contributionId, bytes: bytes.byteLength });
+    });
   }
 
-  async dropPart(contributionId: string): Promise<void> {
-    await dropChunks(this.#db, contributionId);
+  async dropPart(contributionId: string, transaction = this.#db): Promise<void> {
+    await dropChunks(transaction, contributionId);
   }
 
   async #durably(work: (transaction: Transaction<LedgerTables>) => Promise<unknown>): Promise<void> {
@@ -170,6 +176,11 @@ async function nameBlob(transaction: Transaction<LedgerTables>, blob: LedgerTabl
     .onConflict((conflict) => conflict.doNothing())
     .execute();
   await dropChunks(transaction, blob.upload);
+}
+
+async function readChunks(db: LedgerDatabase, upload: string): Promise<Uint8Array> {
+  const chunks = await db.selectFrom('chunks').select('data').where('upload', '=', upload).orderBy('start').execute();
+  return Buffer.concat(chunks.map(({ data }) => data));
 }
 
 /** Deletes the chunks of an upload that is no blob. */

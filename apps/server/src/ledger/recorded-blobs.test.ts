@@ -147,6 +147,26 @@ describe.each([
     );
   });
 
+  it('a campaign that is damaged keeps nobody from another, and can be deleted', async () => {
+    const first = await open(store);
+    const other = makeTestCampaign({ id: 'other', adapter: smallAdapter });
+    await first.addCampaign(other.file);
+    await contribute(first, 1);
+    await first.fold('test');
+    await close();
+    await store.damage(await shaOf(store, 'select sha256 from contributions'), 'changed');
+    ledger = await store.open();
+    await ledger.addCampaign(campaign.file);
+    await ledger.addCampaign(other.file);
+    other.remove();
+    expect(ledger.manifests().map(({ id }) => id)).toEqual(['other']);
+    const { failures } = await ledger.catchUp();
+    expect(failures).toEqual([expect.stringMatching(/^The campaign "test" cannot be opened: campaign test: .* #1 /)]);
+    expect((await ledger.catchUp()).failures).toEqual([]);
+    await ledger.deleteCampaign('test');
+    expect((await ledger.campaigns()).map(({ id }) => id)).toEqual(['other']);
+  });
+
   it('a model file that is missing is named', async () => {
     const { config } = (await open(store)).definition('test').manifest.model;
     await close();

@@ -1,5 +1,8 @@
 /** One ledger, two stores: what is joined, sent, resumed and folded is the same on SQLite and on Postgres, to the bit. */
-import { encodeDelta } from '@oneround/fl-core';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { encodeDelta, type CampaignConfig } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { beginOf, contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
@@ -126,6 +129,60 @@ describe('two servers on one Postgres', () => {
     expect(receipts.map(({ value }) => value.sequence)).toEqual([1, 1]);
     expect(receipts.filter(({ value }) => !value.repeated)).toHaveLength(1);
     expect((await first.state('test')).contributions).toHaveLength(1);
+  });
+
+  it('keep every byte of what one accepts while the other is asked for another upload under the same lease', async () => {
+    const tries = 12;
+    campaign.remove();
+    campaign = makeTestCampaign({ lease: { ttlMs: 5000, heartbeatMs: 1000 } }, { records: 96, shards: tries });
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    let accepted = 0;
+    for (let delay = 0; delay < tries; delay++) {
+      const volunteer = await joinLedger(first);
+      const bytes = encodeDelta(deltaFor(first, delay), 'f32');
+      const begin = await beginOf(first, volunteer, bytes);
+      await first.beginUpload(begin);
+      await first.uploadChunk(begin.contributionId, 0, bytes);
+      const other = await beginOf(second, volunteer, encodeDelta(deltaFor(first, delay + tries), 'f32'));
+      const [finished] = await Promise.allSettled([
+        first.finishUpload(begin.contributionId),
+        sleep(8 * delay).then(() => second.beginUpload(other)),
+      ]);
+      if (finished.status === 'fulfilled') accepted++;
+      else expect(finished.reason).toMatchObject({ name: 'Refusal' });
+    }
+    for await (const report of verifyDatabase(databaseUrl)) expect(report.contributions).toBe(accepted);
+    expect(accepted).toBeGreaterThan(0);
+  });
+
+  it('lose no first contribution to a server that comes with another file for its campaign', async () => {
+    const { file } = campaign;
+    for (let seed = 0; seed < 5; seed++) {
+      databaseUrl = await postgres.createDatabase();
+      const first = await onPostgres();
+      const second = await Ledger.open({ dataDir: `${campaign.dataDir}-late-${seed}`, databaseUrl });
+      open.push(second);
+      const volunteer = await joinLedger(first);
+      const bytes = encodeDelta(deltaFor(first, seed), 'f32');
+      const begin = await beginOf(first, volunteer, bytes);
+      await first.beginUpload(begin);
+      await first.uploadChunk(begin.contributionId, 0, bytes);
+      const changed = {
+        ...(JSON.parse(readFileSync(file, 'utf8')) as CampaignConfig),
+        upload: { codec: 'f32', maxNorm: 99 },
+      };
+      const other = join(campaign.folder, 'changed.json');
+      writeFileSync(other, JSON.stringify(changed));
+      const adding = second.addCampaign(other);
+      const [finished, added] = await Promise.allSettled([
+        sleep(seed * 60).then(() => first.finishUpload(begin.contributionId)),
+        adding,
+      ]);
+      expect([finished.status, added.status]).toContain('rejected');
+      for await (const report of verifyDatabase(databaseUrl)) {
+        expect(report.contributions).toBe(finished.status === 'fulfilled' ? 1 : 0);
+      }
+    }
   });
 
   it('chain what they accept at the same time, without a gap', async () => {
