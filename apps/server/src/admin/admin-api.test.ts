@@ -287,8 +287,16 @@ describe('oneround campaign', () => {
     const opened = await run(['campaign', 'open', 'test'], { ...env, ONEROUND_SERVER: server.url });
     expect(opened.stdout).toBe('test is open.\n');
     await server.close();
-    const listed = await run(['campaign', 'list', '--data', dataDir]);
+    const elsewhere = {
+      ONEROUND_SERVER: 'http://127.0.0.1:1',
+      DATABASE_URL: 'postgres://oneround@127.0.0.1:1/oneround',
+    };
+    const listed = await run(['campaign', 'list', '--data', dataDir], { ...env, ...elsewhere });
     expect(listed.stdout).toBe('test  open  One-word answers\n');
+    await expect(
+      run(['campaign', 'list', '--data', dataDir, '--server', server.url], { ...env, ...elsewhere }),
+    ).rejects.toMatchObject({ stderr: expect.stringContaining(`${server.url} does not answer`) });
+    expect((await run(['admin-token', '--data', dataDir], elsewhere)).stdout).toMatch(/^\S{20,}\n$/);
   });
 
   it('finds data directory, Postgres and server in the configuration of `serve`', { timeout: 180_000 }, async () => {

@@ -2,7 +2,7 @@
  * Where the ledger or the server is that a command is about: told by flags, environment and configuration file, the same as
  * `oneround serve` reads.
  */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { loadServerConfig } from '../config/index.ts';
 
 export interface PlaceFlags {
@@ -40,13 +40,20 @@ export function addDatabaseFlag(command: Command, help: string): Command {
 
 /** `--server`, or `ONEROUND_SERVER`. */
 export function addServerFlag(command: Command, help: string): Command {
-  return command.addOption(new Option('--server <url>', help).env('ONEROUND_SERVER'));
+  return command.option('--server <url>', help);
 }
 
-/** @throws Error with one sentence that names the flag, the variable or the file's key that does not fit */
-export async function placeOf({ config: file, server, ...flags }: PlaceFlags): Promise<Place> {
+/**
+ * The place that the flags name, else the environment, else the configuration file. `--data` alone means that directory's
+ * ledger, whatever server or Postgres the environment or the file names for commands without it.
+ * @throws Error with one sentence that names the flag, the variable or the file's key that does not fit
+ */
+export async function placeOf({ config: file, server: named, ...flags }: PlaceFlags): Promise<Place> {
   const config = await loadServerConfig({ flags, environment: process.env, workingDirectory: process.cwd(), file });
-  const { data, databaseUrl, host, port } = config;
+  const { data, host, port } = config;
+  const isDirectory = flags.data !== undefined && flags.databaseUrl === undefined;
+  const databaseUrl = isDirectory ? undefined : config.databaseUrl;
+  const server = named ?? (isDirectory ? undefined : process.env.ONEROUND_SERVER);
   const here = ANY_HOST.has(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
   const address = server ?? `http://${here}:${port}`;
   return { data, databaseUrl, server: address.replace(/\/$/, ''), isServerNamed: server !== undefined };
