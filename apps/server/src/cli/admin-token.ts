@@ -1,5 +1,4 @@
-/** `oneround admin-token`: a new token for the admin API of the server that runs, or will run, on a data directory. */
-import { existsSync } from 'node:fs';
+/** `oneround admin-token`: a new token for the admin API of the servers on a ledger that is there. */
 import type { Command } from 'commander';
 import { makeAdminToken } from '../ledger/index.ts';
 import { addConfigFlag, addDatabaseFlag, addDataFlag, placeOf, type PlaceFlags } from './place.ts';
@@ -12,9 +11,6 @@ export function addAdminTokenCommand(program: Command): void {
   addDatabaseFlag(command, 'make it for the servers on this Postgres instead');
   addConfigFlag(command).action(async (flags: PlaceFlags) => {
     const { data, databaseUrl } = await placeOf(flags);
-    if (databaseUrl === undefined && !existsSync(data)) {
-      throw new Error(`there is no directory ${data}; start the server on it first`);
-    }
     console.log(await makeAdminToken(data, databaseUrl));
     console.error('Keep it: it is not stored, only its hash is. ONEROUND_ADMIN_TOKEN is where commands look for it.');
   });

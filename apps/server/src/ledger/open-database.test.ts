@@ -1,5 +1,5 @@
 /** A server on something that is no ledger, or none of its own: it ends with one sentence that says what to do. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { sql } from 'kysely';
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startServer } from '../server.ts';
 import { ServerProcess } from '../testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { makeAdminToken } from './admin-token.ts';
 import { openDatabase, readDatabase } from './open-database.ts';
 
 let campaign: TestCampaign;
@@ -56,6 +57,16 @@ describe('a ledger.sqlite', () => {
     await expect(serve()).rejects.toThrow(sentence);
     await expect(openDatabase(campaign.dataDir)).rejects.toThrow(sentence);
     await expect(readDatabase(campaign.dataDir)).rejects.toThrow(sentence);
+  });
+
+  it('that is not there is not created for an admin token, nor one of an earlier release migrated', async () => {
+    const { dataDir } = campaign;
+    await expect(makeAdminToken(dataDir)).rejects.toThrow(`there is no ${path}; start the server on it first`);
+    expect(readdirSync(dataDir)).toEqual([]);
+    await (await openDatabase(dataDir)).destroy();
+    expect(await makeAdminToken(dataDir)).toMatch(/^\S{20,}$/);
+    change('delete from kysely_migration where name = (select max(name) from kysely_migration)');
+    await expect(makeAdminToken(dataDir)).rejects.toThrow(`${dataDir} was written by an earlier release of oneround`);
   });
 
   it('beside a ledger in Postgres is not taken for its copies', async () => {

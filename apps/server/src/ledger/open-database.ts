@@ -21,8 +21,14 @@ const CONNECTIONS = 4;
  * @throws Error with one sentence when there is something else, a ledger of a newer release, or no Postgres that answers;
  *   the first migration's error
  */
-export function openDatabase(dataDir: string, databaseUrl?: string): Promise<LedgerDatabase> {
-  return databaseUrl === undefined ? openSqlite(dataDir) : openPostgres(dataDir, databaseUrl);
+export async function openDatabase(dataDir: string, databaseUrl?: string): Promise<LedgerDatabase> {
+  if (databaseUrl === undefined) return openSqlite(dataDir);
+  if (existsSync(pathOf(dataDir))) {
+    throw new Error(
+      `${dataDir} holds a ledger of its own, whose files would be dropped: this one is in Postgres. Name another --data directory for its copies.`,
+    );
+  }
+  return openPostgres(databaseUrl, migrate);
 }
 
 function openSqlite(dataDir: string): Promise<LedgerDatabase> {
@@ -39,18 +45,16 @@ function openSqlite(dataDir: string): Promise<LedgerDatabase> {
   });
 }
 
-async function openPostgres(dataDir: string, databaseUrl: string): Promise<LedgerDatabase> {
-  if (existsSync(pathOf(dataDir))) {
-    throw new Error(
-      `${dataDir} holds a ledger of its own, whose files would be dropped: this one is in Postgres. Name another --data directory for its copies.`,
-    );
-  }
+async function openPostgres(
+  databaseUrl: string,
+  prepare: (database: LedgerDatabase, place: string) => Promise<void>,
+): Promise<LedgerDatabase> {
   // A broken connection is told by the query that meets it.
   const pool = openPool(databaseUrl, { connections: CONNECTIONS, onLost: () => undefined });
   const database = new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) });
   return orDestroyed(database, async () => {
     await requireAnswer(pool, databaseUrl);
-    await migrate(database, nameOfDatabase(databaseUrl));
+    await prepare(database, nameOfDatabase(databaseUrl));
   });
 }
 
@@ -65,14 +69,8 @@ async function migrate(database: LedgerDatabase, place: string): Promise<void> {
  * Opens a ledger that is there to read it: nothing is migrated, and no row can be written.
  * @throws Error with one sentence when there is no ledger, a damaged one, or one that another release of oneround wrote
  */
-export async function readDatabase(dataDir: string): Promise<LedgerDatabase> {
-  const path = pathOf(dataDir);
-  if (!existsSync(path)) throw new Error(`${dataDir} is no data directory of oneround: there is no ${path}`);
-  return sayingDamage(path, async () => {
-    const sqlite = new SqliteDatabase(path, { readonly: true });
-    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
-    return orDestroyed(database, () => requireThisRelease(database, dataDir));
-  });
+export function readDatabase(dataDir: string): Promise<LedgerDatabase> {
+  return openPresentSqlite(dataDir, { readonly: true });
 }
 
 /** As `readDatabase`, of a ledger that lies in Postgres. */
@@ -85,9 +83,35 @@ export async function readSharedDatabase(databaseUrl: string): Promise<LedgerDat
   });
 }
 
+/**
+ * Opens a ledger that is there to write rows that any server of this release may find: nothing is created or migrated under
+ * the servers that run on it.
+ * @throws Error as `readDatabase`
+ */
+export function openPresentDatabase(dataDir: string, databaseUrl?: string): Promise<LedgerDatabase> {
+  return databaseUrl === undefined
+    ? openPresentSqlite(dataDir, { readonly: false })
+    : openPostgres(databaseUrl, requireThisRelease);
+}
+
+function openPresentSqlite(dataDir: string, { readonly }: { readonly: boolean }): Promise<LedgerDatabase> {
+  const path = pathOf(dataDir);
+  return sayingDamage(path, async () => {
+    if (!existsSync(path)) {
+      throw new Error(`${dataDir} is no data directory of oneround: there is no ${path}; start the server on it first`);
+    }
+    const sqlite = new SqliteDatabase(path, { readonly, fileMustExist: true });
+    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    return orDestroyed(database, async () => {
+      sqlite.pragma('synchronous = FULL');
+      await requireThisRelease(database, dataDir);
+    });
+  });
+}
+
 async function requireThisRelease(database: LedgerDatabase, place: string): Promise<void> {
   const [applied, known] = [await appliedMigrations(database), await knownMigrations()];
-  if (applied === null) throw new Error(`There is no ledger of oneround in ${place}.`);
+  if (applied === null) throw new Error(`There is no ledger of oneround in ${place}; start the server on it first.`);
   if (applied.join() === known.join()) return;
   throw ofAnotherRelease(place, isNewer(applied, known) ? 'a newer' : 'an earlier');
 }
