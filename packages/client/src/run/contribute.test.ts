@@ -1,4 +1,5 @@
 import type { Lease, Manifest } from '@oneround/fl-core';
+import { DataSetError } from '@oneround/lora/data-set';
 import type { TrainingDevice } from '@oneround/lora/training';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeSocket } from '../testing/fake-socket.ts';
@@ -34,13 +35,17 @@ class Memory implements CheckpointStore {
   delete = async () => void (this.run = null);
 }
 
-const openFileStore = () => Promise.reject(new Error('the process died'));
+const processDied = new Error('the process died');
 
 let held: HeldLease;
 afterEach(() => held.release());
 
-/** Contributes under `lease` until the download, where the process dies. */
-async function diesInDownload(lease: Lease, { checkpoints = new Memory(), source = shard } = {}) {
+/** Contributes under `lease` until the download, where the process dies; else, without a model to load, where its data fails. */
+async function diesInDownload(lease: Lease, { checkpoints = new Memory(), source = shard, loadsModel = true } = {}) {
+  const openFileStore = async () => {
+    if (loadsModel) throw processDied;
+    return { list: async () => [] };
+  };
   const control = new RunControl(1);
   const socket = new FakeSocket(async () => ({ pauseMs: 1000, expiresAt: 2 }));
   const device = { backend: 'wasm', description: '' } as const;
@@ -51,21 +56,23 @@ async function diesInDownload(lease: Lease, { checkpoints = new Memory(), source
   const events: RunEvent[] = [];
   const run = contribute(
     {
-      ...{ host, manifest, runtime, socket, held, source, stored, control },
+      ...{ host, manifest, socket, held, source, stored, control },
+      runtime: loadsModel ? runtime : { ...runtime, modelFiles: () => [] },
       ...{ identity: {} as ContributionParts['identity'], device: {} as TrainingDevice },
     },
     (event) => events.push(event),
   );
-  await expect(run).rejects.toThrow('the process died');
-  return { checkpoints, events };
+  const error = await run.catch((reason: unknown) => reason);
+  return { checkpoints, events, error };
 }
 
 const shard: DataSource = { kind: 'shard' };
 
 describe('a run that ends while it downloads', () => {
   it('has kept its lease, so that a restart asks for it again', async () => {
-    const { checkpoints, events } = await diesInDownload(leaseOf(1));
+    const { checkpoints, events, error } = await diesInDownload(leaseOf(1));
     expect(checkpoints.run).toMatchObject({ leaseId: leaseOf(1).leaseId, trainer: null, trained: null, source: shard });
+    expect(error).toBe(processDied);
     // A volunteer is told of checkpoints of training.
     expect(events.map(({ type }) => type)).not.toContain('saved');
   });
@@ -78,9 +85,13 @@ describe('a run that ends while it downloads', () => {
     expect(checkpoints.run!.contributionId).not.toBe(before.contributionId);
   });
 
-  it('forgets a file of its own that fails before anything was learnt from it', async () => {
+  it('keeps a file of its own when something else failed, and forgets it when nothing can be learnt from it', async () => {
     const source: DataSource = { kind: 'own', file: new File(['nothing'], 'mine.jsonl') };
-    const { checkpoints } = await diesInDownload({ ...leaseOf(1), shard: null }, { source });
+    const lease = { ...leaseOf(1), shard: null };
+    const { checkpoints } = await diesInDownload(lease, { source });
+    expect(checkpoints.run).toMatchObject({ leaseId: lease.leaseId, source });
+    const { error } = await diesInDownload(lease, { source, checkpoints, loadsModel: false });
+    expect(error).toBeInstanceOf(DataSetError);
     expect(checkpoints.run).toBeNull();
   });
 });

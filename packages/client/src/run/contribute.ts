@@ -2,6 +2,7 @@
 import {
   encodeClipped,
   parseRecords,
+  RecordsError,
   roundTraining,
   sha256Hex,
   signContribution,
@@ -10,6 +11,7 @@ import {
   type Manifest,
   type UploadBegin,
 } from '@oneround/fl-core';
+import { DataSetError } from '@oneround/lora/data-set';
 import type {
   LoraTrainer,
   LoraTrainerOptions,
@@ -24,7 +26,7 @@ import type { CheckpointStore, DataSource, RunCheckpoint, TrainedDelta } from '.
 import type { Emit } from './events.ts';
 import type { HeldLease } from './held-lease.ts';
 import type { Identity, VolunteerHost } from './host.ts';
-import { readOwnFile } from './own-file.ts';
+import { FileGone, readOwnFile } from './own-file.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import type { RunControl } from './run-control.ts';
 import { startHash } from './start-hash.ts';
@@ -98,12 +100,18 @@ export async function contribute(parts: ContributionParts, emit: Emit): Promise<
     await checkpoints.delete(manifest.id);
     return run.contributionId;
   } catch (error) {
-    // A file that nothing can be learnt from must not come back in place of the next one.
-    if (source.kind === 'own' && !run.trainer && !run.trained) await checkpoints.delete(manifest.id);
+    // A file that nothing can be learnt from must not come back in place of the next one; all else may go well next time.
+    if (source.kind === 'own' && isOfFile(error, parts.runtime)) await checkpoints.delete(manifest.id);
     throw error;
   } finally {
     progress.stop();
   }
+}
+
+/** Whether the volunteer's own file is the reason. */
+function isOfFile(error: unknown, { TrainingError }: Runtime): boolean {
+  if (error instanceof TrainingError) return error.code === 'no_examples';
+  return [RecordsError, DataSetError, FileGone].some((kind) => error instanceof kind);
 }
 
 /** Downloads, prepares and trains; `run` is kept up to date on the way. */
