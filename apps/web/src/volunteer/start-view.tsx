@@ -10,6 +10,7 @@ import { checkpoints, loadCheckpointSummary, type CheckpointSummary } from '../t
 import { CostPanel } from './cost-panel.tsx';
 import { DataChoice } from './data-choice.tsx';
 import { detectBackend } from './detect-backend.ts';
+import { goesOnUnasked } from './goes-on-unasked.ts';
 import { useNow } from './page-life.ts';
 import { PowerChoice } from './power-choice.tsx';
 import { PrivacyPanel } from './privacy-panel.tsx';
@@ -18,9 +19,6 @@ import { useStoredModel } from './stored-model.ts';
 import { StoredModelRow } from './stored-model-row.tsx';
 import { setPower, startRun } from './trainer-store.ts';
 import { BackendLine } from './backend-line.tsx';
-
-/** A run that was interrupted this recently goes on by itself; an older one is offered. */
-const RESUME_UNASKED_MS = 5 * 60_000;
 
 interface StartProps {
   manifest: Manifest;
@@ -42,8 +40,7 @@ export function StartView({ manifest, options, isOver }: StartProps) {
   const begin = (chosen: DataSource) => startRun({ campaignId: manifest.id, source: chosen, backend: options.backend });
 
   const beginUnasked = useEffectEvent((summary: CheckpointSummary | null) => {
-    const interrupted = summary && !summary.paused && Date.now() - summary.savedAt < RESUME_UNASKED_MS;
-    if (interrupted || options.auto) begin({ kind: 'shard' });
+    if (options.auto || (summary && goesOnUnasked(summary, Date.now()))) begin({ kind: 'shard' });
   });
   useEffect(() => setPower(options.power), [options.power]);
   useEffect(() => {
