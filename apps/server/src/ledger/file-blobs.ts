@@ -3,6 +3,7 @@
  *
  *   blobs/<sha256>           immutable, written to a temporary name, fdatasync, rename, fsync of the directory
  *   parts/<contributionId>   an upload under way; its length is the offset acknowledged to the client
+ *   dropped/<sha256>         a blob that no row named when a server started; its time is when it was set aside
  *
  * Synchronous: it runs in worker threads and in command-line processes, never on the server's event loop.
  */
@@ -18,6 +19,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import { randomUUID } from 'node:crypto';
@@ -37,7 +39,7 @@ export interface Disk {
 export const nodeDisk: Disk = { openSync, writeSync, fdatasyncSync, fsyncSync, renameSync };
 
 export interface FileBlobsOptions {
-  /** Blobs and parts together may take this many bytes; intake stops before that. */
+  /** Blobs, parts and what was set aside may together take this many bytes; intake stops before that. */
   maxBytes?: number;
   /** What is otherwise than in `nodeDisk`. */
   disk?: Partial<Disk>;
@@ -46,6 +48,7 @@ export interface FileBlobsOptions {
 export class FileBlobs implements Blobs {
   readonly #blobs: string;
   readonly #parts: string;
+  readonly #dropped: string;
   readonly #maxBytes: number;
   readonly #disk: Disk;
   #usedBytes: number;
@@ -54,13 +57,15 @@ export class FileBlobs implements Blobs {
   constructor(dataDir: string, options: FileBlobsOptions = {}) {
     this.#blobs = join(dataDir, 'blobs');
     this.#parts = join(dataDir, 'parts');
+    this.#dropped = join(dataDir, 'dropped');
     this.#maxBytes = options.maxBytes ?? Number.POSITIVE_INFINITY;
     this.#disk = { ...nodeDisk, ...options.disk };
     mkdirSync(this.#blobs, { recursive: true });
     mkdirSync(this.#parts, { recursive: true });
+    mkdirSync(this.#dropped, { recursive: true });
     this.#syncFolder(dataDir);
     for (const name of readdirSync(this.#blobs)) if (name.startsWith('tmp-')) rmSync(join(this.#blobs, name));
-    this.#usedBytes = folderBytes(this.#blobs) + folderBytes(this.#parts);
+    this.#usedBytes = [this.#blobs, this.#parts, this.#dropped].reduce((sum, folder) => sum + folderBytes(folder), 0);
   }
 
   async reserve(bytes: number): Promise<void> {
@@ -111,6 +116,31 @@ export class FileBlobs implements Blobs {
   /** What is there: blobs by SHA-256, parts by contribution id. */
   list(): { blobs: string[]; parts: string[] } {
     return { blobs: readdirSync(this.#blobs), parts: readdirSync(this.#parts) };
+  }
+
+  /** Takes a blob out of the way without deleting it, and notes the time (epoch ms). */
+  setAside(sha256: string, now: number): void {
+    // First the time, lest a crash leave it with that of the blob's making.
+    utimesSync(this.#path(sha256), now / 1000, now / 1000);
+    this.#move(this.#path(sha256), join(this.#dropped, sha256));
+  }
+
+  /** Puts back a blob that was set aside. */
+  takeBack(sha256: string): void {
+    this.#move(join(this.#dropped, sha256), this.#path(sha256));
+  }
+
+  /** What was set aside, and when (epoch ms). */
+  listAside(): { sha256: string; since: number }[] {
+    return readdirSync(this.#dropped).map((sha256) => {
+      const { mtimeMs: since } = statSync(join(this.#dropped, sha256));
+      return { sha256, since };
+    });
+  }
+
+  /** Deletes what was set aside. */
+  dropAside(sha256: string): void {
+    this.#remove(join(this.#dropped, sha256));
   }
 
   async partBytes(contributionId: string): Promise<number> {
@@ -165,6 +195,11 @@ export class FileBlobs implements Blobs {
   #remove(path: string): void {
     this.#usedBytes -= fileBytes(path) ?? 0;
     rmSync(path, { force: true });
+  }
+
+  #move(from: string, to: string): void {
+    this.#usedBytes -= fileBytes(to) ?? 0;
+    renameSync(from, to);
   }
 
   #withFile(path: string, flags: string, use: (descriptor: number) => void): void {

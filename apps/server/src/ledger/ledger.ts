@@ -24,7 +24,6 @@ import {
 } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition, DataSetReport } from '../campaign/index.ts';
-import { dropLeftovers } from './blob-references.ts';
 import type { Blobs } from './blobs.ts';
 import { advanceCampaigns, moveCampaign, readLife, readLives, type StatusChange } from './campaign-life.ts';
 import {
@@ -44,6 +43,7 @@ import { Intake } from './intake.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
 import { shardName } from './lease-terms.ts';
 import { LeaseBook } from './leases.ts';
+import { dropCopies, requireLedgerOf, setLeftoversAside } from './leftovers.ts';
 import { readMergeOutcome } from './merge-outcome.ts';
 import { OpenCampaigns, type OpenedCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
@@ -157,8 +157,9 @@ export class Ledger {
    */
   static async open({ dataDir, now = Date.now, ...options }: LedgerOptions): Promise<Ledger> {
     const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
+    if (options.databaseUrl === undefined) requireLedgerOf(files, dataDir);
     const db = await openDatabase(dataDir, options.databaseUrl);
-    await dropLeftovers(db, files);
+    await setLeftoversAside(db, files, now());
     const ledger = new Ledger({
       db,
       blobs: isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files,
@@ -188,7 +189,7 @@ export class Ledger {
     if (isPostgres(this.#db)) {
       const { opened, failures } = await this.#campaigns.openNew();
       this.#failures.push(...failures);
-      if (this.#gone.size > 0) await dropLeftovers(this.#db, this.#files);
+      if (this.#gone.size > 0) await dropCopies(this.#db, this.#files);
       news.opened = opened;
       if (news.leads) news.unfolded = await unfoldedCampaigns(this.#db);
     }

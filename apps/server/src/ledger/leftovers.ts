@@ -1,0 +1,69 @@
+/**
+ * Blobs in a data directory that no row names. A server leaves some that dies in the middle of deleting; but an older ledger
+ * that an operator put back names as little of what came after it. So what a start finds is set aside for days, in
+ * `dropped/`, and comes back by itself with the ledger that names it.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { unreferencedBlobs } from './blob-references.ts';
+import type { FileBlobs } from './file-blobs.ts';
+import type { LedgerDatabase } from './open-database.ts';
+
+/** Hashes asked for in one query. */
+const ASKED_AT_ONCE = 500;
+const KEPT_ASIDE_MS = 7 * 24 * 60 * 60 * 1000;
+
+/** @throws Error with one sentence when there are blobs, but not the ledger that names them, and a new one would be begun */
+export function requireLedgerOf(files: FileBlobs, dataDir: string): void {
+  const path = join(dataDir, 'ledger.sqlite');
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0) return;
+  const { length } = files.list().blobs;
+  if (length === 0) return;
+  throw new Error(
+    `${join(dataDir, 'blobs')} holds ${length} file${length === 1 ? '' : 's'}, but their ledger ${path} is not there: put it back, from a backup if need be, or name another --data directory.`,
+  );
+}
+
+/**
+ * At a start: sets aside blobs that nothing names, puts back those that something names again, deletes what was set aside a
+ * week ago, and parts of no upload. Only for a data directory that nobody else writes to.
+ * @param now epoch milliseconds
+ */
+export async function setLeftoversAside(db: LedgerDatabase, files: FileBlobs, now: number): Promise<void> {
+  const aside = files.listAside();
+  const unnamed = new Set(
+    await leftoversOf(
+      db,
+      aside.map(({ sha256 }) => sha256),
+    ),
+  );
+  for (const { sha256, since } of aside) {
+    if (!unnamed.has(sha256)) files.takeBack(sha256);
+    else if (now - since >= KEPT_ASIDE_MS) files.dropAside(sha256);
+  }
+  for (const sha256 of await leftoversOf(db, files.list().blobs)) files.setAside(sha256, now);
+  await dropUnknownParts(db, files);
+}
+
+/**
+ * Deletes copies of what another server has deleted: blobs that nothing names, parts of no upload. Only for copies, while
+ * there is none whose row is still to come.
+ */
+export async function dropCopies(db: LedgerDatabase, files: FileBlobs): Promise<void> {
+  for (const sha256 of await leftoversOf(db, files.list().blobs)) await files.drop(sha256);
+  await dropUnknownParts(db, files);
+}
+
+async function leftoversOf(db: LedgerDatabase, hashes: readonly string[]): Promise<string[]> {
+  const leftovers: string[] = [];
+  for (let at = 0; at < hashes.length; at += ASKED_AT_ONCE) {
+    leftovers.push(...(await unreferencedBlobs(db, hashes.slice(at, at + ASKED_AT_ONCE))));
+  }
+  return leftovers;
+}
+
+async function dropUnknownParts(db: LedgerDatabase, files: FileBlobs): Promise<void> {
+  const uploads = await db.selectFrom('uploads').select('contribution_id').execute();
+  const begun = new Set(uploads.map(({ contribution_id }) => contribution_id));
+  for (const part of files.list().parts) if (!begun.has(part)) await files.dropPart(part);
+}
