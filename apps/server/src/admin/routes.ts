@@ -125,6 +125,7 @@ export const adminRoutes = {
       quarantined: countSchema,
       pending: countSchema,
       versions: countSchema,
+      archived: countSchema,
       blobs: countSchema,
       bytes: countSchema,
       head: z.string(),

@@ -48,10 +48,11 @@ export async function printVerified({ directory, databaseUrl, campaign }: Ledger
 }
 
 /** One campaign, as a line. */
-function lineOf({ campaignId, versions, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign): string {
+function lineOf({ campaignId, versions, archived, blobs, bytes, seconds, head, ...counts }: VerifiedCampaign): string {
   const { contributions, pending, quarantined, withdrawn } = counts;
   const apart = `${pending} not folded yet, ${quarantined} set aside, ${withdrawn} withdrawn`;
-  const held = `${contributions} contributions (${apart}), ${versions} versions`;
+  const without = archived > 0 ? ` (the values of ${archived} are not kept, and were worked out again)` : '';
+  const held = `${contributions} contributions (${apart}), ${versions} versions${without}`;
   const files = `${blobs} files of ${formatBytes(bytes)}`;
   return `${campaignId}: ${held}, ${files}: all as recorded, ${seconds.toFixed(2)} s; last row ${head}`;
 }

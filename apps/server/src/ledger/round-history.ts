@@ -2,7 +2,7 @@
  * What a campaign of many rounds keeps of its versions. Of each its values, for good: clients train from them, and what was
  * trained is scored from them, however late. Of the last few also the optimiser's state, with which the next round begins.
  */
-import type { RoundSettings } from '@oneround/fl-core';
+import { Refusal, type RoundSettings } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import type { AdapterForm } from './adapter-form.ts';
 import { unreferencedBlobs } from './blob-references.ts';
@@ -16,7 +16,7 @@ import {
   type RoundState,
   startOfRounds,
 } from './round-steps.ts';
-import { valuesFile, valuesPath } from './rounds.ts';
+import { archivedVersions, valuesFile, valuesPath } from './rounds.ts';
 import type { SumsStore } from './version-sums.ts';
 
 export interface RoundHistoryParts {
@@ -66,9 +66,15 @@ export class RoundHistory {
     return { ...stored, version, labelTokens: label_tokens };
   }
 
-  /** The values of a version that is there: one file to read. */
+  /** The values of a version that is there: one file to read. @throws Refusal `version_archived` when they are not kept */
   async values(version: number): Promise<Float32Array> {
     const { campaign, store } = this.#parts;
+    if ((await archivedVersions(store.db, campaign.manifest)).has(version)) {
+      throw new Refusal(
+        'version_archived',
+        `The values of version ${version} are not kept: an earlier release of this server dropped them. Take a newer one.`,
+      );
+    }
     const file = await valuesFile(store.db, campaign.manifest, version);
     return file ? floatsOf(await this.#readBlob(file.sha256)) : this.start().values;
   }

@@ -105,7 +105,7 @@ export class RoundsAdapter {
     return null;
   }
 
-  /** A version's values. @throws Refusal `unknown_version` */
+  /** A version's values. @throws Refusal `unknown_version`, `version_archived` */
   async values(version: number): Promise<Float32Array> {
     const { id } = this.#parts.campaign.manifest;
     if (version > (await this.newestVersion()))
@@ -113,7 +113,7 @@ export class RoundsAdapter {
     return this.#history.values(version);
   }
 
-  /** The PEFT folder of a version. @throws Refusal `unknown_version` */
+  /** The PEFT folder of a version. @throws Refusal `unknown_version`, `version_archived` */
   async exportVersion(version: number): Promise<PeftFiles> {
     return this.#parts.form.exportValues(await this.values(version));
   }

@@ -1,5 +1,5 @@
 /** Campaigns of many rounds on the ledger: how a round ends, what is turned away, and that it all can be computed again. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   encodeDelta,
@@ -454,6 +454,45 @@ describe('verify', () => {
     const bytes = readFileSync(path);
     writeFileSync(path, bytes.with(0, bytes[0]! ^ 1));
     await expect(verdict()).rejects.toThrow(`version 1: values: the SHA-256 of ${path} should be ${sha256} but is`);
+  });
+});
+
+describe('values that an earlier release dropped', () => {
+  let campaign: TestCampaign;
+  let ledger: Ledger;
+  let dropped: string;
+
+  /** Three rounds, and no values of the first. */
+  beforeEach(async () => {
+    campaign = campaignOf({ count: 4, contributions: 1, optimiser: adam });
+    ledger = await opened(campaign);
+    for (const seed of [1, 2, 3]) await playRound(ledger, [seed]);
+    dropped = (await hashesOf(ledger))[1]!;
+    await close(ledger);
+    rmSync(join(campaign.dataDir, 'blobs', dropped));
+  });
+
+  const forget = () => tamperWith(campaign.dataDir, "delete from files where path = 'versions/1.f32'");
+
+  it('are worked out again by verify, which says so, but have to be there when the ledger names them', async () => {
+    await expect(verifyDataDir(campaign.dataDir).next()).rejects.toThrow(/version 1: values: .* is missing/);
+    forget();
+    await verifies(campaign.dataDir, { contributions: 3, versions: 4, archived: 1 });
+  });
+
+  it('are refused to whoever asks, and what they would score is passed over', async () => {
+    forget();
+    ledger = await opened(campaign);
+    await expect(ledger.exportVersion('test', 1)).rejects.toMatchObject({ code: 'version_archived' });
+    const subjects = await ledger.unevaluated('test');
+    const names = subjects.map((subject) =>
+      'version' in subject ? `v${subject.version}` : `#${'sequence' in subject && subject.sequence}`,
+    );
+    // The second contribution was trained from version 1.
+    expect(names).toEqual(['v3', 'v2', 'v0', '#1', '#3']);
+    for (const subject of subjects) await ledger.subjectValues('test', subject);
+    await playRound(ledger, [4]);
+    await verifies(campaign.dataDir, { contributions: 4, versions: 5, archived: 1 });
   });
 });
 

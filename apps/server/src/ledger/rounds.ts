@@ -113,3 +113,18 @@ export async function valuesFile(
     .executeTakeFirstOrThrow();
   return { path: valuesPath(version), bytes: layout.size * Float32Array.BYTES_PER_ELEMENT, sha256 };
 }
+
+/** Versions whose values are not kept: earlier releases of this server kept those of the last few rounds alone. */
+export async function archivedVersions(db: LedgerDatabase, { id, rounds }: Manifest): Promise<Set<number>> {
+  if (!rounds) return new Set();
+  const versions = await db.selectFrom('versions').select('version').where('campaign_id', '=', id).execute();
+  const files = await db
+    .selectFrom('files')
+    .select('path')
+    .where('campaign_id', '=', id)
+    .where('path', 'like', valuesPath('%'))
+    .execute();
+  const kept = new Set(files.map(({ path }) => path));
+  const archived = versions.filter(({ version }) => version > 0 && !kept.has(valuesPath(version)));
+  return new Set(archived.map(({ version }) => version));
+}

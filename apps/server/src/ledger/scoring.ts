@@ -7,6 +7,7 @@ import type { Outcome } from './outcome.ts';
 import { readDelta } from './read-delta.ts';
 import { recordedBlobs, type RecordedStore } from './recorded-blobs.ts';
 import type { Reports } from './reports.ts';
+import { archivedVersions } from './rounds.ts';
 import type { Screening } from './screening.ts';
 import { standingContributions } from './standing-contributions.ts';
 
@@ -31,7 +32,7 @@ export class Scoring {
 
   /**
    * What has no evaluation yet: the newest version, what a screening waits for, older versions, then contributions alone
-   * but for withdrawn ones.
+   * but for withdrawn ones. Left out is what only values could score that are not kept.
    */
   async unevaluated(campaignId: string): Promise<EvaluationSubject[]> {
     const { db, screening } = this.#parts;
@@ -44,20 +45,24 @@ export class Scoring {
       .orderBy('version', 'desc')
       .execute();
     const unheard = await standingContributions(db, campaignId)
-      .select('sequence')
+      .select(['sequence', 'base_version'])
       .where('contribution_id', 'not in', scored.where('kind', '=', 'contribution'))
       .orderBy('sequence')
       .execute();
-    const newest = await this.#parts.campaigns.get(campaignId).adapter.newestVersion();
+    const { definition, adapter } = this.#parts.campaigns.get(campaignId);
+    const archived = await archivedVersions(db, definition.manifest);
+    const newest = await adapter.newestVersion();
     const trial = bare[0]?.version === newest ? null : await screening.trial(campaignId);
     return [
       ...(trial ? [{ kind: 'trial' as const, key: trial.key }] : []),
-      ...bare.map(({ version }): EvaluationSubject => ({ kind: 'version', version })),
-      ...unheard.map((row): EvaluationSubject => ({
-        kind: 'contribution',
-        contributionId: row.contribution_id,
-        sequence: row.sequence,
-      })),
+      ...bare
+        .filter(({ version }) => !archived.has(version))
+        .map(({ version }): EvaluationSubject => ({ kind: 'version', version })),
+      ...unheard
+        .filter(({ base_version }) => !archived.has(base_version))
+        .map(({ contribution_id: contributionId, sequence }): EvaluationSubject => ({
+          ...{ kind: 'contribution', contributionId, sequence },
+        })),
     ];
   }
 
