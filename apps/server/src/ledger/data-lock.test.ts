@@ -1,7 +1,7 @@
 /** The lock of a folder: held by who lives, whatever its process id says, and by nobody who died. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -61,8 +61,31 @@ it('is held by nobody when an innocent process has the id of one that died', asy
   await kill();
   expect(JSON.parse(readFileSync(join(dataDir, 'lock'), 'utf8'))).toMatchObject({ pid: process.ppid });
   take()();
-  // A release that knew a process by its id alone wrote this.
-  writeFileSync(join(dataDir, 'lock'), JSON.stringify({ pid: process.ppid, startedAt: 1 }));
+});
+
+it('is held by a server of an earlier release, which took no lock, for as long as it lives', async () => {
+  take()();
+  const path = join(dataDir, 'lock');
+  const earlier = JSON.stringify({ pid: process.ppid, startedAt: 1 });
+  writeFileSync(path, earlier);
+  expect(take).toThrow(
+    `(process ${process.ppid}, of an earlier release; if that is another program by now, delete ${path})`,
+  );
+  expect(readFileSync(path, 'utf8')).toBe(earlier);
+  const gone = spawn(process.execPath, ['--version'], { stdio: 'ignore' });
+  await once(gone, 'exit');
+  writeFileSync(path, JSON.stringify({ pid: gone.pid, startedAt: 1 }));
+  take()();
+});
+
+it('says which folder cannot be written, and which lock is damaged', () => {
+  const path = join(dataDir, 'lock.sqlite');
+  mkdirSync(path, { recursive: true });
+  expect(take).toThrow(`${dataDir} cannot be written (unable to open database file: ${path}); let the user`);
+  rmSync(path, { recursive: true });
+  writeFileSync(path, 'no database '.repeat(1000));
+  expect(take).toThrow(`${path} is damaged (file is not a database); it holds nothing, so delete it`);
+  rmSync(path);
   take()();
 });
 

@@ -14,6 +14,7 @@ import { z } from 'zod';
 export const PRIVATE_FOLDER = 0o700;
 
 const ownerSchema = z.object({ pid: z.number(), host: z.string() });
+const earlierOwnerSchema = z.object({ pid: z.number(), startedAt: z.number() });
 
 /** A database that nobody refers to is closed one day, and its lock with it. */
 const locks = new Set<SqliteDatabase.Database>();
@@ -44,28 +45,68 @@ export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
   return lockFolder(dataDir, owner, (holder) => new DataDirInUse(dataDir, holder));
 }
 
-/** As `lockDataDir`, for any folder; throws `inUse` with the name of the process that holds it. */
+/**
+ * As `lockDataDir`, for any folder; throws `inUse` with the name of the process that holds it.
+ * @throws Error with one sentence when the folder cannot be written, or its lock is damaged
+ */
 export function lockFolder(folder: string, owner: LockOwner, inUse: (holder: string) => Error): () => void {
   mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
   const words = join(folder, 'lock');
-  const lock = new SqliteDatabase(join(folder, 'lock.sqlite'), { timeout: 0 });
+  const path = join(folder, 'lock.sqlite');
+  let lock: SqliteDatabase.Database | null = null;
   try {
+    lock = new SqliteDatabase(path, { timeout: 0 });
     lock.exec('begin exclusive');
+    const earlier = earlierHolder(words, owner);
+    if (earlier !== null) throw inUse(earlier);
+    writeFileSync(words, JSON.stringify(owner));
   } catch (error) {
-    lock.close();
+    lock?.close();
     if (!(error instanceof SqliteDatabase.SqliteError)) throw error;
     if (error.code === 'SQLITE_BUSY') throw inUse(nameOfHolder(words, owner));
-    throw new Error(`${folder} cannot be locked (${error.message}); it must lie on a file system that has locks.`, {
-      cause: error,
-    });
+    throw new Error(whyNoLock(folder, path, error), { cause: error });
   }
-  locks.add(lock);
-  writeFileSync(words, JSON.stringify(owner));
+  const held = lock;
+  locks.add(held);
   return () => {
     rmSync(words, { force: true });
-    lock.close();
-    locks.delete(lock);
+    held.close();
+    locks.delete(held);
   };
+}
+
+function whyNoLock(
+  folder: string,
+  path: string,
+  { code, message }: InstanceType<typeof SqliteDatabase.SqliteError>,
+): string {
+  if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code)) {
+    return `${folder} cannot be written (${message}: ${path}); let the user that runs oneround write there, or name another folder.`;
+  }
+  if (/^SQLITE_(NOTADB|CORRUPT)/.test(code)) {
+    return `${path} is damaged (${message}); it holds nothing, so delete it while no oneround process uses ${folder}.`;
+  }
+  return `${folder} cannot be locked (${message}); it must lie on a file system that has locks.`;
+}
+
+/**
+ * A release before this one took no lock: its file alone says who it is. Null when there is none, or nobody lives by its
+ * process id.
+ */
+function earlierHolder(path: string, asking: LockOwner): string | null {
+  const earlier = earlierOwnerSchema.safeParse(readJson(path));
+  if (!earlier.success || earlier.data.pid === asking.pid || !isAlive(earlier.data.pid)) return null;
+  return `process ${earlier.data.pid}, of an earlier release; if that is another program by now, delete ${path}`;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
 }
 
 /** The holder may be about to write who it is, or to be done. */
