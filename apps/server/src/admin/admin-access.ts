@@ -1,8 +1,9 @@
 /** Who may use the admin API: whoever sends the token, which is too long to be guessed at any rate. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { networkOf } from '../operations/index.ts';
 
-/** Of one address: with the right token, and without. */
+/** Of one address, or /64 network of IPv6: with the right token, and without. */
 const REQUESTS_PER_MINUTE = 120;
 const FAILURES_PER_MINUTE = 10;
 
@@ -51,7 +52,7 @@ export class AdminAccess {
 }
 
 async function spend(limiter: RateLimiterMemory, address: string, message: string): Promise<void> {
-  await limiter.consume(address).catch(() => {
+  await limiter.consume(networkOf(address)).catch(() => {
     throw new AdminDenied(429, message);
   });
 }

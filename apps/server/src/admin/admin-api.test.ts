@@ -113,6 +113,14 @@ describe('access', () => {
     expect(await outcome('right', 'another')).toBe(200);
   });
 
+  it('takes the guesses of one IPv6 network for those of one address', async () => {
+    const access = new AdminAccess(async () => createHash('sha256').update('right').digest('hex'));
+    const guess = (address: string) => access.check('Bearer wrong', address);
+    for (let i = 0; i < 10; i++) await expect(guess(`2001:db8::${i}`)).rejects.toMatchObject({ status: 401 });
+    await expect(guess('2001:db8::ffff')).rejects.toMatchObject({ status: 429 });
+    await expect(guess('2001:db8:0:1::1')).rejects.toMatchObject({ status: 401 });
+  });
+
   it('is closed while there is no token', async () => {
     const access = new AdminAccess(async () => null);
     await expect(access.check('Bearer x', 'address')).rejects.toMatchObject({ status: 403 });

@@ -1,7 +1,7 @@
 /** Who may join a campaign: its status, its invites, and how often one key or one network address may contribute. */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { isIPv6 } from 'node:net';
 import { checkMayJoin, Refusal, type CampaignTerms, type JoinRequest } from '@oneround/fl-core';
+import { networkOf } from '../operations/network-of.ts';
 import { readLife } from './campaign-life.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { readSetting } from './settings.ts';
@@ -114,22 +114,4 @@ async function tagOf(db: LedgerDatabase, campaignId: string, address: string): P
     .update(`${campaignId} ${networkOf(address)}`)
     .digest('hex')
     .slice(0, 32);
-}
-
-/** One household or server is one IPv4 address, or one /64 network of IPv6. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  if (mapped) return mapped[1]!;
-  if (!isIPv6(address)) return address;
-  const [head = '', tail = ''] = address.split('%')[0]!.split('::');
-  const [left, right] = [groups(head), groups(tail)];
-  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0');
-  return [...left, ...zeros, ...right]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':');
-}
-
-function groups(text: string): string[] {
-  return text === '' ? [] : text.split(':');
 }

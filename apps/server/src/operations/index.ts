@@ -4,5 +4,6 @@ export { DiskGuard, type FreeBytes } from './disk-guard.ts';
 export { makeLogger, type LogFormat, logFormats, type LogLevel, logLevels } from './log.ts';
 export { isLoopback, mayReadMetrics } from './metrics-access.ts';
 export { ServerMetrics, type LiveFigures } from './metrics.ts';
+export { networkOf } from './network-of.ts';
 export { Readiness } from './readiness.ts';
 export { within } from './within.ts';

@@ -13,6 +13,21 @@ it('counts the connections of each address by itself, and forgets those that are
   expect(limits.mayConnect('127.0.0.1')).toBe(true);
 });
 
+it('counts a /64 network of IPv6 as one address, its joins too', async () => {
+  const limits = new AddressLimits({ ...socketLimits, socketsPerAddress: 2, joinsPerMinute: 2 });
+  for (const address of ['2001:db8::1', '2001:db8::2']) {
+    limits.connected(address);
+    await limits.join(address);
+  }
+  expect([limits.mayConnect('2001:db8::3'), limits.mayConnect('2001:db8:0:1::3')]).toEqual([false, true]);
+  await expect(limits.join('2001:db8::3')).rejects.toMatchObject({ code: 'rate_limited' });
+  await limits.join('2001:db8:0:1::3');
+  limits.disconnected('2001:db8::2');
+  expect(limits.mayConnect('2001:db8::3')).toBe(true);
+  for (let i = 0; i < 3; i++) limits.connected('::1');
+  expect(limits.mayConnect('::1')).toBe(true);
+});
+
 it('holds bytes only while the work runs, also when it fails', async () => {
   const all = new ByteBudget(100);
   const one = new ByteBudget(60, all);

@@ -1,7 +1,7 @@
 /** What one connection, one network address and all of them together may take. What is asked beyond is refused, not queued. */
 import { Refusal } from '@oneround/fl-core';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { isLoopback } from '../operations/index.ts';
+import { isLoopback, networkOf } from '../operations/index.ts';
 
 export interface SocketLimits {
   /** Connections of one address at a time; a classroom behind one router has one. */
@@ -36,7 +36,7 @@ export function progressPauseMs(connections: number): number {
 }
 
 /**
- * Counts per address, for all connections of a server. This machine's own address is not limited: it is a tool of the
+ * Counts per address (of IPv6 per /64, which one household has), for all connections of a server. This machine's own address is not limited: it is a tool of the
  * operator's, or a proxy that is not trusted to say for whom it speaks, and so everybody.
  */
 export class AddressLimits {
@@ -51,23 +51,25 @@ export class AddressLimits {
 
   /** True while one more connection of this address may come. */
   mayConnect(address: string): boolean {
-    return isLoopback(address) || (this.#sockets.get(address) ?? 0) < this.#limits.socketsPerAddress;
+    return isLoopback(address) || (this.#sockets.get(networkOf(address)) ?? 0) < this.#limits.socketsPerAddress;
   }
 
   connected(address: string): void {
-    this.#sockets.set(address, (this.#sockets.get(address) ?? 0) + 1);
+    const network = networkOf(address);
+    this.#sockets.set(network, (this.#sockets.get(network) ?? 0) + 1);
   }
 
   disconnected(address: string): void {
-    const left = (this.#sockets.get(address) ?? 0) - 1;
-    if (left > 0) this.#sockets.set(address, left);
-    else this.#sockets.delete(address);
+    const network = networkOf(address);
+    const left = (this.#sockets.get(network) ?? 0) - 1;
+    if (left > 0) this.#sockets.set(network, left);
+    else this.#sockets.delete(network);
   }
 
   /** @throws Refusal `rate_limited` */
   async join(address: string): Promise<void> {
     if (isLoopback(address)) return;
-    await this.#joins.consume(address).catch(() => {
+    await this.#joins.consume(networkOf(address)).catch(() => {
       throw new Refusal(
         'rate_limited',
         'Too many devices of this network ask for work at once; try again in a minute.',
