@@ -110,6 +110,12 @@ it('a connection holds only so many leases at a time', async () => {
   expect(await client.ask('join', request)).toMatchObject(refusal);
 });
 
+it('a connection holds no more leases when it asks for many at once', async () => {
+  const request = await client.joinRequest({ source: 'own' });
+  const answers = await Promise.all(Array.from({ length: 40 }, () => client.ask('join', request)));
+  expect(answers.filter(({ ok }) => ok)).toHaveLength(8);
+});
+
 it('one address has only its quota of a campaign, whoever passes its connections on', async () => {
   client.close();
   await server.close();

@@ -37,6 +37,8 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
   const uploads = new Map<string, { leaseId: string; beganAt: number }>();
   /** Leases that have neither contributed nor been given back. */
   const open = new Set<string>();
+  /** Joins under way. */
+  let joining = 0;
   /** What each lease's client last said it was doing. */
   const phases = new Map<string, string>();
   /** The last refusal noted on a lease: a client that repeats its mistake writes no second row. */
@@ -92,20 +94,23 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
 
   const handlers: RequestHandlers = {
     async join(request) {
-      if (open.size >= limits.openLeases) {
-        throw new Refusal(
-          'rate_limited',
-          `This connection holds ${open.size} leases already; contribute with them first.`,
-        );
+      const held = open.size + joining;
+      if (held >= limits.openLeases) {
+        throw new Refusal('rate_limited', `This connection holds ${held} leases already; contribute with them first.`);
       }
-      await parts.addresses.join(address);
-      const outcome = await ledger.join(request, address);
-      const { leaseId, shard, resumed } = outcome.value;
-      leases.set(leaseId, request.campaignId);
-      open.add(leaseId);
-      activity.leaseGranted({ campaignId: request.campaignId, leaseId, shard: shard?.index ?? null, resumed });
-      if (socket.connected) rooms.setOnline(request.campaignId, socket.id, true);
-      return publish(request.campaignId, outcome);
+      joining++;
+      try {
+        await parts.addresses.join(address);
+        const outcome = await ledger.join(request, address);
+        const { leaseId, shard, resumed } = outcome.value;
+        leases.set(leaseId, request.campaignId);
+        open.add(leaseId);
+        activity.leaseGranted({ campaignId: request.campaignId, leaseId, shard: shard?.index ?? null, resumed });
+        if (socket.connected) rooms.setOnline(request.campaignId, socket.id, true);
+        return publish(request.campaignId, outcome);
+      } finally {
+        joining--;
+      }
     },
     async heartbeat({ leaseId }) {
       campaignOf(leaseId);
