@@ -21,6 +21,24 @@ it('counts everybody who is turned away, and writes a line a minute of each kind
   expect(await counted('oneround_refusals_total{request="connect",code="too_many_connections"}')).toBe(1);
 });
 
+it('counts every refusal, and writes a line a minute of each kind, but each of an organiser', async () => {
+  let time = 0;
+  const { activity, lines, counted } = recordActivity(() => time);
+  const unknown = new Refusal('unknown_lease', 'Join again.');
+  for (let i = 0; i < 200; i++) activity.refused('heartbeat', unknown, { leaseId: `lease-${i}` });
+  activity.refused('progress', unknown, {});
+  time = 60_000;
+  activity.refused('heartbeat', unknown, { leaseId: 'later' });
+  expect(lines).toMatchObject([
+    { level: 30, request: 'heartbeat', code: 'unknown_lease', leaseId: 'lease-0', others: 0, msg: 'refused' },
+    { request: 'progress', code: 'unknown_lease', others: 0 },
+    { request: 'heartbeat', leaseId: 'later', others: 199 },
+  ]);
+  expect(await counted('oneround_refusals_total{request="heartbeat",code="unknown_lease"}')).toBe(201);
+  for (let i = 0; i < 2; i++) activity.refused('admin', unknown, { action: 'pause' });
+  expect(lines.slice(3)).toMatchObject([{ action: 'pause' }, { action: 'pause' }]);
+});
+
 it('warns of wrong admin tokens', () => {
   const { activity, lines } = recordActivity();
   activity.turnedAway('admin', 'forbidden');

@@ -55,12 +55,14 @@ export class Activity {
     this.#log.info(contribution, quarantined ? 'contribution set aside' : 'contribution accepted');
   }
 
-  /** `request` is the protocol's name for it, `admin`, or `unknown`. */
+  /** `request` is the protocol's name for it, `admin`, or `unknown`. An organiser's are told each, with what was asked for. */
   refused(request: string, refusal: Refusal, ids: RequestIds): void {
-    this.#metrics.refused.inc({ request, code: refusal.code });
-    // A flood must not become a flood of lines.
-    const level = refusal.code === 'rate_limited' ? 'debug' : 'info';
-    this.#log[level]({ request, code: refusal.code, ...ids }, 'refused');
+    const { code } = refusal;
+    this.#metrics.refused.inc({ request, code });
+    if (request === 'admin') return this.#log.info({ request, code, ...ids }, 'refused');
+    this.#sparse.tell(`refused ${request} ${code}`, (others) =>
+      this.#log.info({ request, code, ...ids, others }, 'refused'),
+    );
   }
 
   /** Somebody who did not get as far as a request of the protocol. `code` is one of a few. */
