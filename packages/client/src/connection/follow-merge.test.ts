@@ -84,8 +84,24 @@ it('asks again when there was no answer or a server in trouble, and ends when th
     throw new Refusal('unknown_campaign', 'It was deleted.');
   };
   await vi.advanceTimersByTimeAsync(60_000);
-  expect(server.asked).toBe(4);
+  expect(server.asked).toBe(6);
   expect(errors.at(-1)).toMatchObject({ code: 'unknown_campaign' });
   expect(told).toEqual([]);
+  stop();
+});
+
+it('goes on when a server knows the campaign only a little later, however often it is asked meanwhile', async () => {
+  const refuse = () => {
+    throw new Refusal('unknown_campaign', 'This server has not opened it yet.');
+  };
+  const { server, socket, told, stop } = follow(refuse);
+  for (let times = 0; times < 5; times++) {
+    socket.reconnect();
+    await vi.advanceTimersByTimeAsync(10);
+  }
+  await vi.advanceTimersByTimeAsync(5000);
+  server.answer = () => ({ ...merged, before: null, after: null });
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(told).toEqual([{ ...merged, before: null, after: null }]);
   stop();
 });

@@ -6,12 +6,16 @@ export interface MergeFollower {
   onOutcome: (outcome: MergeOutcome) => void;
   /** It could not be had now, and is asked for again. */
   onError: (error: unknown) => void;
-  /** The server has no such campaign or contribution any more. */
+  /** Asked three times, the server has no such campaign or contribution any more. */
   onGone: (refusal: Refusal) => void;
 }
 
 const ASK_AGAIN_MS = 5_000;
-/** What is refused for these reasons stays refused. */
+/**
+ * Refused for one of these reasons so often in a row, ASK_AGAIN_MS apart, it is gone; a server of several that refuses once may
+ * not have opened a new campaign yet.
+ */
+const GONE_AFTER = 3;
 const gone: ReadonlySet<RefusalCode> = new Set(['unknown_campaign', 'unknown_contribution']);
 
 /**
@@ -25,6 +29,8 @@ export function followMerge(
 ): () => void {
   let last: MergeOutcome = { state: 'waiting' };
   let told = '';
+  /** The times of those that count. */
+  let refusals: number[] = [];
   let isOver = false;
   let isAsking = false;
   let again = false;
@@ -36,15 +42,22 @@ export function followMerge(
     isAsking = true;
     try {
       last = await socket.request('follow', ids);
+      refusals = [];
       const isNew = told !== JSON.stringify(last);
       told = JSON.stringify(last);
       if (isNew && !isOver) onOutcome(last);
     } catch (error) {
       if (isOver) return;
       if (error instanceof Refusal && gone.has(error.code)) {
-        stop();
-        onGone(error);
-        return;
+        // News and new connections ask in between.
+        if (Date.now() - (refusals.at(-1) ?? -Infinity) >= ASK_AGAIN_MS) refusals.push(Date.now());
+        if (refusals.length === GONE_AFTER) {
+          stop();
+          onGone(error);
+          return;
+        }
+      } else {
+        refusals = [];
       }
       onError(error);
       timer = setTimeout(ask, ASK_AGAIN_MS);
