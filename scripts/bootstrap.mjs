@@ -14,6 +14,8 @@ import { findPostgres } from './find-postgres.mjs';
 
 /** Less than the second in which two signals count as one (`closeOnSignal`). */
 const LOOK_MS = 250;
+/** Read before the first step, during which it may die. */
+const shell = process.ppid;
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 
@@ -150,9 +152,10 @@ async function goOnAs(program, args) {
 /** npm passes SIGTERM on to the shell that it started us with, which dies of it and tells us nothing. */
 function endWithShell() {
   if (process.env.npm_lifecycle_event === undefined) return;
-  const shell = process.ppid;
+  const isOver = () => process.ppid !== shell;
+  if (isOver()) stop('stopped before the job began');
   const watch = setInterval(() => {
-    if (process.ppid === shell) return;
+    if (!isOver()) return;
     clearInterval(watch);
     process.kill(process.pid, 'SIGTERM');
   }, LOOK_MS).unref();

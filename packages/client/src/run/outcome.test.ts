@@ -1,5 +1,5 @@
 import { type MergeOutcome, Refusal } from '@oneround/fl-core';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { FakeSocket } from '../testing/fake-socket.ts';
 import type { RunEvent } from './events.ts';
 import { outcomeOf } from './outcome.ts';
@@ -48,8 +48,15 @@ it('ends when the volunteer stops, and when the campaign is no more', async () =
   stopped.stop.abort();
   await stopped.done;
   expect(stopped.told).toEqual([]);
-  const deleted = follow(() => {
-    throw new Refusal('unknown_campaign', 'no');
-  });
-  await expect(deleted.done).rejects.toMatchObject({ code: 'unknown_campaign' });
+  vi.useFakeTimers();
+  try {
+    const deleted = follow(() => {
+      throw new Refusal('unknown_campaign', 'no');
+    });
+    const refused = expect(deleted.done).rejects.toMatchObject({ code: 'unknown_campaign' });
+    await vi.advanceTimersByTimeAsync(10_000);
+    await refused;
+  } finally {
+    vi.useRealTimers();
+  }
 });
