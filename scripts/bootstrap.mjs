@@ -152,10 +152,9 @@ async function goOnAs(program, args) {
 /** npm passes SIGTERM on to the shell that it started us with, which dies of it and tells us nothing. */
 function endWithShell() {
   if (process.env.npm_lifecycle_event === undefined) return;
-  const isOver = () => process.ppid !== shell;
-  if (isOver()) stop('stopped before the job began');
+  if (process.ppid !== shell) stop('stopped before the job began');
   const watch = setInterval(() => {
-    if (!isOver()) return;
+    if (process.ppid === shell) return;
     clearInterval(watch);
     process.kill(process.pid, 'SIGTERM');
   }, LOOK_MS).unref();

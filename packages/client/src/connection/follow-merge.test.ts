@@ -91,10 +91,9 @@ it('asks again when there was no answer or a server in trouble, and ends when th
 });
 
 it('goes on when a server knows the campaign only a little later, however often it is asked meanwhile', async () => {
-  const refuse = () => {
+  const { server, socket, told, stop } = follow(() => {
     throw new Refusal('unknown_campaign', 'This server has not opened it yet.');
-  };
-  const { server, socket, told, stop } = follow(refuse);
+  });
   for (let times = 0; times < 5; times++) {
     socket.reconnect();
     await vi.advanceTimersByTimeAsync(10);
