@@ -33,6 +33,14 @@ function randomBytes(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, () => Math.floor(random.nextUnit() * 256));
 }
 
+/** The row of an upload under way, which servers that share a database lock. */
+async function beginUpload(sha256: string): Promise<string> {
+  const contribution_id = randomUUID();
+  const row = { contribution_id, campaign_id: 'test', lease_id: randomUUID(), sha256, bytes: 1, begin: '{}' };
+  await db.insertInto('uploads').values(row).execute();
+  return contribution_id;
+}
+
 const stores: [string, (maxBytes?: number) => Blobs][] = [
   ['files', (maxBytes) => new FileBlobs(folder, maxBytes === undefined ? {} : { maxBytes })],
   ['Postgres', (maxBytes) => new PostgresBlobs(db, new FileBlobs(folder), maxBytes)],
@@ -55,7 +63,7 @@ describe.each(stores)('%s', (name, open) => {
   it('makes a blob of an upload that came in parts', async () => {
     const blobs = open();
     const bytes = randomBytes(150_000, name.length);
-    const upload = randomUUID();
+    const upload = await beginUpload(hashBytes(bytes));
     expect(await blobs.partBytes(upload)).toBe(0);
     expect(await blobs.appendPart(upload, 0, bytes.subarray(0, 65_536))).toBe(65_536);
     expect(await blobs.appendPart(upload, 65_536, bytes.subarray(65_536))).toBe(150_000);
@@ -74,7 +82,23 @@ describe.each(stores)('%s', (name, open) => {
     await blobs.appendPart(upload, 0, randomBytes(1000, 3));
     await blobs.dropPart(upload);
     expect(await blobs.partBytes(upload)).toBe(0);
-    await expect(blobs.readPart(upload)).rejects.toThrow(upload);
+    await expect(blobs.readPart(upload)).rejects.toThrow(/ENOENT|No upload was begun/);
+  });
+
+  it('makes no blob of a part that was dropped, or of other bytes than were checked', async () => {
+    const blobs = open();
+    const [bytes, others] = [randomBytes(1000, 4), randomBytes(1000, 5)];
+    const [sha256, upload] = [hashBytes(bytes), await beginUpload(hashBytes(bytes))];
+    if (name === 'Postgres') {
+      await blobs.appendPart(upload, 0, others);
+      await expect(blobs.adoptPart(upload, sha256)).rejects.toMatchObject({ code: 'unknown_upload' });
+      await db.deleteFrom('uploads').execute();
+      await blobs.dropPart(upload);
+      await blobs.appendPart(upload, 0, bytes);
+    }
+    // Of files the ledger's thread is the only one, and has just hashed them.
+    await expect(blobs.adoptPart(upload, sha256)).rejects.toThrow(/ENOENT|No upload was begun/);
+    expect(await blobs.has(sha256)).toBe(false);
   });
 
   it('deletes a blob for good, from its copies too', async () => {
