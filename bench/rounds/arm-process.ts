@@ -31,7 +31,7 @@ for (let round = 0; round < (arm.rounds?.count ?? 1); round++) {
   clients.push([]);
   for (const volunteer of volunteers) clients[round]!.push(await contributeOnce(volunteer));
   const { value: version } = (await ledger.fold('test'))!;
-  const values = await ledger.subjectValues('test', { kind: 'version', version });
+  const { values } = await ledger.subjectChange('test', { kind: 'version', version });
   const reported = await heldOut.report(values);
   ({ accuracy } = reported);
   losses.push({ chosenBy: (await heldOut.gate(values)).loss, reported: reported.loss });

@@ -3,19 +3,17 @@ import {
   bOnlyRule,
   denseRule,
   factorMeanRule,
-  factorsSize,
   RunningMerge,
   type SumRule,
   type WeightedDelta,
 } from '@oneround/fl-core';
 import {
-  adaptedModules,
   adapterFactors,
   adapterSize,
   type AdapterTensors,
   factorise,
   type LoraSpec,
-  publishedA,
+  publishedFactors,
 } from '@oneround/lora/adapter';
 import { config } from '../default-campaign/volunteers.ts';
 
@@ -38,10 +36,7 @@ export function publications(spec: LoraSpec, contributions: readonly WeightedDel
   if (spec.trains !== 'a-and-b') {
     return [factorsOf(spec, merged(bOnlyRule(adapterSize(config, spec)), contributions))];
   }
-  const modules = adaptedModules(config, spec);
-  const start = new Float32Array(factorsSize(modules));
-  const a = publishedA(config, spec).flatMap((matrix) => [...matrix]);
-  start.set(a, start.length - a.length);
+  const { modules, start } = publishedFactors(config, spec);
   const dense = merged(denseRule(modules, start), contributions);
   const { result: cut, ms } = timed(() => factorise(config, spec, dense.mean));
   const { stateBytes, mergeMs } = dense;

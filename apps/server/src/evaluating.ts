@@ -34,7 +34,7 @@ export function startEvaluating(
     const data: EvaluatorOptions = { definition, blobFolder: await ledger.evaluationFolder(campaignId) };
     const queue = startEvaluationQueue({
       unevaluated: async () => (isOurs() ? ledger.unevaluated(campaignId) : []),
-      values: (subject) => ledger.subjectValues(campaignId, subject),
+      change: (subject) => ledger.subjectChange(campaignId, subject),
       record: async (subject, result, ms) => {
         const { changes } = await ledger.recordEvaluation(campaignId, subject, result);
         rooms.publish(campaignId, changes);

@@ -11,6 +11,7 @@ import { AdminAccess, addAdminRoutes, organiserOf } from './admin/index.ts';
 import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
 import { startDuty, type Duty } from './duty.ts';
 import { startEvaluating, type Evaluating } from './evaluating.ts';
+import { startExporting } from './exporting/index.ts';
 import { startFolding, type Folding } from './folding.ts';
 import {
   addOperationsRoutes,
@@ -193,6 +194,8 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   closers.push(async () => {
     if (await isOpen) await ledger.close().catch((err: unknown) => logger.warn({ err }, 'the ledger did not close'));
   });
+  const exporting = startExporting(ledger);
+  closers.push(() => exporting.stop());
   const http = await makeHttpServer(
     {
       campaigns: () => ledger.campaigns(),
@@ -200,7 +203,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       servedFile: (sha256) => ledger.servedFile(sha256),
       contributions: (id, after) => ledger.contributions(id, after),
       stateJson: (id) => states.get(id),
-      exportVersion: (id, version) => ledger.exportVersion(id, version),
+      exportVersion: (id, version) => exporting.exportVersion(id, version),
     },
     { webRoot: options.webRoot, logger },
   );

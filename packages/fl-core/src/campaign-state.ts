@@ -51,10 +51,10 @@ export type EvaluationResult = z.infer<typeof evaluationSchema>;
 /** A version of the global adapter: the fold of `contributionsIn` it. Version 0 is the start. */
 export const versionSchema = z.strictObject({
   version: countSchema,
-  /** SHA-256 of the global adapter's values (f32, little-endian, layout order). */
+  /** SHA-256 of the global adapter's values (f32, little-endian, layout order); of a dense merge, of its mean update. */
   sha256: sha256Schema,
-  /** SHA-256 of the exported `adapter_model.safetensors`. */
-  exportSha256: sha256Schema,
+  /** SHA-256 of the exported `adapter_model.safetensors`; null for a dense merge, which becomes one when it is asked for. */
+  exportSha256: sha256Schema.nullable(),
   /** Label tokens behind this version. */
   labelTokens: countSchema,
   /** How far it goes in the direction of the mean: 1 until a campaign closes. */

@@ -109,6 +109,8 @@ export type ScreenSettings = z.infer<typeof screenSettingsSchema>;
 
 /** How contributions become the global adapter: every bit of it follows from these and the ledger. */
 export const mergeSettingsSchema = z.strictObject({
+  /** Of clients that train A and B: their products are summed, or A's and B's apart from each other (`chosenRule`). */
+  rule: z.enum(['dense', 'factor-mean']).optional(),
   weights: z
     .strictObject({
       by: z.enum(['label-tokens', 'equal']).default('label-tokens'),

@@ -92,12 +92,15 @@ describe('ExactFold', () => {
     const fold = foldAll(randomParts(7, 2));
     const before = fold.sum;
     const good = new Float32Array(SIZE);
-    expect(() => fold.add(new Float32Array(SIZE - 1), 1)).toThrow(expect.objectContaining({ code: 'wrong_shape' }));
-    expect(() => fold.add(good.with(3, Number.NaN), 1)).toThrow(expect.objectContaining({ code: 'not_finite' }));
-    expect(() => fold.add(good.with(3, 2 ** 20), 4)).toThrow(expect.objectContaining({ code: 'norm_too_large' }));
-    for (const weight of [0, -1, Number.NaN, 2 ** 20, 0.3]) {
-      expect(() => fold.add(good, weight)).toThrow(expect.objectContaining({ code: 'bad_weight' }));
+    for (const act of ['add', 'check'] as const) {
+      const refuses = (delta: Float32Array, weight: number, code: string) =>
+        expect(() => fold[act](delta, weight)).toThrow(expect.objectContaining({ code }));
+      refuses(new Float32Array(SIZE - 1), 1, 'wrong_shape');
+      refuses(good.with(3, Number.NaN), 1, 'not_finite');
+      refuses(good.with(3, 2 ** 20), 4, 'norm_too_large');
+      for (const weight of [0, -1, Number.NaN, 2 ** 20, 0.3]) refuses(good, weight, 'bad_weight');
     }
+    fold.check(good.with(3, 2 ** 20), 1);
     expect(fold.sum).toEqual(before);
   });
 });

@@ -72,6 +72,11 @@ export class ExactFold {
     this.#accumulate(delta, weight, -1);
   }
 
+  /** Throws as `add` would, and changes nothing. */
+  check(delta: Float32Array, weight: number): void {
+    this.#check(delta, weight, 1);
+  }
+
   /** The weighted mean `sum / weight` in f32; all zeros while nothing is folded. */
   mean(): Float32Array {
     const mean = new Float32Array(this.#sum.length);
@@ -80,6 +85,14 @@ export class ExactFold {
   }
 
   #accumulate(delta: Float32Array, weight: number, sign: 1 | -1): void {
+    const total = this.#check(delta, weight, sign);
+    const sum = this.#sum;
+    for (let i = 0; i < sum.length; i++) sum[i]! += sign * roundToGrid(weight * delta[i]!);
+    this.#weight = total;
+  }
+
+  /** @returns the total weight after it */
+  #check(delta: Float32Array, weight: number, sign: 1 | -1): number {
     const sum = this.#sum;
     if (delta.length !== sum.length) {
       throw new Refusal(
@@ -105,7 +118,6 @@ export class ExactFold {
         throw new Refusal('norm_too_large', `Value ${i} of the sum would leave the range of exact sums.`);
       }
     }
-    for (let i = 0; i < sum.length; i++) sum[i]! += sign * roundToGrid(weight * delta[i]!);
-    this.#weight = total;
+    return total;
   }
 }

@@ -4,7 +4,7 @@ import { parseRecords } from '@oneround/fl-core';
 import { loadTokenizer } from '@oneround/lora/tokenizer';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileBlobs } from '../ledger/file-blobs.ts';
-import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { CampaignFileError, loadCampaign } from './index.ts';
 
 const tiny = resolve(import.meta.dirname, '../../../../models/tiny');
@@ -40,6 +40,13 @@ function writeCampaign(files: Record<string, string>, data: { train: string; hel
 const here = (name: string) => join(campaign.folder, name);
 const refusal = (file: string) => loadCampaign(file, blobs).then(String, String);
 
+/** The manifest of the test's campaign with other fields. */
+async function load(changes: object) {
+  const config = JSON.parse(readFileSync(campaign.file, 'utf8')) as object;
+  writeFileSync(here('changed.json'), JSON.stringify({ ...config, ...changes }));
+  return (await loadCampaign(here('changed.json'), blobs)).definition.manifest;
+}
+
 beforeEach(() => {
   campaign = makeTestCampaign();
   blobs = new FileBlobs(campaign.dataDir, {});
@@ -65,6 +72,22 @@ describe('loadCampaign', () => {
     );
     expect(shards.map((records) => records.map(({ domain }) => domain))).toEqual([['sums'], ['words', 'words']]);
     expect(shards[0]).toEqual([{ id: '', domain: 'sums', prompt: 'Add.\n\n2\n2', answer: '4' }]);
+  });
+
+  it('merges densely where clients train A and B, leaves room for its sums, and says where no rule can be had', async () => {
+    const both = { adapter: { ...smallAdapter, trains: 'a-and-b' } };
+    const dense = await load(both);
+    const factorMean = await load({ ...both, merge: { rule: 'factor-mean' } });
+    expect([dense.merge.rule, factorMean.merge.rule]).toEqual(['dense', 'factor-mean']);
+    expect((await load({})).merge).not.toHaveProperty('rule');
+    // A value of an update can be larger than any of the delta.
+    expect(dense.weightScale).toBeLessThan(factorMean.weightScale);
+    const merge = { rule: 'dense' };
+    await expect(load({ merge })).rejects.toThrow(
+      /changed\.json: merge\.rule: "dense" is for clients that train A and B/,
+    );
+    const rounds = { count: 2, contributions: 2 };
+    await expect(load({ ...both, merge, rounds })).rejects.toThrow(/merge\.rule: .*leave rounds out/);
   });
 
   it('names the file and the line at fault', async () => {

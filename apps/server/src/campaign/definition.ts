@@ -6,6 +6,8 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import {
   campaignConfigSchema,
+  campaignRule,
+  chosenRule,
   encodedDeltaBytes,
   encodeRecords,
   fileRefSchema,
@@ -20,7 +22,7 @@ import {
   type DataRecord,
   type FileRef,
 } from '@oneround/fl-core';
-import { loraLayout } from '@oneround/lora/adapter';
+import { loraLayout, publishedFactors } from '@oneround/lora/adapter';
 import { parseDataSet, type DataSet } from '@oneround/lora/data-set';
 import { encodeExamples, type EncodedExamples } from '@oneround/lora/tokenizer';
 import * as z from 'zod';
@@ -87,6 +89,11 @@ export async function loadCampaign(
     throw new CampaignFileError(config.data.heldOut, 'no record fits into training.maxTokens');
   }
   checked(path, () => checkRounds(config));
+  const rule = checked(path, () => chosenRule(config));
+  const merge = { ...config.merge, ...(rule && { rule }) };
+  const { largestValue } = checked(path, () =>
+    campaignRule({ adapter, layout, merge }, () => publishedFactors(model.config, adapter)),
+  );
   const totalTokens = shards.reduce((sum, shard) => sum + shard.labelTokens, 0);
   const manifest = manifestSchema.parse({
     protocol: PROTOCOL_VERSION,
@@ -114,9 +121,9 @@ export async function loadCampaign(
       window: WINDOW,
     },
     lease: config.lease,
-    merge: config.merge,
-    // With the norm in it, no sum of accepted deltas can leave the range of exact sums.
-    weightScale: weightScaleFor(totalTokens * OWN_DATA_ROOM * Math.max(1, config.upload.maxNorm)),
+    merge,
+    // With the largest value in it, no sum of accepted terms can leave the range of exact sums.
+    weightScale: weightScaleFor(totalTokens * OWN_DATA_ROOM * Math.max(1, largestValue(config.upload.maxNorm))),
   });
   const definition = {
     manifest,

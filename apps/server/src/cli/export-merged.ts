@@ -5,7 +5,7 @@ import { type FileRef, manifestSchema } from '@oneround/fl-core';
 import { importPeft, mergedCheckpoint } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readShards } from '@oneround/lora/packing';
-import { download, downloadFile, fetchVersion } from '../client/index.ts';
+import { download, downloadFile, type FetchedVersion, fetchVersion } from '../client/index.ts';
 
 /**
  * Downloads base model and adapter and writes `config.json`, the tokeniser and `model.safetensors` into `folder`. One
@@ -20,11 +20,11 @@ export async function exportMerged(
   folder: string,
   wanted: number | 'latest' = 'latest',
   onProgress: (bytes: number, total: number) => void = () => undefined,
-): Promise<{ version: number; base: string }> {
+): Promise<Pick<FetchedVersion, 'version' | 'discardedEnergy'> & { base: string }> {
   const server = serverUrl.replace(/\/$/, '');
   const manifest = await download(`${server}/v1/campaigns/${encodeURIComponent(campaignId)}`);
   const { model } = manifestSchema.parse(await manifest.json());
-  const { version, adapterConfig, adapterModel } = await fetchVersion(server, campaignId, wanted);
+  const { version, adapterConfig, adapterModel, discardedEnergy } = await fetchVersion(server, campaignId, wanted);
   const file = (ref: FileRef) => downloadFile(server, ref);
   const configJson = await file(model.config);
   const config = parseModelConfig(parseJson(configJson));
@@ -45,7 +45,7 @@ export async function exportMerged(
   };
   await writeFile(`${weights}.partial`, mergedCheckpoint(config, adapter, readShards(model.weights, shard), bytes));
   await rename(`${weights}.partial`, weights);
-  return { version, base: model.name };
+  return { version, discardedEnergy, base: model.name };
 }
 
 const sumOf = (files: readonly FileRef[]) => files.reduce((sum, { bytes }) => sum + bytes, 0);

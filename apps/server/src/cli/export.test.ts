@@ -50,12 +50,14 @@ describe('oneround export', () => {
     });
     expect(progress.at(-1)).toBe(1);
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
-    expect(exported).toEqual({ version: 1, base: 'tiny' });
+    expect(exported).toEqual({ version: 1, discardedEnergy: null, base: 'tiny' });
     const copied = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
     expect(readdirSync(folder).toSorted()).toEqual(['config.json', 'model.safetensors', ...copied.slice(1)]);
     for (const name of copied) expect(readFileSync(join(folder, name))).toEqual(readFileSync(join(tiny, name)));
 
-    expect(await exportFromServer(`${server.url}/`, 'test', join(out, 'adapter'), 1)).toBe(1);
+    expect(await exportFromServer(`${server.url}/`, 'test', join(out, 'adapter'), 1)).toMatchObject({
+      ...{ version: 1, discardedEnergy: null },
+    });
     const config = parseModelConfig(json(join(folder, 'config.json')));
     const adapter = importPeft(
       config,

@@ -38,16 +38,22 @@ async function exportCampaign({ campaign, out, version: wanted, merged, force, .
     const bar = progressBar();
     try {
       const onProgress = (bytes: number, total: number) => bar.show('fetched and written', bytes, total);
-      const { version, base } = await exportMerged(server, campaign, out, wanted, onProgress);
+      const { version, base, discardedEnergy } = await exportMerged(server, campaign, out, wanted, onProgress);
       bar.stop();
-      console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}`);
+      console.log(`${base} with version ${version} of ${campaign} folded in is in ${out}${leftOut(discardedEnergy)}`);
     } finally {
       bar.stop();
     }
   } else {
-    const version = await exportFromServer(server, campaign, out, wanted);
-    console.log(`version ${version} of ${campaign} is in ${out}`);
+    const { version, discardedEnergy } = await exportFromServer(server, campaign, out, wanted);
+    console.log(`version ${version} of ${campaign} is in ${out}${leftOut(discardedEnergy)}`);
   }
+}
+
+/** What a dense merge loses when it becomes an adapter. */
+function leftOut(discardedEnergy: number | null): string {
+  if (discardedEnergy === null) return '';
+  return `; its rank has no room for ${(100 * discardedEnergy).toPrecision(2)} % of the squared norm of the merged updates`;
 }
 
 /** @throws Error when there is something at `path` already that an export could overwrite */

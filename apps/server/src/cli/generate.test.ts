@@ -85,7 +85,7 @@ describe('oneround generate', { timeout: 180_000 }, () => {
     await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 3));
     client.close();
     const folder = join(campaign.folder, 'adapter');
-    expect(await exportFromServer(server.url, 'test', folder, 1)).toBe(1);
+    expect(await exportFromServer(server.url, 'test', folder, 1)).toMatchObject({ version: 1 });
 
     const served = ['--campaign', 'test', '--server', `${server.url}/`, '--prompt', 'It was', ...short];
     const base = await oneround(...served, '--version', 'base');

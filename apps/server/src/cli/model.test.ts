@@ -42,7 +42,10 @@ async function heldOutLoss(model: string): Promise<{ loss: number; bytes: number
   try {
     const { definition } = await loadCampaign(campaign.file, new FileBlobs(campaign.dataDir));
     const evaluator = await Evaluator.load({ definition, blobFolder: join(campaign.dataDir, 'blobs') });
-    const { loss } = await evaluator.score(new Float32Array(definition.manifest.layout.size));
+    const { loss } = await evaluator.score({
+      kind: 'adapter',
+      values: new Float32Array(definition.manifest.layout.size),
+    });
     return { loss, bytes: definition.weightsBytes };
   } finally {
     campaign.remove();

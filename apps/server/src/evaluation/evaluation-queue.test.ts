@@ -19,7 +19,7 @@ beforeEach(() => {
   const call = { isLoaded: async () => true, score: async () => ({ loss: 1, accuracy: 0, examples: 1, domains: {} }) };
   queue = startEvaluationQueue({
     unevaluated: async () => (wanted > 0 ? [{ kind: 'version', version: 0 }] : []),
-    values: async () => new Float32Array(1),
+    change: async () => ({ kind: 'adapter', values: new Float32Array(1) }),
     record: async () => {
       if (failure) throw failure;
       wanted--;

@@ -3,7 +3,7 @@
  * The ledger is the queue, so nothing is lost when the thread or the server dies.
  */
 import { Refusal, type EvaluationResult } from '@oneround/fl-core';
-import type { EvaluationSubject } from '../ledger/index.ts';
+import type { EvaluationSubject, ModelChange } from '../ledger/index.ts';
 import type { Thread } from '../threads/thread.ts';
 import type { Evaluator } from './evaluator.ts';
 
@@ -14,7 +14,7 @@ const LONGEST_PAUSE_MS = 60_000;
 export interface EvaluationQueueOptions {
   /** What has no evaluation, most urgent first. */
   unevaluated: () => Promise<EvaluationSubject[]>;
-  values: (subject: EvaluationSubject) => Promise<Float32Array>;
+  change: (subject: EvaluationSubject) => Promise<ModelChange>;
   /** `ms` is how long the scoring took. */
   record: (subject: EvaluationSubject, result: EvaluationResult, ms: number) => Promise<void>;
   startThread: () => Thread<Evaluator>;
@@ -49,9 +49,9 @@ export function startEvaluationQueue(options: EvaluationQueueOptions): Evaluatio
       if (subject) {
         thread ??= options.startThread();
         up = await thread.call.isLoaded();
-        const values = await options.values(subject);
+        const change = await options.change(subject);
         const began = performance.now();
-        const result = await thread.call.score(values);
+        const result = await thread.call.score(change);
         await options.record(subject, result, performance.now() - began);
         pauseMs = FIRST_PAUSE_MS;
       } else {

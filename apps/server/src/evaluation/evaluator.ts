@@ -5,8 +5,9 @@ import { parseModelConfig } from '@oneround/lora/architecture';
 import { loadCausalLm } from '@oneround/lora/loading';
 import { readAcross } from '@oneround/lora/packing';
 import { encodeExamples, loadTokenizer, type EncodedExample } from '@oneround/lora/tokenizer';
-import { type CausalLm, evaluate, selectBackend } from '@oneround/lora/evaluation';
+import { type AdapterValues, type CausalLm, evaluate, selectBackend } from '@oneround/lora/evaluation';
 import { startingTensors, type CampaignDefinition } from '../campaign/index.ts';
+import type { ModelChange } from '../ledger/index.ts';
 import { readFileRange } from '../model/index.ts';
 
 const BATCH_SIZE = 32;
@@ -61,12 +62,26 @@ export class Evaluator {
     return true;
   }
 
-  /** Scores the base model with these adapter values (flat, layout order, the start included) on the held-out set. */
-  async score(values: Float32Array): Promise<EvaluationResult> {
+  /** Scores the base model with this change on the held-out set. */
+  async score({ kind, values }: ModelChange): Promise<EvaluationResult> {
     const { adapter: spec, layout } = this.#definition.manifest;
-    const options = { batchSize: BATCH_SIZE };
-    const result = await evaluate(this.#model, { spec, layout, values, a: this.#a }, this.#examples, options);
-    const { loss, accuracy, examples, domains } = result;
+    const { loss, accuracy, examples, domains } = await (kind === 'update'
+      ? this.#scoreUpdate(values)
+      : this.#scoreOn(this.#model, { spec, layout, values, a: this.#a }));
     return { loss, accuracy, examples, domains };
+  }
+
+  /** An update is added to the weights, exactly: nothing is cut to the rank of an export. */
+  async #scoreUpdate(update: Float32Array): Promise<EvaluationResult> {
+    const updated = this.#model.withUpdate(this.#definition.manifest.adapter, update);
+    try {
+      return await this.#scoreOn(updated, null);
+    } finally {
+      updated.dispose();
+    }
+  }
+
+  #scoreOn(model: CausalLm, adapter: AdapterValues | null): Promise<EvaluationResult> {
+    return evaluate(model, adapter, this.#examples, { batchSize: BATCH_SIZE });
   }
 }

@@ -3,7 +3,14 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { send } from '@fastify/send';
 import fastifyStatic from '@fastify/static';
-import { Refusal, sha256HexOfText, sha256Schema, type Contribution, type Manifest } from '@oneround/fl-core';
+import {
+  Refusal,
+  type RefusalCode,
+  sha256HexOfText,
+  sha256Schema,
+  type Contribution,
+  type Manifest,
+} from '@oneround/fl-core';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
 import * as z from 'zod';
 import type { CampaignEntry } from '../ledger/index.ts';
@@ -26,6 +33,9 @@ export interface RouteSources {
     version?: number,
   ) => Promise<{ version: number; adapterConfig: Uint8Array; adapterModel: Uint8Array }>;
 }
+
+/** What a refusal of what is asked for here answers with, where that is not 404. */
+const statuses: Partial<Record<RefusalCode, number>> = { unavailable: 503, rate_limited: 429 };
 
 const pageQuery = z.object({ after: z.coerce.number().int().nonnegative().default(0) });
 
@@ -157,7 +167,7 @@ function unknownCampaign(id: string): Refusal {
 
 function answerError(error: unknown, reply: FastifyReply, logger: FastifyBaseLogger): FastifyReply {
   if (error instanceof Refusal) {
-    return sendError(reply, error.code === 'unavailable' ? 503 : 404, error.code, error.message);
+    return sendError(reply, statuses[error.code] ?? 404, error.code, error.message);
   }
   const { statusCode = 500, message = '' } = error as { statusCode?: number; message?: string };
   if (statusCode < 500) return sendError(reply, statusCode, 'malformed', message);

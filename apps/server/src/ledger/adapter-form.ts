@@ -1,31 +1,54 @@
-/** How a campaign's fold becomes what is published: adapter values, a PEFT folder, and the hashes of both. */
-import type { ExactFold, Manifest } from '@oneround/fl-core';
-import { type AdapterTensors, exportPeft, type PeftFiles } from '@oneround/lora/adapter';
+/** How a campaign's merge becomes what is published: a change of the model, a PEFT folder, and the hashes of both. */
+import { campaignRule, type Manifest, type RunningMerge, type SumRule } from '@oneround/fl-core';
+import {
+  type AdapterTensors,
+  exportPeft,
+  type exportUpdate,
+  type PeftFiles,
+  publishedFactors,
+} from '@oneround/lora/adapter';
 import { parseModelConfig, type ModelConfig } from '@oneround/lora/architecture';
 import { startingTensors } from '../campaign/index.ts';
 import { hashBytes } from './blobs.ts';
+import { bytesOf } from './round-steps.ts';
+
+/**
+ * How a model differs from its base, to be scored or exported: by the values of the campaign's adapter, start included, in
+ * layout order; or, of a dense merge, by an update of whole weights, `[out, in]` of every module.
+ */
+export interface ModelChange {
+  kind: 'adapter' | 'update';
+  values: Float32Array;
+}
 
 /** What a version's row says of its values. */
 export interface PublishedValues {
   sha256: string;
+  /** Empty where an export is made when it is asked for. */
   export_sha256: string;
 }
 
-/** What a version's row says of its fold. */
-export interface PublishedFold extends PublishedValues {
+/** What a version's row says of its merge. */
+export interface PublishedMerge extends PublishedValues {
   weight: number;
   scale: number;
   /** The exact sum, Float64 little-endian: the snapshot's bytes. */
   sum: Uint8Array;
 }
 
+/** What `exportUpdate` takes, as plain data for the thread that calls it. */
+export type UpdateToExport = Parameters<typeof exportUpdate>[0];
+
 export class AdapterForm {
+  /** What contributions are merged by. */
+  readonly rule: SumRule;
   readonly #manifest: Manifest;
   readonly #model: ModelConfig;
   /** What version 0 is; null for the base model. */
   readonly #start: AdapterTensors | null;
 
   private constructor(manifest: Manifest, model: ModelConfig, start: AdapterTensors | null) {
+    this.rule = campaignRule(manifest, () => publishedFactors(model, manifest.adapter));
     this.#manifest = manifest;
     this.#model = model;
     this.#start = start;
@@ -43,33 +66,42 @@ export class AdapterForm {
     return this.#start ? this.#start.values.map((value, i) => value + delta[i]!) : delta;
   }
 
+  /** What a merge with this mean makes of the model. */
+  change(mean: Float32Array): ModelChange {
+    return this.rule.name === 'dense'
+      ? { kind: 'update', values: mean }
+      : { kind: 'adapter', values: this.fromStart(mean) };
+  }
+
+  /** What a version makes of the model: its merge's mean, `scale` times. */
+  changeOf(merge: RunningMerge, scale: number): ModelChange {
+    const mean = merge.mean();
+    return this.change(scale === 1 ? mean : mean.map((value) => scale * value));
+  }
+
   /** The PEFT folder of an adapter with these values. */
   exportValues(values: Float32Array): PeftFiles {
     const { model, adapter: spec } = this.#manifest;
     return exportPeft({ config: this.#model, spec, values, a: this.#start?.a, baseModelName: model.name });
   }
 
-  /** The values of a version: `scale` times the fold's mean away from the start. */
-  values(fold: ExactFold, scale: number): Float32Array {
-    const mean = fold.mean();
-    return this.fromStart(scale === 1 ? mean : mean.map((value) => scale * value));
+  /** An update that waits to become a PEFT folder. */
+  updateToExport(update: Float32Array): UpdateToExport {
+    const { model, adapter: spec } = this.#manifest;
+    return { config: this.#model, spec, update, baseModelName: model.name };
   }
 
-  /** The hashes of a version with these values, and of its export. */
-  hashesOf(values: Float32Array): PublishedValues {
+  /** The hashes of a version that makes this of the model, and of its export. */
+  hashesOf({ kind, values }: ModelChange): PublishedValues {
     return {
-      sha256: hashBytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
-      export_sha256: hashBytes(this.exportValues(values).adapterModel),
+      sha256: hashBytes(bytesOf(values)),
+      export_sha256: kind === 'update' ? '' : hashBytes(this.exportValues(values).adapterModel),
     };
   }
 
-  /** What a version with this fold and scale is published as. */
-  publish(fold: ExactFold, scale: number): PublishedFold {
-    return {
-      ...this.hashesOf(this.values(fold, scale)),
-      weight: fold.weight,
-      scale,
-      sum: new Uint8Array(fold.sum.buffer),
-    };
+  /** What a version with this merge and scale is published as. */
+  publish(merge: RunningMerge, scale: number): PublishedMerge {
+    const { sum, weight } = merge;
+    return { ...this.hashesOf(this.changeOf(merge, scale)), weight, scale, sum: bytesOf(sum) };
   }
 }

@@ -2,6 +2,7 @@
 import type { Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
+import type { ModelChange, UpdateToExport } from './adapter-form.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
 import type { Member } from './membership.ts';
 import { RoundsAdapter } from './rounds-adapter.ts';
@@ -24,12 +25,12 @@ export interface CampaignAdapter {
    * @throws Refusal `unknown_contribution`, `already_withdrawn`, `trained_upon`
    */
   withdraw(contributionId: string, now: number): Promise<Version | null>;
-  /** A version's values, f32 in layout order. @throws Refusal `unknown_version` */
-  values(version: number): Promise<Float32Array>;
-  /** The PEFT folder of a version. @throws Refusal `unknown_version`, `version_archived` */
-  exportVersion(version: number): Promise<PeftFiles>;
-  /** The values of a contribution alone: `delta` away from the version that it was trained from. */
-  alone(delta: Float32Array, baseVersion: number): Promise<Float32Array>;
+  /** What a version makes of the model. @throws Refusal `unknown_version` */
+  change(version: number): Promise<ModelChange>;
+  /** The PEFT folder of a version, or what one can be made of. @throws Refusal `unknown_version`, `version_archived` */
+  exportVersion(version: number): Promise<PeftFiles | UpdateToExport>;
+  /** What a contribution alone makes of the model: `delta` away from the version that it was trained from. */
+  alone(delta: Float32Array, baseVersion: number): Promise<ModelChange>;
   newestVersion(): Promise<number>;
 }
 

@@ -52,6 +52,10 @@ export function unknownCampaign(campaignId: string): Refusal {
   return new Refusal('unknown_campaign', `This server has no campaign called "${campaignId.slice(0, 64)}".`);
 }
 
+export function unknownVersion(campaignId: string, version: number): Refusal {
+  return new Refusal('unknown_version', `The campaign "${campaignId}" has no version ${version}.`);
+}
+
 /**
  * Moves a campaign on and returns its new status.
  * @throws Refusal `unknown_campaign`, `wrong_status`, also when another server moved it in the same moment

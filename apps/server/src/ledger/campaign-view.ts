@@ -194,7 +194,7 @@ function toVersion(row: Selectable<VersionTable> & { result: string | null }): V
   return {
     version: row.version,
     sha256: row.sha256,
-    exportSha256: row.export_sha256,
+    exportSha256: row.export_sha256 || null,
     labelTokens: row.label_tokens,
     scale: row.scale,
     createdAt: row.created_at,

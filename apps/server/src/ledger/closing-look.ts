@@ -1,11 +1,5 @@
 /** The last look, when a campaign closes: who is in for good, and how far to go in the direction of their mean. */
-import {
-  campaignRule,
-  closeScreening,
-  searchServerScale,
-  type EvaluationResult,
-  type Verdict,
-} from '@oneround/fl-core';
+import { closeScreening, searchServerScale, type EvaluationResult, type Verdict } from '@oneround/fl-core';
 import { admissionOf, type ContributionVerdict, type Settlement } from './global-adapter.ts';
 import type { AskTrial } from './inquiry.ts';
 import { isHeldBy, readMembers, type Member } from './membership.ts';
@@ -21,7 +15,7 @@ import {
   type ScreenedCampaign,
 } from './tried-merges.ts';
 
-/** A set of contributions and the mean of their deltas. */
+/** A set of contributions and the mean of their terms. */
 interface Merged {
   contributionIds: readonly string[];
   mean: Float32Array;
@@ -44,8 +38,7 @@ export async function lookAtAll(campaign: ScreenedCampaign): Promise<Look<Settle
     let verdicts: ContributionVerdict[] = [];
     if (policy) {
       const candidates = standing.map((one) => candidateOf(campaign, one));
-      const rule = campaignRule(manifest);
-      const screened = await closeScreening(policy, rule, candidates, trialsOf(campaign, standing, known, ask));
+      const screened = await closeScreening(policy, adapter.rule, candidates, trialsOf(campaign, standing, known, ask));
       const { members, merge } = screened.standing;
       merged = { contributionIds: members.map(({ id }) => id), mean: merge.mean() };
       verdicts = [...screened.verdicts].flatMap(([id, verdict]) => changed(id, verdict, out.has(id)));
@@ -62,8 +55,8 @@ async function bestScale(
 ): Promise<number> {
   if (contributionIds.length === 0) return 1;
   const { scale } = await searchServerScale(async (tried) => {
-    const delta = mean.map((value) => tried * value);
-    return (await tryMerge({ delta, contributionIds, scale: tried }, known, ask)).loss;
+    const scaled = mean.map((value) => tried * value);
+    return (await tryMerge({ mean: scaled, contributionIds, scale: tried }, known, ask)).loss;
   });
   return scale;
 }

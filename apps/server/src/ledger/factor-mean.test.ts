@@ -1,8 +1,8 @@
-/** A campaign whose clients train A as well as B: its adapter is the published A plus the mean of what was added, and the mean of B's. */
+/** A campaign whose clients train A as well as B, merged by factor mean: its adapter is the published A plus the mean of what was added, and the mean of B's. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ExactFold, parseRecords } from '@oneround/fl-core';
+import { ExactFold, mergeSettingsSchema, parseRecords } from '@oneround/fl-core';
 import { type ImportedAdapter, importPeft, loraLayout, publishedA } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { readSafetensors } from '@oneround/lora/checkpoint';
@@ -13,6 +13,7 @@ import { wasmEngine } from '@oneround/lora/step';
 import { loadNodeKernels } from '@oneround/lora/wasm/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultCampaign } from '../cli/defaults.ts';
+import { exportedFiles } from '../testing/exported-files.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
@@ -31,7 +32,8 @@ let campaign: TestCampaign;
 let ledger: Ledger;
 
 beforeEach(async () => {
-  campaign = makeTestCampaign({ adapter: spec });
+  const merge = mergeSettingsSchema.parse({ rule: 'factor-mean', screens: null });
+  campaign = makeTestCampaign({ adapter: spec, merge });
   ledger = await Ledger.open({ dataDir: campaign.dataDir });
   await ledger.addCampaign(campaign.file);
 });
@@ -50,7 +52,7 @@ async function contribute(seed: number) {
 }
 
 async function exported(version: number): Promise<ImportedAdapter> {
-  const { adapterConfig, adapterModel } = await ledger.exportVersion('test', version);
+  const { adapterConfig, adapterModel } = await exportedFiles(ledger, 'test', version);
   return importPeft(config, JSON.parse(new TextDecoder().decode(adapterConfig)), adapterModel);
 }
 
@@ -105,7 +107,7 @@ describe('a campaign that trains A and B', () => {
     expect(delta.subarray(sizeOfB).some((value) => value !== 0)).toBe(true);
     await contributeTo(ledger, await joinLedger(ledger), delta);
     await ledger.fold('test');
-    const values = await ledger.subjectValues('test', { kind: 'version', version: 1 });
+    const { values } = await ledger.subjectChange('test', { kind: 'version', version: 1 });
     expect(values).toEqual(delta);
 
     await selectBackend('wasm');

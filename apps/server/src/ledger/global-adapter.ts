@@ -2,12 +2,13 @@
  * The fold: contributions that are in the ledger become versions of the global adapter, each in one transaction. What goes
  * out, withdrawn or found wanting, goes by subtraction: the version after is to the bit what it would be without it.
  */
-import { contributionWeights, cosineToSum, ExactFold, isFaint, Refusal, type Version } from '@oneround/fl-core';
+import { contributionWeights, cosineToSum, isFaint, RunningMerge, type SumRule, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
-import { AdapterForm } from './adapter-form.ts';
+import { AdapterForm, type ModelChange, type UpdateToExport } from './adapter-form.ts';
 import { appendVerdict, appendWithdrawal, type NewVerdict } from './append-rows.ts';
 import { hashBytes } from './blobs.ts';
+import { unknownVersion } from './campaign-life.ts';
 import { findWithdrawable } from './find-withdrawable.ts';
 import type { FoldLease } from './fold-lease.ts';
 import { markFolded } from './mark-folded.ts';
@@ -60,16 +61,16 @@ export class GlobalAdapter {
   readonly #store: AdapterStore;
   readonly #sums: VersionSums;
   readonly #form: AdapterForm;
-  #fold: ExactFold;
+  #merge: RunningMerge;
   #version = -1;
   #scale = 1;
 
   private constructor(campaign: CampaignDefinition, store: AdapterStore, form: AdapterForm) {
     this.#campaign = campaign;
     this.#store = store;
-    this.#sums = new VersionSums(campaign, store);
+    this.#sums = new VersionSums(campaign, form.rule, store);
     this.#form = form;
-    this.#fold = new ExactFold(campaign.manifest.layout.size);
+    this.#merge = new RunningMerge(form.rule);
   }
 
   /** Continues from the newest version; a campaign without one gets version 0, its start. */
@@ -87,7 +88,8 @@ export class GlobalAdapter {
   async checkFoldable(delta: Float32Array, contribution: Pick<Member, 'clientId' | 'labelTokens'>): Promise<void> {
     await this.#refresh();
     const { merge, weightScale } = this.#campaign.manifest;
-    this.#copy().add(delta, contributionWeights(merge.weights, [contribution], weightScale)[0]!);
+    const [weight] = contributionWeights(merge.weights, [contribution], weightScale);
+    this.#merge.check({ delta, weight: weight! });
   }
 
   /** The cosine between a delta and what is merged; null while fewer than `least` contributions are, or it `isFaint`. */
@@ -98,21 +100,27 @@ export class GlobalAdapter {
       .select((row) => row.fn.countAll<number>().as('held'))
       .where('folded_version', 'is not', null)
       .executeTakeFirstOrThrow();
-    const { sum, weight } = this.#fold;
-    return held < least || isFaint(delta, sum, weight) ? null : cosineToSum(delta, sum);
+    if (held < least) return null;
+    const { sum, weight } = this.#merge;
+    const term = this.#form.rule.term(delta);
+    return isFaint(term, sum, weight) ? null : cosineToSum(term, sum);
   }
 
-  /** The weighted mean of the deltas in the newest version. */
+  /** What contributions are merged by. */
+  get rule(): SumRule {
+    return this.#form.rule;
+  }
+
+  /** The weighted mean of the terms in the newest version. */
   async mean(): Promise<Float32Array> {
     await this.#refresh();
-    return this.#fold.mean();
+    return this.#merge.mean();
   }
 
-  /** The sum that would be left without these contributions, and its weight. */
-  async sumWithout(leave: readonly string[]): Promise<{ sum: Float64Array; weight: number }> {
+  /** The merge that would be left without these contributions. */
+  async mergeWithout(leave: readonly string[]): Promise<RunningMerge> {
     await this.#refresh();
-    const { sum, weight } = await this.#foldOf(await this.#membersAfter({ enter: [], leave }));
-    return { sum, weight };
+    return this.#mergeOf(await this.#membersAfter({ enter: [], leave }));
   }
 
   /**
@@ -216,41 +224,47 @@ export class GlobalAdapter {
     return this.#publish({ enter, leave, scale, now, add });
   }
 
+  /** What a version makes of the model. @throws Refusal `unknown_version` */
+  change(version: number): Promise<ModelChange> {
+    return this.#change(version);
+  }
+
   /**
-   * The global adapter's values at a version: the start plus the weighted mean of the deltas, f32 in layout order.
-   * @throws Refusal `unknown_version`
+   * The PEFT folder of a version; of an update what one can be made of, which takes longer than anybody here should wait.
+   * @throws Refusal `unknown_version`, or `version_archived` for one that would hold everybody else up
    */
-  async values(version: number, limit?: number): Promise<Float32Array> {
+  async exportVersion(version: number): Promise<PeftFiles | UpdateToExport> {
+    const { kind, values } = await this.#change(version, this.#store.snapshots.replayLimit);
+    return kind === 'update' ? this.#form.updateToExport(values) : this.#form.exportValues(values);
+  }
+
+  /** What a contribution alone makes of the model. */
+  async alone(delta: Float32Array): Promise<ModelChange> {
+    return { kind: 'adapter', values: this.#form.fromStart(delta) };
+  }
+
+  /** What a merge with this mean would make of the model. */
+  tried(mean: Float32Array): ModelChange {
+    return this.#form.change(mean);
+  }
+
+  async newestVersion(): Promise<number> {
+    await this.#refresh();
+    return this.#version;
+  }
+
+  async #change(version: number, limit?: number): Promise<ModelChange> {
     await this.#refresh();
     const { id } = this.#campaign.manifest;
-    if (version > this.#version)
-      throw new Refusal('unknown_version', `The campaign "${id}" has no version ${version}.`);
-    const newest = { version: this.#version, fold: this.#fold };
+    if (version > this.#version) throw unknownVersion(id, version);
+    const newest = { version: this.#version, merge: this.#merge };
     const row = await this.#store.db
       .selectFrom('versions')
       .select(['version', 'scale', 'sum_sha256'])
       .where('campaign_id', '=', id)
       .where('version', '=', version)
       .executeTakeFirstOrThrow();
-    return this.#form.values(await this.#sums.at(row, newest, limit), row.scale);
-  }
-
-  /**
-   * The PEFT folder of a version.
-   * @throws Refusal `unknown_version`, or `version_archived` for one that would hold everybody else up
-   */
-  async exportVersion(version: number): Promise<PeftFiles> {
-    return this.#form.exportValues(await this.values(version, this.#store.snapshots.replayLimit));
-  }
-
-  /** The values of a contribution alone: `delta` away from the start. */
-  async alone(delta: Float32Array): Promise<Float32Array> {
-    return this.#form.fromStart(delta);
-  }
-
-  async newestVersion(): Promise<number> {
-    await this.#refresh();
-    return this.#version;
+    return this.#form.changeOf(await this.#sums.at(row, newest, limit), row.scale);
   }
 
   /** Goes on from the newest version, whichever server made it. */
@@ -262,14 +276,10 @@ export class GlobalAdapter {
       .orderBy('version', 'desc')
       .executeTakeFirst();
     if (!newest || newest.version === this.#version) return;
-    const known = this.#version < 0 ? undefined : { version: this.#version, fold: this.#fold };
-    this.#fold = await this.#sums.at(newest, known);
+    const known = this.#version < 0 ? undefined : { version: this.#version, merge: this.#merge };
+    this.#merge = await this.#sums.at(newest, known);
     this.#version = newest.version;
     this.#scale = newest.scale;
-  }
-
-  #copy(): ExactFold {
-    return new ExactFold(this.#fold.size, { sum: this.#fold.sum, weight: this.#fold.weight });
   }
 
   #members(): Promise<Member[]> {
@@ -322,20 +332,20 @@ export class GlobalAdapter {
   }
 
   /** The sum of these members, made from the newest version's. */
-  async #foldOf(after: readonly Member[]): Promise<ExactFold> {
+  async #mergeOf(after: readonly Member[]): Promise<RunningMerge> {
     const { manifest } = this.#campaign;
     const before = (await this.#members()).filter((member) => isHeldBy(member, this.#version));
-    const fold = this.#copy();
-    await this.#sums.apply(fold, difference(weightsOf(before, manifest), weightsOf(after, manifest)));
-    return fold;
+    const merge = this.#merge.copy();
+    await this.#sums.apply(merge, difference(weightsOf(before, manifest), weightsOf(after, manifest)));
+    return merge;
   }
 
   async #publish({ enter, leave, scale = this.#scale, now, add }: NewVersion): Promise<Version> {
     const { manifest } = this.#campaign;
     const version = this.#version + 1;
     const after = await this.#membersAfter({ enter, leave });
-    const fold = await this.#foldOf(after);
-    const { sum, ...published } = this.#form.publish(fold, scale);
+    const merge = await this.#mergeOf(after);
+    const { sum, ...published } = this.#form.publish(merge, scale);
     const row = {
       campaign_id: manifest.id,
       version,
@@ -357,14 +367,14 @@ export class GlobalAdapter {
       await add(transaction, version);
       if (isSnapshot) await this.#sums.record(transaction, { version, sha256: row.sum_sha256, createdAt: now });
     });
-    this.#fold = fold;
+    this.#merge = merge;
     this.#version = version;
     this.#scale = scale;
     if (isSnapshot) await this.#sums.prune();
     return {
       version,
       sha256: row.sha256,
-      exportSha256: row.export_sha256,
+      exportSha256: row.export_sha256 || null,
       labelTokens: row.label_tokens,
       scale,
       createdAt: now,

@@ -2,6 +2,7 @@
  * The ledger room: SQLite, blobs, leases, intake and the fold. Runs in a thread of its own (`ledger-thread.ts`); nothing
  * here knows about sockets or HTTP.
  */
+export type { ModelChange } from './adapter-form.ts';
 export { makeAdminToken } from './admin-token.ts';
 export { type Backup, type BackupOptions, copyDataDir } from './backup.ts';
 export { DataDirInUse, lockDataDir, lockFolder, thisProcess } from './data-lock.ts';

@@ -7,8 +7,8 @@ import type { EvaluationResult } from '@oneround/fl-core';
 /** Something to evaluate that is no version. */
 export interface Trial {
   key: string;
-  /** How far from the start, flat, in layout order. */
-  delta: Float32Array;
+  /** The mean of the terms of its contributions, times its scale. */
+  mean: Float32Array;
 }
 
 /** Gets the evaluation of a trial, sooner or later. */

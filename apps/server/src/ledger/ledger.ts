@@ -21,11 +21,20 @@ import {
   type Receipt,
   type RefusalMessage,
   type UploadBegin,
+  type Version,
 } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition, DataSetReport } from '../campaign/index.ts';
+import type { ModelChange, UpdateToExport } from './adapter-form.ts';
 import type { Blobs } from './blobs.ts';
-import { advanceCampaigns, moveCampaign, readLife, readLives, type StatusChange } from './campaign-life.ts';
+import {
+  advanceCampaigns,
+  moveCampaign,
+  readLife,
+  readLives,
+  type StatusChange,
+  unknownVersion,
+} from './campaign-life.ts';
 import {
   readContribution,
   readFolded,
@@ -33,6 +42,7 @@ import {
   readNewest,
   readPage,
   readThese,
+  readVersion,
   readVersions,
   unfoldedCampaigns,
 } from './campaign-view.ts';
@@ -483,9 +493,9 @@ export class Ledger {
     return this.#scoring.unevaluated(campaignId);
   }
 
-  /** As `Scoring.values`. */
-  subjectValues(campaignId: string, subject: EvaluationSubject): Promise<Float32Array> {
-    return this.#scoring.values(campaignId, subject);
+  /** As `Scoring.change`. */
+  subjectChange(campaignId: string, subject: EvaluationSubject): Promise<ModelChange> {
+    return this.#scoring.change(campaignId, subject);
   }
 
   /** As `Scoring.record`. */
@@ -493,11 +503,16 @@ export class Ledger {
     return this.#scoring.record(campaignId, subject, result);
   }
 
-  /** The PEFT folder of a version; the newest unless told. @throws Refusal `unknown_version`, `version_archived` */
-  async exportVersion(campaignId: string, version?: number): Promise<PeftFiles & { version: number }> {
-    const { adapter } = this.#campaigns.get(campaignId);
-    const wanted = version ?? (await adapter.newestVersion());
-    return { version: wanted, ...(await adapter.exportVersion(wanted)) };
+  /** A version; the newest unless told. @throws Refusal `unknown_campaign`, `unknown_version` */
+  async version(campaignId: string, version?: number): Promise<Version> {
+    const newest = await this.#campaigns.get(campaignId).adapter.newestVersion();
+    if (version !== undefined && version > newest) throw unknownVersion(campaignId, version);
+    return readVersion(this.#db, campaignId, version ?? newest);
+  }
+
+  /** As `CampaignAdapter.exportVersion`. */
+  async exportVersion(campaignId: string, version: number): Promise<PeftFiles | UpdateToExport> {
+    return this.#campaigns.get(campaignId).adapter.exportVersion(version);
   }
 
   /** How many leases are alive, and how many uploads they have under way. */

@@ -4,12 +4,13 @@
  */
 import {
   contributionWeights,
-  ExactFold,
   initialState,
   type Manifest,
   type OptimiserState,
   type RoundSettings,
+  RunningMerge,
   serverStep,
+  type SumRule,
 } from '@oneround/fl-core';
 import type { AdapterForm } from './adapter-form.ts';
 import { readDelta } from './read-delta.ts';
@@ -38,7 +39,12 @@ export function startOfRounds({ layout }: Manifest, { optimiser }: RoundSettings
 }
 
 /** The version after a round with this fold. */
-export function afterRound(before: RoundState, { optimiser }: RoundSettings, fold: ExactFold, members: RoundMember[]) {
+export function afterRound(
+  before: RoundState,
+  { optimiser }: RoundSettings,
+  fold: RunningMerge,
+  members: RoundMember[],
+) {
   const labelTokens = members.reduce((sum, { label_tokens }) => sum + label_tokens, before.labelTokens);
   return { ...serverStep(optimiser, before, fold.mean()), version: before.version + 1, labelTokens };
 }
@@ -71,29 +77,31 @@ export function floatsOf(bytes: Uint8Array): Float32Array {
 /** One round's fold as contributions come and go: what is folded already is not read again. */
 export class RoundFold {
   readonly #manifest: Manifest;
+  readonly #rule: SumRule;
   readonly #readBlob: (sha256: string) => Promise<Uint8Array>;
   #members = new Set<string>();
-  #fold: ExactFold;
+  #fold: RunningMerge;
 
-  constructor(manifest: Manifest, readBlob: (sha256: string) => Promise<Uint8Array>) {
+  constructor(manifest: Manifest, rule: SumRule, readBlob: (sha256: string) => Promise<Uint8Array>) {
     this.#manifest = manifest;
+    this.#rule = rule;
     this.#readBlob = readBlob;
-    this.#fold = new ExactFold(manifest.layout.size);
+    this.#fold = new RunningMerge(rule);
   }
 
   /** The fold of exactly these. @throws Refusal of the first that cannot be folded exactly */
-  async of(members: readonly RoundMember[]): Promise<ExactFold> {
+  async of(members: readonly RoundMember[]): Promise<RunningMerge> {
     const wanted = new Set(members.map(({ contribution_id }) => contribution_id));
     // Another round, or one of this round was withdrawn.
     if (![...this.#members].every((id) => wanted.has(id))) {
       this.#members = new Set();
-      this.#fold = new ExactFold(this.#manifest.layout.size);
+      this.#fold = new RunningMerge(this.#rule);
     }
     for (const member of members) {
       const { contribution_id, sha256, client_id, label_tokens } = member;
       if (this.#members.has(contribution_id)) continue;
       const weight = this.weight({ clientId: client_id, labelTokens: label_tokens });
-      this.#fold.add(await readDelta(this.#manifest, this.#readBlob, sha256), weight);
+      this.#fold.add({ delta: await readDelta(this.#manifest, this.#readBlob, sha256), weight });
       this.#members.add(contribution_id);
     }
     return this.#fold;

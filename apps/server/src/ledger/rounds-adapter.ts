@@ -2,12 +2,13 @@
  * Many rounds on the ledger of one: version n is a step of the server's optimiser from version n - 1, along the mean of the
  * contributions that were trained from that. A round ends, in one transaction, when as many as it wants stand.
  */
-import { ExactFold, Refusal, type RoundSettings, type Version } from '@oneround/fl-core';
+import { Refusal, type RoundSettings, type Version } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
-import { AdapterForm } from './adapter-form.ts';
+import { AdapterForm, type ModelChange } from './adapter-form.ts';
 import { appendWithdrawal } from './append-rows.ts';
 import { hashBytes } from './blobs.ts';
+import { unknownVersion } from './campaign-life.ts';
 import { findWithdrawable } from './find-withdrawable.ts';
 import type { AdapterStore } from './global-adapter.ts';
 import { markFolded } from './mark-folded.ts';
@@ -32,10 +33,10 @@ export class RoundsAdapter {
   #state: RoundState | undefined;
 
   private constructor(parts: RoundsParts) {
-    const { campaign, store } = parts;
+    const { campaign, store, form } = parts;
     this.#parts = parts;
     this.#history = new RoundHistory(parts);
-    this.#fold = new RoundFold(campaign.manifest, recordedBlobs(store, campaign.manifest.id));
+    this.#fold = new RoundFold(campaign.manifest, form.rule, recordedBlobs(store, campaign.manifest.id));
   }
 
   /** Continues from the newest version; a campaign without one gets version 0, its start. */
@@ -61,7 +62,7 @@ export class RoundsAdapter {
   async checkFoldable(delta: Float32Array, contribution: Pick<Member, 'clientId' | 'labelTokens'>): Promise<void> {
     const { version } = await this.#newest();
     const fold = await this.#fold.of(await this.#members(version));
-    new ExactFold(fold.size, { sum: fold.sum, weight: fold.weight }).add(delta, this.#fold.weight(contribution));
+    fold.check({ delta, weight: this.#fold.weight(contribution) });
   }
 
   /** Rounds are not screened. */
@@ -105,27 +106,31 @@ export class RoundsAdapter {
     return null;
   }
 
-  /** A version's values. @throws Refusal `unknown_version`, `version_archived` */
-  async values(version: number): Promise<Float32Array> {
-    const { id } = this.#parts.campaign.manifest;
-    if (version > (await this.newestVersion()))
-      throw new Refusal('unknown_version', `The campaign "${id}" has no version ${version}.`);
-    return this.#history.values(version);
+  /** What a version makes of the model. @throws Refusal `unknown_version`, `version_archived` */
+  async change(version: number): Promise<ModelChange> {
+    return { kind: 'adapter', values: await this.#values(version) };
   }
 
   /** The PEFT folder of a version. @throws Refusal `unknown_version`, `version_archived` */
   async exportVersion(version: number): Promise<PeftFiles> {
-    return this.#parts.form.exportValues(await this.values(version));
+    return this.#parts.form.exportValues(await this.#values(version));
   }
 
-  /** The values of a contribution alone: `delta` away from the version that it was trained from. */
-  async alone(delta: Float32Array, baseVersion: number): Promise<Float32Array> {
-    const base = await this.values(baseVersion);
-    return base.map((value, i) => value + delta[i]!);
+  /** What a contribution alone makes of the model: `delta` away from the version that it was trained from. */
+  async alone(delta: Float32Array, baseVersion: number): Promise<ModelChange> {
+    const base = await this.#values(baseVersion);
+    return { kind: 'adapter', values: base.map((value, i) => value + delta[i]!) };
   }
 
   async newestVersion(): Promise<number> {
     return (await this.#newest()).version;
+  }
+
+  /** @throws Refusal `unknown_version`, `version_archived` */
+  async #values(version: number): Promise<Float32Array> {
+    const { id } = this.#parts.campaign.manifest;
+    if (version > (await this.newestVersion())) throw unknownVersion(id, version);
+    return this.#history.values(version);
   }
 
   /** The newest version's state, whichever server made it. */
@@ -149,7 +154,7 @@ export class RoundsAdapter {
     return {
       campaign_id: campaign.manifest.id,
       version: state.version,
-      ...form.hashesOf(state.values),
+      ...form.hashesOf({ kind: 'adapter', values: state.values }),
       sum_sha256: hashBytes(encodeRoundState(state)),
       weight,
       label_tokens: state.labelTokens,
@@ -175,7 +180,7 @@ export class RoundsAdapter {
     return {
       version: state.version,
       sha256: row.sha256,
-      exportSha256: row.export_sha256,
+      exportSha256: row.export_sha256 || null,
       labelTokens: state.labelTokens,
       scale: 1,
       createdAt: now,

@@ -13,6 +13,7 @@ import {
 } from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { exportedFiles } from '../testing/exported-files.ts';
 import { beginOf, contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
@@ -77,7 +78,7 @@ const hashesOf = async (ledger: Ledger) => (await ledger.state('test')).versions
 
 /** Of the values of a version, worked out now. */
 const hashOf = async (ledger: Ledger, subject: EvaluationSubject) =>
-  hashBytes(bytesOf(await ledger.subjectValues('test', subject)));
+  hashBytes(bytesOf((await ledger.subjectChange('test', subject)).values));
 
 async function verifies(dataDir: string, expected: object): Promise<void> {
   for await (const report of verifyDataDir(dataDir)) expect(report).toMatchObject(expected);
@@ -147,7 +148,7 @@ describe('a round', () => {
     await playRound(rounds, [1, 2, 3]);
     const [merged, stepped] = [await hashesOf(once), await hashesOf(rounds)];
     expect(stepped).toEqual([merged[0], merged[3]]);
-    const [a, b] = [await once.exportVersion('test'), await rounds.exportVersion('test')];
+    const [a, b] = [await exportedFiles(once, 'test'), await exportedFiles(rounds, 'test')];
     expect(hashBytes(a.adapterModel)).toBe(hashBytes(b.adapterModel));
   });
 
@@ -178,10 +179,10 @@ describe('a round', () => {
     await playRound(ledger, [1]);
     await playRound(ledger, [2]);
     const [, second] = (await ledger.state('test')).contributions;
-    const alone = await ledger.subjectValues('test', {
+    const { values: alone } = await ledger.subjectChange('test', {
       ...{ kind: 'contribution', contributionId: second!.contributionId, sequence: 2 },
     });
-    const base = await ledger.subjectValues('test', { kind: 'version', version: 1 });
+    const { values: base } = await ledger.subjectChange('test', { kind: 'version', version: 1 });
     const delta = deltaFor(ledger, 2);
     expect(alone).toEqual(base.map((value, i) => value + delta[i]!));
   });
@@ -195,9 +196,9 @@ describe('a round', () => {
     const read = vi.spyOn(FileBlobs.prototype, 'read');
     expect(await hashOf(ledger, { kind: 'version', version: 4 })).toBe((await hashesOf(ledger))[4]);
     expect(read).toHaveBeenCalledTimes(1);
-    await ledger.subjectValues('test', { kind: 'contribution', contributionId, sequence });
+    await ledger.subjectChange('test', { kind: 'contribution', contributionId, sequence });
     expect(read).toHaveBeenCalledTimes(3);
-    expect(await ledger.exportVersion('test', 4)).toMatchObject({ version: 4 });
+    expect(await exportedFiles(ledger, 'test', 4)).toMatchObject({ version: 4 });
     expect(read).toHaveBeenCalledTimes(4);
   });
 });
@@ -490,7 +491,7 @@ describe('values that an earlier release dropped', () => {
     );
     // The second contribution was trained from version 1.
     expect(names).toEqual(['v3', 'v2', 'v0', '#1', '#3']);
-    for (const subject of subjects) await ledger.subjectValues('test', subject);
+    for (const subject of subjects) await ledger.subjectChange('test', subject);
     await playRound(ledger, [4]);
     await verifies(campaign.dataDir, { contributions: 4, versions: 5, archived: 1 });
   });

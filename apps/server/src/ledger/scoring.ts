@@ -1,6 +1,7 @@
 /** Held-out evaluation as the ledger knows it: what has none yet, what is to be scored, and what came of it. */
 import type { EvaluationResult } from '@oneround/fl-core';
 import { sql } from 'kysely';
+import type { ModelChange } from './adapter-form.ts';
 import { readContribution, readVersion } from './campaign-view.ts';
 import type { OpenCampaigns } from './open-campaigns.ts';
 import type { Outcome } from './outcome.ts';
@@ -66,15 +67,16 @@ export class Scoring {
     ];
   }
 
-  /** The flat adapter values of a subject. @throws Error for a trial that nobody waits for any more */
-  async values(campaignId: string, subject: EvaluationSubject): Promise<Float32Array> {
+  /** What a subject makes of the model. @throws Error for a trial that nobody waits for any more */
+  async change(campaignId: string, subject: EvaluationSubject): Promise<ModelChange> {
     const { db, campaigns, screening } = this.#parts;
     const { definition, adapter } = campaigns.get(campaignId);
-    if (subject.kind === 'version') return adapter.values(subject.version);
+    if (subject.kind === 'version') return adapter.change(subject.version);
     if (subject.kind === 'trial') {
       const trial = screening.trial(campaignId);
-      if (trial?.key !== subject.key) throw new Error('the screening that asked for this evaluation has ended');
-      return adapter.alone(trial.delta, 0);
+      const screened = campaigns.getOneRound(campaignId);
+      if (trial?.key === subject.key && screened) return screened.adapter.tried(trial.mean);
+      throw new Error('the screening that asked for this evaluation has ended');
     }
     const { sha256, base_version } = await db
       .selectFrom('contributions')

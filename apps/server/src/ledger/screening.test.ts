@@ -92,7 +92,7 @@ async function settle(
     const [subject] = await ledger.unevaluated('test');
     if (subject) {
       if (subject.kind === 'trial') trials++;
-      const values = await ledger.subjectValues('test', subject);
+      const { values } = await ledger.subjectChange('test', subject);
       look(subject, values);
       await ledger.recordEvaluation('test', subject, score(values, reach));
     }
@@ -254,7 +254,7 @@ describe('the gate', () => {
     for (const delta of [honest(2), flipped(3, 9), honest(4)]) ids.push(await contribute(delta, { fold: false }));
     await ledger.fold('test');
     const subject = { kind: 'version', version: 2 } as const;
-    await ledger.recordEvaluation('test', subject, score(await ledger.subjectValues('test', subject)));
+    await ledger.recordEvaluation('test', subject, score((await ledger.subjectChange('test', subject)).values));
     await ledger.advance();
     // Compared with a mean that is bad, it is set aside; compared with the mended one, it comes in.
     const late = await contribute(honest(5));
@@ -277,7 +277,7 @@ describe('the gate', () => {
     // Comes while the bad one rules, goes its way, and is still merged when that is taken out.
     const follower = await contribute(flipped(5, 9));
     const subject = { kind: 'version', version: 3 } as const;
-    await ledger.recordEvaluation('test', subject, score(await ledger.subjectValues('test', subject)));
+    await ledger.recordEvaluation('test', subject, score((await ledger.subjectChange('test', subject)).values));
     await ledger.advance();
     await settle();
     expect(await rowOf(bad)).toMatchObject({
@@ -299,7 +299,7 @@ describe('the gate', () => {
       const [subject] = await ledger.unevaluated('test');
       if (subject?.kind === 'trial') tried++;
       if (subject) {
-        await ledger.recordEvaluation('test', subject, score(await ledger.subjectValues('test', subject)));
+        await ledger.recordEvaluation('test', subject, score((await ledger.subjectChange('test', subject)).values));
       }
       await ledger.advance();
       await setImmediate();
@@ -354,9 +354,9 @@ describe('the close', () => {
     const last = await newest();
     expect(last).toMatchObject({ version: before.version + 1, scale: 2, contributionIds: before.contributionIds });
     const [half, whole] = await Promise.all(
-      [before, last].map(({ version }) => ledger.subjectValues('test', { kind: 'version', version })),
+      [before, last].map(({ version }) => ledger.subjectChange('test', { kind: 'version', version })),
     );
-    expect(whole).toEqual(half!.map((value) => 2 * value));
+    expect(whole!.values).toEqual(half!.values.map((value) => 2 * value));
     expect(last.evaluation!.loss).toBeLessThan(before.evaluation!.loss);
     expect(await verified()).toMatchObject({ versions: before.version + 2 });
     // Exact also for what is withdrawn later: the scale stays.
@@ -438,7 +438,7 @@ describe('weights', () => {
       await contributeTo(ledger, await joinLedger(ledger), honest(3));
       await ledger.fold('test');
       expect(await verified()).toMatchObject({ contributions: 3, versions: 3 });
-      const values = await ledger.subjectValues('test', { kind: 'version', version: 2 });
+      const { values } = await ledger.subjectChange('test', { kind: 'version', version: 2 });
       const deltas = [honest(1), honest(2), honest(3)];
       const { shards } = ledger.definition('test');
       const tokens = shards.slice(0, 3).map(({ labelTokens }) => labelTokens);

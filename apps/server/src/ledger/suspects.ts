@@ -1,5 +1,5 @@
 /** The gate: is the newest scored version's worst domain worse than allowed, and which contribution made it so? */
-import { campaignRule, chanceCosine, judgeInTurn, RunningMerge, type Standing } from '@oneround/fl-core';
+import { chanceCosine, judgeInTurn, type Standing } from '@oneround/fl-core';
 import type { Settlement } from './global-adapter.ts';
 import { isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
 import { trialKey, worstLoss } from './scores.ts';
@@ -28,16 +28,15 @@ export async function lookAtVersion(campaign: ScreenedCampaign, judged: number):
   if (suspects.length === 0) return null;
   const known = new Map(scores.trials);
   known.set(await trialKey(idsOf(members.filter((member) => isHeldBy(member, judged)))), score);
-  const rule = campaignRule(definition.manifest);
   return {
     message:
       `version ${judged} has a held-out loss of ${worstLoss(score).toFixed(4)} in its worst domain, ` +
       `more than the ${limit.toFixed(4)} allowed; looking for the contribution that makes it so`,
     async search(ask) {
-      const sum = await adapter.sumWithout(idsOf(held.filter((member) => !isCleared(member))));
+      const merge = await adapter.mergeWithout(idsOf(held.filter((member) => !isCleared(member))));
       const cleared = weightsOf(held.filter(isCleared), definition.manifest);
       const standing: Standing = {
-        merge: new RunningMerge(rule, sum),
+        merge,
         members: cleared.map((one) => ({ ...candidateOf(campaign, one), weight: one.weight })),
         best,
       };

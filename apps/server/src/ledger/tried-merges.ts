@@ -51,12 +51,12 @@ export function candidateOf(
 
 /** Evaluates a merge unless that was done before. `known` are the scores at hand, by `trialKey`. */
 export async function tryMerge(
-  { delta, contributionIds, scale = 1 }: { delta: Float32Array; contributionIds: readonly string[]; scale?: number },
+  { mean, contributionIds, scale = 1 }: { mean: Float32Array; contributionIds: readonly string[]; scale?: number },
   known: ReadonlyMap<string, EvaluationResult>,
   ask: AskTrial,
 ): Promise<EvaluationResult> {
   const key = await trialKey(contributionIds, scale);
-  return known.get(key) ?? ask({ key, delta });
+  return known.get(key) ?? ask({ key, mean });
 }
 
 /** How sets of these contributions are tried: at the weights at which they would be published. */
@@ -68,7 +68,7 @@ export function trialsOf(
 ): Trials {
   return {
     weigh: weighing(members, definition.manifest),
-    evaluate: async (delta, contributionIds) => domainLosses(await tryMerge({ delta, contributionIds }, known, ask)),
+    evaluate: async (mean, contributionIds) => domainLosses(await tryMerge({ mean, contributionIds }, known, ask)),
   };
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeDelta, type CampaignConfig } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { exportedFiles } from '../testing/exported-files.ts';
 import { beginOf, contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
@@ -208,7 +209,7 @@ describe('two servers on one Postgres', () => {
     expect((await first.catchUp()).unfolded).toEqual(['test']);
     expect((await first.fold('test'))!.value).toBe(1);
     // It folded nothing, and has the version all the same.
-    expect((await second.exportVersion('test')).version).toBe(1);
+    expect((await exportedFiles(second, 'test')).version).toBe(1);
     await contributeTo(first, other, deltaFor(first, 2));
     await first.close();
     open.shift();

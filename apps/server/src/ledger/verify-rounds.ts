@@ -25,7 +25,7 @@ export async function replayRounds(
   const readBlob = (sha256: string) => blobs.read(sha256);
   const form = await AdapterForm.read(manifest, readBlob);
   checkPlaces(rows, versions.length - 1);
-  const roundFold = new RoundFold(manifest, readBlob);
+  const roundFold = new RoundFold(manifest, form.rule, readBlob);
   let state = startOfRounds(manifest, rounds, form);
   for (const [index, version] of versions.entries()) {
     const name = `campaign ${manifest.id}: version ${version.version}`;
@@ -41,7 +41,7 @@ export async function replayRounds(
       weight = fold.weight;
       state = afterRound(state, rounds, fold, members);
     }
-    const hashes = form.hashesOf(state.values);
+    const hashes = form.hashesOf({ kind: 'adapter', values: state.values });
     expectEqual(name, 'label tokens', version.label_tokens, state.labelTokens);
     expectEqual(name, 'weight', version.weight, weight);
     expectEqual(name, 'SHA-256 of the adapter', version.sha256, hashes.sha256);

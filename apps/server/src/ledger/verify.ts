@@ -6,7 +6,7 @@
  * A server may be running on the directory meanwhile: one read transaction sees one state of the database, and blobs
  * never change. (Snapshots come and go, and are looked at by themselves.)
  */
-import { decodeDelta, ExactFold } from '@oneround/fl-core';
+import { decodeDelta, RunningMerge } from '@oneround/fl-core';
 import { campaignDefinitionSchema, definitionHash, servedFiles, type CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm } from './adapter-form.ts';
 import { hashBytes } from './blobs.ts';
@@ -180,14 +180,14 @@ async function replay(
   onVersion: () => void,
 ): Promise<void> {
   const form = await AdapterForm.read(manifest, (sha256) => blobs.read(sha256));
-  const fold = new ExactFold(manifest.layout.size);
+  const merge = new RunningMerge(form.rule);
   const byId = new Map(rows.contributions.map((row) => [row.contribution_id, row]));
   const members = membersOf(rows);
   const change = async ({ contributionId, sha256, weight }: Weighted, move: 'add' | 'withdraw') => {
     const bytes = await blobs.read(sha256);
     await naming(nameOf(byId.get(contributionId)!), async () => {
       const { layout, upload } = manifest;
-      fold[move](decodeDelta(bytes, { size: layout.size, codec: upload.codec }), weight);
+      merge[move]({ delta: decodeDelta(bytes, { size: layout.size, codec: upload.codec }), weight });
     });
   };
   let before: Weighted[] = [];
@@ -201,7 +201,7 @@ async function replay(
     for (const one of added) await change(one, 'add');
     before = after;
     const labelTokens = labelTokensOf(held);
-    const { sum, ...published } = form.publish(fold, version.scale);
+    const { sum, ...published } = form.publish(merge, version.scale);
     expectEqual(name, 'label tokens', version.label_tokens, labelTokens);
     expectEqual(name, 'weight', version.weight, published.weight);
     expectEqual(name, 'SHA-256 of the adapter', version.sha256, published.sha256);

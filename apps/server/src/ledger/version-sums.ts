@@ -3,7 +3,7 @@
  * contributions between added or taken away, which gives the same bits (fl-core, `fold.ts`). So a data directory holds a
  * few sums, however many versions there are.
  */
-import { ExactFold, Refusal } from '@oneround/fl-core';
+import { Refusal, RunningMerge, type SumRule } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { unreferencedBlobs } from './blob-references.ts';
 import { hashBytes } from './blobs.ts';
@@ -20,16 +20,19 @@ export interface SnapshotPolicy {
   /** or when a version comes this many milliseconds after it. */
   everyMs: number;
   keep: number;
-  /** Deltas that are read at most for an old version that somebody asks for: 256 of a million values take three seconds. */
+  /** Values that are added up at most for an old version that somebody asks for: three seconds, `npm run bench -- fold`. */
   replayLimit: number;
 }
 
-export const defaultSnapshots: SnapshotPolicy = { everyMerges: 16, everyMs: 60_000, keep: 4, replayLimit: 256 };
+export const defaultSnapshots: SnapshotPolicy = { everyMerges: 16, everyMs: 60_000, keep: 4, replayLimit: 2 ** 28 };
+
+/** To make a term takes as long as to add it up, at this many multiply-adds a value. */
+const WORK_OF_ADDING = 8;
 
 /** A sum and the version it is behind. */
 export interface VersionSum {
   version: number;
-  fold: ExactFold;
+  merge: RunningMerge;
 }
 
 /** A version, and the hash that its sum was recorded with. */
@@ -50,11 +53,13 @@ export interface SumsStore extends RecordedStore {
 
 export class VersionSums {
   readonly #campaign: CampaignDefinition;
+  readonly #rule: SumRule;
   readonly #store: SumsStore;
   readonly #readBlob: (sha256: string) => Promise<Uint8Array>;
 
-  constructor(campaign: CampaignDefinition, store: SumsStore) {
+  constructor(campaign: CampaignDefinition, rule: SumRule, store: SumsStore) {
     this.#campaign = campaign;
+    this.#rule = rule;
     this.#store = store;
     this.#readBlob = recordedBlobs(store, campaign.manifest.id);
   }
@@ -62,41 +67,36 @@ export class VersionSums {
   /**
    * The sum behind a version that is there, as a copy.
    * @param known a sum in memory, one more to start from
-   * @throws Refusal `version_archived` when more than `limit` deltas would have to be read for it; LedgerFault when it is
+   * @throws Refusal `version_archived` when more than `limit` values would have to be added up for it; LedgerFault when it is
    *   not the sum that was recorded
    */
-  async at(recorded: RecordedSum, known?: VersionSum, limit = Number.POSITIVE_INFINITY): Promise<ExactFold> {
+  async at(recorded: RecordedSum, known?: VersionSum, limit = Number.POSITIVE_INFINITY): Promise<RunningMerge> {
     const { version } = recorded;
     const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
-    const inMemory = known ? [{ version: known.version, read: async () => known.fold }] : [];
+    const inMemory = known ? [{ version: known.version, read: async () => known.merge }] : [];
     const stored = (await this.#stored()).map((sum) => ({ version: sum.version, read: () => this.#read(sum) }));
-    const empty = { version: 0, read: async () => new ExactFold(this.#campaign.manifest.layout.size) };
+    const empty = { version: 0, read: async () => new RunningMerge(this.#rule) };
     const [nearest] = [...inMemory, empty, ...stored]
       .map((base) => ({ ...base, ...this.#difference(members, base.version, version) }))
       .toSorted((a, b) => a.added.length + a.removed.length - (b.added.length + b.removed.length));
     const { read, added, removed } = nearest!;
-    if (added.length + removed.length > limit) {
+    const valuesEach = this.#rule.termSize * (1 + this.#rule.termWork / WORK_OF_ADDING);
+    if ((added.length + removed.length) * valuesEach > limit) {
       throw new Refusal(
         'version_archived',
         `Version ${version} is not kept ready any more: it lies ${added.length + removed.length} contributions from those that are. Take a newer one.`,
       );
     }
-    const base = await read();
-    const fold = new ExactFold(base.size, { sum: base.sum, weight: base.weight });
-    await this.apply(fold, { added, removed });
-    this.#check(recorded, fold);
-    return fold;
+    const merge = (await read()).copy();
+    await this.apply(merge, { added, removed });
+    this.#check(recorded, merge);
+    return merge;
   }
 
-  /** Takes contributions out of a fold and puts others in. */
-  async apply(fold: ExactFold, { added, removed }: ReturnType<typeof difference>): Promise<void> {
-    for (const { sha256, weight } of removed) fold.withdraw(await this.delta(sha256), weight);
-    for (const { sha256, weight } of added) fold.add(await this.delta(sha256), weight);
-  }
-
-  /** A contribution's decoded delta. @throws LedgerFault when its blob is missing or has changed */
-  delta(sha256: string): Promise<Float32Array> {
-    return readDelta(this.#campaign.manifest, this.#readBlob, sha256);
+  /** Takes contributions out of a merge and puts others in. */
+  async apply(merge: RunningMerge, { added, removed }: ReturnType<typeof difference>): Promise<void> {
+    for (const { sha256, weight } of removed) merge.withdraw({ delta: await this.#delta(sha256), weight });
+    for (const { sha256, weight } of added) merge.add({ delta: await this.#delta(sha256), weight });
   }
 
   /** True when the version after `newest`, of `merges` more contributions, should be stored. */
@@ -133,25 +133,30 @@ export class VersionSums {
     for (const sha256 of await unreferencedBlobs(db, hashes)) await blobs.drop(sha256);
   }
 
+  /** A contribution's decoded delta. @throws LedgerFault when its blob is missing or has changed */
+  #delta(sha256: string): Promise<Float32Array> {
+    return readDelta(this.#campaign.manifest, this.#readBlob, sha256);
+  }
+
   #difference(members: readonly Member[], from: number, to: number): ReturnType<typeof difference> {
     const { manifest } = this.#campaign;
     const at = (version: number) => members.filter((member) => isHeldBy(member, version));
     return difference(weightsOf(at(from), manifest), weightsOf(at(to), manifest));
   }
 
-  async #read({ version, sha256 }: StoredSum): Promise<ExactFold> {
-    const { id, layout } = this.#campaign.manifest;
+  async #read({ version, sha256 }: StoredSum): Promise<RunningMerge> {
+    const { id } = this.#campaign.manifest;
     const { weight } = await this.#store.db
       .selectFrom('versions')
       .select('weight')
       .where('campaign_id', '=', id)
       .where('version', '=', version)
       .executeTakeFirstOrThrow();
-    return new ExactFold(layout.size, { sum: floats64(await this.#readBlob(sha256)), weight });
+    return new RunningMerge(this.#rule, { sum: floats64(await this.#readBlob(sha256)), weight });
   }
 
   /** Hashing eight bytes a value: ten milliseconds for a million of them. */
-  #check({ version, sum_sha256: recorded }: RecordedSum, { sum }: ExactFold): void {
+  #check({ version, sum_sha256: recorded }: RecordedSum, { sum }: RunningMerge): void {
     const found = hashBytes(bytesOf(sum));
     if (found === recorded) return;
     const owner = `campaign ${this.#campaign.manifest.id}: version ${version}`;

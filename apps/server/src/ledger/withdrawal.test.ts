@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { contributionsIn, ExactFold, SeededRandom } from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exportedFiles } from '../testing/exported-files.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
@@ -112,11 +113,11 @@ describe('withdrawing', () => {
   it('leaves older versions as they were published, and scores the contribution alone no more', async () => {
     const [first, second] = [await contribute(1), await contribute(2)];
     await ledger.fold('test');
-    const before = await ledger.exportVersion('test', 1);
+    const before = await exportedFiles(ledger, 'test', 1);
     const outcome = await ledger.withdraw(first.contributionId);
     expect(outcome.value).toEqual({ campaignId: 'test', version: 2 });
     expect((await ledger.counts('test')).shards.contributed).toBe(1);
-    const after = await ledger.exportVersion('test', 1);
+    const after = await exportedFiles(ledger, 'test', 1);
     expect(Buffer.compare(after.adapterModel, before.adapterModel)).toBe(0);
     expect([await heldBy(0), await heldBy(1), await heldBy(2)]).toEqual([
       [],

@@ -12,12 +12,15 @@ export function AdapterCard({ campaignId, version }: { campaignId: string; versi
         {t('live.adapter')}
       </h2>
       <p className="text-sm text-muted">{t('live.adapter.text', { version: version.version })}</p>
+      {!version.exportSha256 && <p className="text-sm text-muted">{t('live.adapter.dense')}</p>}
       <div className="flex flex-wrap gap-3">
         <DownloadLink href={`${folder}/adapter_model.safetensors`} name={t('live.adapter.weights')} />
         <DownloadLink href={`${folder}/adapter_config.json`} name={t('live.adapter.config')} />
       </div>
       <dl className="flex flex-col gap-2 text-xs">
-        <Hash name={t('live.adapter.exportSha256')} sha256={version.exportSha256} testId="export-sha256" />
+        {version.exportSha256 && (
+          <Hash name={t('live.adapter.exportSha256')} sha256={version.exportSha256} testId="export-sha256" />
+        )}
         <Hash name={t('live.adapter.versionSha256')} sha256={version.sha256} testId="version-sha256" />
       </dl>
     </section>

@@ -1,6 +1,7 @@
 /** One contract over all merge rules, on random shapes, deltas and weights; each kind is held to exactly what it promises. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { deltaNorm } from '../delta-codec.ts';
 import { SeededRandom } from '../random.ts';
 import {
   bOnlyRule,
@@ -30,7 +31,8 @@ function randomModules(random: SeededRandom): FactorModule[] {
   return Array.from({ length: 1 + random.nextInt(3) }, () => ({
     in: 1 + random.nextInt(9),
     out: 1 + random.nextInt(9),
-    rank: 1 + random.nextInt(4),
+    // Past the four rows that the dense rule takes at a time.
+    rank: 1 + random.nextInt(10),
     scale: 2 ** (random.nextInt(5) - 2),
   }));
 }
@@ -196,6 +198,21 @@ describe.each(Object.keys(sumRules))('sum rule: %s', (name) => {
     );
   });
 
+  it('has no value in a term that is larger than it says for the norm', () => {
+    fc.assert(
+      fc.property(fc.nat(), (seed) => {
+        const { rule, parts } = sumCase(name, seed);
+        for (const { delta } of parts) {
+          const norm = deltaNorm(delta);
+          const largest = rule.term(delta).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+          expect(largest).toBeLessThanOrEqual(rule.largestValue(norm) * (1 + 1e-6));
+          expect(rule.largestValue(2 * norm)).toBeGreaterThan(rule.largestValue(norm));
+        }
+      }),
+      seeds,
+    );
+  });
+
   it('is the weighted mean of the terms', () => {
     fc.assert(
       fc.property(fc.nat(), (seed) => {
@@ -253,6 +270,11 @@ describe('what the mean stands for', () => {
     const expected = naiveMean(onlyB, (delta) => update(modules, start, delta));
     expectClose(update(modules, start, merged(rule, onlyB)), expected, 1e-6);
     expect(rule.meansUpdates).toBe(true);
+  });
+
+  it('dense: refuses a sum that is too large to keep', () => {
+    const modules = [{ in: 2 ** 14, out: 2 ** 14, rank: 1, scale: 1 }];
+    expect(() => denseRule(modules, new Float32Array(2 ** 15))).toThrow(/268435456 values/);
   });
 
   it('factor-mean: not the mean of updates, but short of it by the covariance of B and A', () => {

@@ -3,7 +3,7 @@
  * and the one place that turns an update back into factors is `packages/lora`.
  */
 export { bOnlyRule } from './b-only.ts';
-export { campaignRule } from './campaign-rule.ts';
+export { campaignRule, chosenRule, type StartingFactors } from './campaign-rule.ts';
 export { coordinateMedianRule, trimmedMeanRule } from './coordinate-rules.ts';
 export { denseRule } from './dense.ts';
 export { factorMeanRule } from './factor-mean.ts';

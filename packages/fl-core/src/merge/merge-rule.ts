@@ -35,6 +35,10 @@ export interface SumRule {
    * @throws Refusal `wrong_shape`
    */
   term(delta: Float32Array): Float32Array;
+  /** What making a term costs, in multiply-adds for each of its values; 0 where it is the delta itself. */
+  readonly termWork: number;
+  /** No value of a term is larger for a delta whose L2 norm is at most `norm`. */
+  largestValue(norm: number): number;
 }
 
 /** A rule that needs every delta at once; to withdraw one is to merge again without it. */

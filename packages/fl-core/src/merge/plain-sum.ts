@@ -13,6 +13,8 @@ export function plainSum(rule: { name: string; meansUpdates: boolean; size: numb
     meansUpdates,
     deltaSize: size,
     termSize: size,
+    termWork: 0,
+    largestValue: (norm) => norm,
     term(delta) {
       if (delta.length === size) return delta;
       throw new Refusal('wrong_shape', `The delta has ${delta.length} values; this campaign's layout has ${size}.`);

@@ -27,6 +27,11 @@ export class RunningMerge {
     this.#fold.add(this.rule.term(delta), weight);
   }
 
+  /** Throws as `add` would, and changes nothing. */
+  check({ delta, weight }: WeightedDelta): void {
+    this.#fold.check(this.rule.term(delta), weight);
+  }
+
   /** Takes a contribution out again, leaving the bits of never having had it. @throws Refusal as `add` */
   withdraw({ delta, weight }: WeightedDelta): void {
     this.#fold.withdraw(this.rule.term(delta), weight);
@@ -37,9 +42,13 @@ export class RunningMerge {
     return this.#fold.mean();
   }
 
+  copy(): RunningMerge {
+    return new RunningMerge(this.rule, { sum: this.#fold.sum, weight: this.weight });
+  }
+
   /** This merge with one contribution more; this one stays as it is. @throws Refusal as `add` */
   with(contribution: WeightedDelta): RunningMerge {
-    const next = new RunningMerge(this.rule, { sum: this.#fold.sum, weight: this.weight });
+    const next = this.copy();
     next.add(contribution);
     return next;
   }

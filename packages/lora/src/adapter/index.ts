@@ -3,6 +3,7 @@
  * No TFJS here.
  */
 export { adapterFactors } from './adapter-factors.ts';
+export { DISCARDED_ENERGY, exportUpdate } from './export-update.ts';
 export { factorise, type FactorisedAdapter } from './factorise.ts';
 export { adapterSize, loraLayout, peftTensorName, trainedFactors } from './lora-layout.ts';
 export { type AdaptedModule, adaptedModules, type LoraSpec } from './lora-spec.ts';
@@ -11,3 +12,4 @@ export { mergedCheckpoint } from './merged-checkpoint.ts';
 export { exportPeft, type ImportedAdapter, importPeft, type PeftFiles } from './peft-folder.ts';
 export { type AdapterTensors, readPeftTensors } from './peft-tensors.ts';
 export { publishedA } from './published-a.ts';
+export { publishedFactors } from './published-factors.ts';

@@ -34,6 +34,7 @@ export function importPeft(model: ModelConfig, adapterConfig: unknown, adapterMo
  * @param options.values flat, in layout order
  * @param options.a the published `A` of each module; drawn from the spec's seed unless given
  * @param options.baseModelName what `base_model_name_or_path` says: a hub id or a folder
+ * @param options.metadata added to that of `adapter_model.safetensors`
  * @throws RangeError when `values` does not fill the layout
  */
 export function exportPeft(options: {
@@ -42,10 +43,11 @@ export function exportPeft(options: {
   values: Float32Array;
   a?: readonly Float32Array[] | undefined;
   baseModelName: string;
+  metadata?: Record<string, string>;
 }): PeftFiles {
-  const { config, spec, values, a, baseModelName } = options;
+  const { config, spec, values, a, baseModelName, metadata } = options;
   return {
     adapterConfig: new TextEncoder().encode(`${JSON.stringify(peftConfig(config, spec, baseModelName), null, 2)}\n`),
-    adapterModel: writePeftTensors(config, spec, adapterFactors(config, spec, values, a)),
+    adapterModel: writePeftTensors(config, spec, adapterFactors(config, spec, values, a), metadata),
   };
 }

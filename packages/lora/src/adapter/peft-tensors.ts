@@ -48,7 +48,12 @@ export function readPeftTensors(model: ModelConfig, spec: LoraSpec, file: Uint8A
  * Writes them in F32; the same bytes for the same adapter.
  * @throws RangeError when `values` does not fill the layout
  */
-export function writePeftTensors(model: ModelConfig, spec: LoraSpec, { a, values }: AdapterTensors): Uint8Array {
+export function writePeftTensors(
+  model: ModelConfig,
+  spec: LoraSpec,
+  { a, values }: AdapterTensors,
+  metadata: Record<string, string> = {},
+): Uint8Array {
   const modules = adaptedModules(model, spec);
   const size = modules.reduce((sum, { out, rank }) => sum + out * rank, 0);
   if (values.length !== size)
@@ -61,7 +66,7 @@ export function writePeftTensors(model: ModelConfig, spec: LoraSpec, { a, values
       { name: peftTensorName(name, 'B'), shape: [out, rank], values: b },
     ];
   });
-  return writeSafetensors(tensors, { format: 'pt' });
+  return writeSafetensors(tensors, { format: 'pt', ...metadata });
 }
 
 function wrongTensor(name: string, problem: string): CheckpointError {

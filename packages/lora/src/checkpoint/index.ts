@@ -18,6 +18,7 @@ export {
   encodeSafetensorsHeader,
   type ReadRange,
   readSafetensorsHeader,
+  safetensorsHeaderOf,
   sizeOf,
   type StoredTensor,
 } from './safetensors-header.ts';

@@ -1,6 +1,6 @@
-import type { AdapterLayout } from '@oneround/fl-core';
+import { type AdapterLayout, denseRule } from '@oneround/fl-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loraLayout, type LoraSpec, publishedA } from '../adapter/index.ts';
+import { loraLayout, type LoraSpec, publishedA, publishedFactors } from '../adapter/index.ts';
 import { referenceLoss } from '../reference/index.ts';
 import { greedyTokens, randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
 import { memory } from '../tensor/index.ts';
@@ -54,6 +54,24 @@ describe('evaluate', () => {
     expect(Math.abs(expected - referenceLoss({ config, tensors }, { spec, values: b, a }, rows).loss)).toBeGreaterThan(
       1e-3,
     );
+  });
+
+  it('of a model with an update in its weights is that of the adapter which the update is of', async () => {
+    const values = randomB(config, spec, 8);
+    const { modules, start } = publishedFactors(config, spec);
+    const rule = denseRule(modules, start);
+    const update = rule.term(Float32Array.from([...values, ...new Float32Array(rule.deltaSize - values.length)]));
+    const base = await evaluate(model, null, rows);
+    const expected = await evaluate(model, { spec, layout, values }, rows);
+    const before = memory().numTensors;
+    const updated = model.withUpdate(spec, update);
+    const found = await evaluate(updated, null, rows);
+    updated.dispose();
+    expect(found.loss).toBeCloseTo(expected.loss, 5);
+    expect(Math.abs(found.loss - base.loss)).toBeGreaterThan(1e-3);
+    expect(memory().numTensors).toBe(before);
+    expect(await evaluate(model, null, rows)).toEqual(base);
+    expect(() => model.withUpdate(spec, update.subarray(1))).toThrow(RangeError);
   });
 
   it('an adapter of zeros is the base model', async () => {

@@ -1,0 +1,71 @@
+/**
+ * Makes a version's PEFT folder when it is asked for. An adapter is written at once; an update is factorised first, one at a
+ * time, and the last few are kept: a folder is two files, and whoever asks for one asks for the other.
+ */
+import { Refusal } from '@oneround/fl-core';
+import type { PeftFiles } from '@oneround/lora/adapter';
+import type { Ledger } from '../ledger/index.ts';
+import { type Remote, startThread, type Thread } from '../threads/thread.ts';
+import type { Factoriser } from './factorising-thread.ts';
+
+const KEPT = 4;
+/** Versions that wait to be factorised, at some ten seconds each. */
+const MOST_WAITING = 4;
+
+export interface Exported extends PeftFiles {
+  version: number;
+}
+
+export interface Exporting {
+  /**
+   * The newest version unless told.
+   * @throws Refusal `unknown_campaign`, `unknown_version`, `version_archived`; `rate_limited` while too many others wait
+   */
+  exportVersion(campaignId: string, version?: number): Promise<Exported>;
+  stop(): Promise<void>;
+}
+
+export function startExporting(ledger: Pick<Remote<Ledger>, 'version' | 'exportVersion'>): Exporting {
+  /** By the hash of the version's values; what is under way, too. */
+  const folders = new Map<string, Promise<PeftFiles>>();
+  let thread: Thread<Factoriser> | null = null;
+  let waiting = 0;
+
+  const factorised = async (campaignId: string, version: number): Promise<PeftFiles> => {
+    const found = await ledger.exportVersion(campaignId, version);
+    if (!('update' in found)) return found;
+    thread ??= startThread<Factoriser>(new URL('./factorising-thread.ts', import.meta.url), null);
+    try {
+      return await thread.call.exportUpdate(found);
+    } catch (error) {
+      // A thread that died is not asked again.
+      await thread?.stop();
+      thread = null;
+      throw error;
+    }
+  };
+  const begin = (sha256: string, campaignId: string, version: number): Promise<PeftFiles> => {
+    if (waiting >= MOST_WAITING) {
+      throw new Refusal('rate_limited', 'Other versions are being made into adapters; ask again in a minute.');
+    }
+    waiting++;
+    const folder = factorised(campaignId, version).finally(() => waiting--);
+    folders.set(sha256, folder);
+    folder.catch(() => folders.delete(sha256));
+    if (folders.size > KEPT) folders.delete(folders.keys().next().value!);
+    return folder;
+  };
+  return {
+    async exportVersion(campaignId, wanted) {
+      const { version, sha256, exportSha256 } = await ledger.version(campaignId, wanted);
+      const isUpdate = exportSha256 === null;
+      const files = isUpdate
+        ? await (folders.get(sha256) ?? begin(sha256, campaignId, version))
+        : ((await ledger.exportVersion(campaignId, version)) as PeftFiles);
+      return { version, adapterConfig: files.adapterConfig, adapterModel: files.adapterModel };
+    },
+    async stop() {
+      await thread?.stop();
+    },
+  };
+}
