@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { Server } from 'socket.io';
+import { startAdding } from './adding.ts';
 import { AdminAccess, addAdminRoutes, organiserOf } from './admin/index.ts';
 import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
 import { startDuty, type Duty } from './duty.ts';
@@ -28,6 +29,7 @@ import {
   thisProcess,
   type Ledger,
   type LedgerOptions,
+  type LedgerPlace,
 } from './ledger/index.ts';
 import {
   Activity,
@@ -176,6 +178,7 @@ interface Running {
 async function run(options: ServerOptions, running: Running): Promise<RunningServer> {
   const { logger, ledgerThread, disk, readiness, closers, close } = running;
   const ledger = ledgerThread.call;
+  const place: LedgerPlace = { dataDir: running.dataDir, databaseUrl: options.databaseUrl };
   let duty: Duty | null = null;
   const metrics = new ServerMetrics({
     sockets: () => io.engine.clientsCount,
@@ -253,19 +256,15 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     await rooms.forget(campaignId);
     await evaluating.forget(campaignId);
   };
-  const organiser = organiserOf(
-    ledger,
-    startVerifying({ dataDir: running.dataDir, databaseUrl: options.databaseUrl }),
-    {
-      changed(campaignId, outcome) {
-        rooms.publish(campaignId, outcome.changes);
-        folds.request(campaignId);
-        // A withdrawal publishes a version without a fold.
-        evaluating.wake(campaignId);
-      },
-      deleted: forget,
+  const organiser = organiserOf(ledger, startVerifying(place), {
+    changed(campaignId, outcome) {
+      rooms.publish(campaignId, outcome.changes);
+      folds.request(campaignId);
+      // A withdrawal publishes a version without a fold.
+      evaluating.wake(campaignId);
     },
-  );
+    deleted: forget,
+  });
   const tokenHashes = new SharedReads(() => ledger.adminTokenHash(), TOKEN_PAUSE_MS);
   addAdminRoutes(http, {
     organiser,
@@ -276,8 +275,12 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   await http.listen({ host: options.host, port: options.port });
   closers.push(() => closeHttp(rooms, connections, io, http));
 
+  const adding = startAdding(place, ledger);
+  closers.push(adding.stop);
+  // As it opens it sets aside what no row names: until then nobody else may store anything.
+  await ledger.figures();
   for (const file of await filesToServe(options, ledger)) {
-    for (const dataSet of await ledger.addCampaign(resolve(file))) tellDataSet(logger, dataSet);
+    for (const dataSet of await adding.add(resolve(file))) tellDataSet(logger, dataSet);
   }
   const campaigns = await servedCampaigns(ledger);
   for (const { upload } of campaigns) disk.expectUploads(upload.bytes);

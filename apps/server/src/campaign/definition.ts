@@ -57,15 +57,21 @@ export const campaignDefinitionSchema = z.strictObject({
 });
 export type CampaignDefinition = z.infer<typeof campaignDefinitionSchema>;
 
+/** What a campaign file came to. */
+export interface LoadedCampaign {
+  path: string;
+  definition: CampaignDefinition;
+  /** Who may take part. */
+  terms: CampaignTerms;
+  /** How its training and held-out data were read. */
+  dataSets: DataSetReport[];
+}
+
 /**
  * Reads and checks a campaign file with its model and data, and stores their blobs.
- * @returns the campaign, who may take part, and how its training and held-out data were read
  * @throws CampaignFileError naming the file at fault
  */
-export async function loadCampaign(
-  path: string,
-  blobs: Blobs,
-): Promise<{ definition: CampaignDefinition; terms: CampaignTerms; dataSets: DataSetReport[] }> {
+export async function loadCampaign(path: string, blobs: Blobs): Promise<LoadedCampaign> {
   const config = checked(path, () => parseConfig(readFileSync(path, 'utf8')));
   const model = await loadModelFiles(namedPath(path, 'model', config.model, modelAdvice), blobs);
   const adapter = await checkedLater(path, () =>
@@ -135,7 +141,7 @@ export async function loadCampaign(
     reportOf(config.data.train, trainSet, encodedShards),
     reportOf(config.data.heldOut, heldOutSet, [encodedHeldOut]),
   ];
-  return { definition, terms: config.terms, dataSets };
+  return { path, definition, terms: config.terms, dataSets };
 }
 
 /** SHA-256 of all that decides a campaign's arithmetic; its name and description may be reworded. */

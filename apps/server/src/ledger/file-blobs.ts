@@ -45,6 +45,9 @@ export interface FileBlobsOptions {
   disk?: Partial<Disk>;
 }
 
+/** What the name of a blob begins with while it is being written. */
+const UNFINISHED = 'tmp-';
+
 export class FileBlobs implements Blobs {
   readonly #blobs: string;
   readonly #parts: string;
@@ -64,8 +67,17 @@ export class FileBlobs implements Blobs {
     mkdirSync(this.#parts, { recursive: true });
     mkdirSync(this.#dropped, { recursive: true });
     this.#syncFolder(dataDir);
-    for (const name of readdirSync(this.#blobs)) if (name.startsWith('tmp-')) rmSync(join(this.#blobs, name));
-    this.#usedBytes = [this.#blobs, this.#parts, this.#dropped].reduce((sum, folder) => sum + folderBytes(folder), 0);
+    this.#usedBytes = this.#countBytes();
+  }
+
+  /** Counts anew what is used, of which another thread has stored some. */
+  recount(): void {
+    this.#usedBytes = this.#countBytes();
+  }
+
+  /** Deletes blobs that were never finished. Only while nobody else stores any. */
+  dropUnfinished(): void {
+    for (const name of readdirSync(this.#blobs)) if (isUnfinished(name)) this.#remove(join(this.#blobs, name));
   }
 
   async reserve(bytes: number): Promise<void> {
@@ -93,7 +105,7 @@ export class FileBlobs implements Blobs {
       this.#syncFolder(this.#blobs);
       return sha256;
     }
-    const temporary = join(this.#blobs, `tmp-${randomUUID()}`);
+    const temporary = join(this.#blobs, `${UNFINISHED}${randomUUID()}`);
     try {
       this.#withFile(temporary, 'w', (descriptor) => {
         this.#writeAll(descriptor, bytes);
@@ -115,7 +127,8 @@ export class FileBlobs implements Blobs {
 
   /** What is there: blobs by SHA-256, parts by contribution id. */
   list(): { blobs: string[]; parts: string[] } {
-    return { blobs: readdirSync(this.#blobs), parts: readdirSync(this.#parts) };
+    const blobs = readdirSync(this.#blobs).filter((name) => !isUnfinished(name));
+    return { blobs, parts: readdirSync(this.#parts) };
   }
 
   /** Takes a blob out of the way without deleting it, and notes the time (epoch ms). */
@@ -188,6 +201,10 @@ export class FileBlobs implements Blobs {
     this.#remove(join(this.#parts, contributionId));
   }
 
+  #countBytes(): number {
+    return [this.#blobs, this.#parts, this.#dropped].reduce((sum, folder) => sum + folderBytes(folder), 0);
+  }
+
   #path(sha256: string): string {
     return join(this.#blobs, sha256);
   }
@@ -219,6 +236,10 @@ export class FileBlobs implements Blobs {
   #writeAll(descriptor: number, data: Uint8Array): void {
     for (let done = 0; done < data.byteLength;) done += this.#disk.writeSync(descriptor, data.subarray(done));
   }
+}
+
+function isUnfinished(name: string): boolean {
+  return name.startsWith(UNFINISHED);
 }
 
 function fileBytes(path: string): number | undefined {

@@ -8,6 +8,7 @@ export { type Backup, type BackupOptions, copyDataDir } from './backup.ts';
 export { DataDirInUse, lockDataDir, lockFolder, thisProcess } from './data-lock.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type LedgerOptions } from './ledger.ts';
+export type { Loader, LoadOptions } from './loading-thread.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
 export { nameOfDatabase, openPool, requireAnswer } from './postgres.ts';
 export type { EvaluationSubject } from './scoring.ts';

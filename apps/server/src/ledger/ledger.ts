@@ -24,7 +24,7 @@ import {
   type Version,
 } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
-import type { CampaignDefinition, DataSetReport } from '../campaign/index.ts';
+import { loadCampaign, type CampaignDefinition, type LoadedCampaign } from '../campaign/index.ts';
 import type { ModelChange, UpdateToExport } from './adapter-form.ts';
 import type { Blobs } from './blobs.ts';
 import {
@@ -213,9 +213,21 @@ export class Ledger {
     return news;
   }
 
+  /**
+   * Reads a campaign file here and now, and serves it; a server has it read elsewhere (`loading-thread.ts`).
+   * @throws CampaignFileError, and as `serveCampaign`
+   */
+  async addCampaign(path: string): Promise<LoadedCampaign> {
+    const loaded = await loadCampaign(path, this.#blobs);
+    await this.serveCampaign(loaded);
+    return loaded;
+  }
+
   /** As `OpenCampaigns.add`. */
-  addCampaign(path: string): Promise<DataSetReport[]> {
-    return this.#campaigns.add(path);
+  async serveCampaign(loaded: LoadedCampaign): Promise<boolean> {
+    // It was another thread that stored the blobs.
+    this.#files.recount();
+    return this.#campaigns.add(loaded);
   }
 
   /** Opens, pauses or closes a campaign. @throws Refusal `unknown_campaign`, `wrong_status` */

@@ -25,11 +25,12 @@ export function requireLedgerOf(files: FileBlobs, dataDir: string): void {
 }
 
 /**
- * At a start: sets aside blobs that nothing names, puts back those that something names again, deletes what was set aside a
- * week ago, and parts of no upload. Only for a data directory that nobody else writes to.
+ * At a start: deletes unfinished blobs, sets aside those that nothing names, puts back those that something names again,
+ * deletes what was set aside a week ago, and parts of no upload. Only for a data directory that nobody else writes to.
  * @param now epoch milliseconds
  */
 export async function setLeftoversAside(db: LedgerDatabase, files: FileBlobs, now: number): Promise<void> {
+  files.dropUnfinished();
   const aside = files.listAside();
   const unnamed = new Set(
     await leftoversOf(

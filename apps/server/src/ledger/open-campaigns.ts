@@ -1,12 +1,11 @@
 /** The campaigns that this server has open: read from the ledger, where another server may add, replace or delete them. */
-import type { Manifest } from '@oneround/fl-core';
+import { Refusal, type Manifest } from '@oneround/fl-core';
 import {
   campaignDefinitionSchema,
   definitionHash,
-  loadCampaign,
   servedFiles,
   type CampaignDefinition,
-  type DataSetReport,
+  type LoadedCampaign,
 } from '../campaign/index.ts';
 import { openAdapter, type CampaignAdapter } from './campaign-adapter.ts';
 import { unknownCampaign } from './campaign-life.ts';
@@ -80,13 +79,14 @@ export class OpenCampaigns {
   }
 
   /**
-   * Serves a campaign file: a new campaign is stored; a known one must be the same, or still without contribution.
-   * @returns how the campaign's data files were read
-   * @throws CampaignFileError for a bad file; Error when the file no longer fits what was contributed under its id
+   * Serves what a campaign file came to: a new campaign is stored; a known one must be the same, or still without
+   * contribution.
+   * @returns false when blobs of it were dropped since it was read, with another campaign that had them: read it again
+   * @throws Refusal `campaign_started` when the file no longer fits what was contributed under its id
    */
-  async add(path: string): Promise<DataSetReport[]> {
-    const { db, blobs } = this.#store;
-    const { definition, terms, dataSets } = await loadCampaign(path, blobs);
+  async add({ path, definition, terms }: LoadedCampaign): Promise<boolean> {
+    const { db } = this.#store;
+    if (!(await this.#hasBlobs(definition))) return false;
     const { id } = definition.manifest;
     const hash = definitionHash(definition);
     const stored = await db.selectFrom('campaigns').select('definition_hash').where('id', '=', id).executeTakeFirst();
@@ -125,7 +125,7 @@ export class OpenCampaigns {
     });
     // One that could not be opened a moment ago was told of, and keeps nobody from the others.
     if (this.#open.size === 0 || !this.#failed.isRecent(id, hash)) await this.#openOne(definition, hash);
-    return dataSets;
+    return true;
   }
 
   /** Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone. */
@@ -169,6 +169,12 @@ export class OpenCampaigns {
     this.#onGone(campaignId);
   }
 
+  async #hasBlobs(definition: CampaignDefinition): Promise<boolean> {
+    const hashes = [...servedFiles(definition).map(({ sha256 }) => sha256), definition.heldOutSha256];
+    for (const sha256 of hashes) if (!(await this.#store.blobs.has(sha256))) return false;
+    return true;
+  }
+
   async #openOne(definition: CampaignDefinition, hash: string): Promise<void> {
     const adapter = await openAdapter(definition, this.#store, this.#now());
     this.#open.set(definition.manifest.id, { definition, adapter, hash });
@@ -185,7 +191,8 @@ export class OpenCampaigns {
         .where('campaign_id', '=', campaignId)
         .executeTakeFirstOrThrow();
       if (contributions > 0) {
-        throw new Error(
+        throw new Refusal(
+          'campaign_started',
           `${path} has changed since ${contributions} contributions were made to the campaign "${campaignId}". ` +
             'Give the changed campaign another id, or start it with another --data directory.',
         );

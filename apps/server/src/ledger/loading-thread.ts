@@ -1,0 +1,43 @@
+/** Reads one campaign file in a thread of its own, while the ledger's goes on: it is computing and waiting for the disk. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Refusal } from '@oneround/fl-core';
+import { CampaignFileError, loadCampaign, type LoadedCampaign } from '../campaign/index.ts';
+import { serveCalls, threadData } from '../threads/thread.ts';
+import { asRefusal } from './database-errors.ts';
+import { FileBlobs } from './file-blobs.ts';
+import { openPresentDatabase } from './open-database.ts';
+import { PostgresBlobs } from './postgres-blobs.ts';
+import type { LedgerPlace } from './verify-thread.ts';
+
+export interface LoadOptions extends LedgerPlace {
+  /** The campaign file. */
+  path: string;
+}
+
+export interface Loader {
+  /** As `loadCampaign`. @throws Refusal `bad_campaign_file`, `storage_full`, `unavailable` */
+  load(): Promise<LoadedCampaign>;
+}
+
+const { dataDir, databaseUrl, path } = threadData<LoadOptions>();
+
+serveCalls(
+  {
+    load: () =>
+      databaseUrl === undefined ? loadCampaign(path, new FileBlobs(dataDir)) : loadIntoPostgres(databaseUrl),
+  } satisfies Loader,
+  (error) => (error instanceof CampaignFileError ? new Refusal('bad_campaign_file', error.message) : asRefusal(error)),
+);
+
+/** With copies of its own: those of the server go when nothing names them, and nothing names these yet. */
+async function loadIntoPostgres(url: string): Promise<LoadedCampaign> {
+  const copies = join(dataDir, 'loading');
+  const database = await openPresentDatabase(dataDir, url);
+  try {
+    return await loadCampaign(path, new PostgresBlobs(database, new FileBlobs(copies)));
+  } finally {
+    rmSync(copies, { recursive: true, force: true });
+    await database.destroy();
+  }
+}
