@@ -1,23 +1,33 @@
 /** Adds campaigns to a server that goes on: each file is read in a thread of its own, and the ledger takes what came of it. */
 import { Refusal } from '@oneround/fl-core';
+import type { Logger } from 'pino';
 import type { DataSetReport, LoadedCampaign } from './campaign/index.ts';
-import type { Ledger, LedgerPlace, Loader, LoadOptions } from './ledger/index.ts';
+import {
+  readUntilServed,
+  type Ledger,
+  type LedgerPlace,
+  type Loader,
+  type LoadOptions,
+  type Outcome,
+  type ServedFile,
+} from './ledger/index.ts';
 import { startThread, type Remote, type Thread } from './threads/thread.ts';
 
-/** Reads before giving up: nobody deletes campaigns with the same files that often by accident. */
-const MOST_ATTEMPTS = 5;
+/** A campaign file that was served, and how its data were read. */
+export type AddedCampaign = Outcome<ServedFile> & { dataSets: DataSetReport[] };
 
 export interface Adding {
   /**
-   * Serves a campaign file, and returns how its data were read.
-   * @throws Refusal `rate_limited` while another is read, `bad_campaign_file`, those of `Ledger.serveCampaign`
+   * Serves a campaign file from now on.
+   * @throws Refusal `rate_limited` while another is read, `bad_campaign_file`, `storage_full`, `unavailable`, and those of
+   *   `Ledger.serveCampaign`
    */
-  add(path: string): Promise<DataSetReport[]>;
+  add(path: string): Promise<AddedCampaign>;
   /** Gives up what is being read. */
   stop(): Promise<void>;
 }
 
-export function startAdding(place: LedgerPlace, ledger: Remote<Ledger>): Adding {
+export function startAdding(place: LedgerPlace, ledger: Remote<Ledger>, logger: Logger): Adding {
   let thread: Thread<Loader> | null = null;
   const load = async (path: string): Promise<LoadedCampaign> => {
     const options: LoadOptions = { ...place, path };
@@ -29,20 +39,32 @@ export function startAdding(place: LedgerPlace, ledger: Remote<Ledger>): Adding 
       thread = null;
     }
   };
-  const add = async (path: string): Promise<DataSetReport[]> => {
-    for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
-      const loaded = await load(path);
-      if (await ledger.serveCampaign(loaded)) return loaded.dataSets;
-    }
-    throw new Refusal('unavailable', 'Campaigns with files of this one are being deleted; try again in a moment.');
-  };
   let isBusy = false;
   return {
     async add(path) {
       if (isBusy) throw new Refusal('rate_limited', 'A campaign file is being read; ask again when that is done.');
       isBusy = true;
-      return add(path).finally(() => (isBusy = false));
+      try {
+        const added = await readUntilServed(() => load(path), ledger.serveCampaign);
+        tell(logger, added);
+        return added;
+      } finally {
+        isBusy = false;
+      }
     },
     stop: async () => thread?.stop(),
   };
+}
+
+/** Rows that were left out are worth a warning, and so are terms that are not those of the file; how the rest was read is not. */
+function tell(logger: Logger, { value: { campaignId, termsOf }, dataSets }: AddedCampaign): void {
+  for (const dataSet of dataSets) {
+    const { withoutAnswer, tooLong, shortened } = dataSet;
+    if (withoutAnswer + tooLong + shortened > 0)
+      logger.warn(dataSet, 'data set read; parts of it will not be trained on');
+    else logger.info(dataSet, 'data set read');
+  }
+  if (termsOf === 'organiser') {
+    logger.warn({ campaignId }, 'an organiser has changed its terms since its file was; those of the file do not hold');
+  }
 }

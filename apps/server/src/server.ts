@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import { Server } from 'socket.io';
 import { startAdding } from './adding.ts';
 import { AdminAccess, addAdminRoutes, organiserOf } from './admin/index.ts';
-import { CHUNK_BYTES, type DataSetReport } from './campaign/index.ts';
+import { CHUNK_BYTES } from './campaign/index.ts';
 import { startDuty, type Duty } from './duty.ts';
 import { startEvaluating, type Evaluating } from './evaluating.ts';
 import { startExporting } from './exporting/index.ts';
@@ -155,14 +155,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-/** Rows that were left out are worth a warning; how the rest was read is not. */
-function tellDataSet(logger: Logger, dataSet: DataSetReport): void {
-  const { withoutAnswer, tooLong, shortened } = dataSet;
-  if (withoutAnswer + tooLong + shortened > 0)
-    logger.warn(dataSet, 'data set read; parts of it will not be trained on');
-  else logger.info(dataSet, 'data set read');
-}
-
 interface Running {
   dataDir: string;
   logger: Logger;
@@ -275,13 +267,11 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   await http.listen({ host: options.host, port: options.port });
   closers.push(() => closeHttp(rooms, connections, io, http));
 
-  const adding = startAdding(place, ledger);
+  const adding = startAdding(place, ledger, logger);
   closers.push(adding.stop);
   // As it opens it sets aside what no row names: until then nobody else may store anything.
   await ledger.figures();
-  for (const file of await filesToServe(options, ledger)) {
-    for (const dataSet of await adding.add(resolve(file))) tellDataSet(logger, dataSet);
-  }
+  for (const file of await filesToServe(options, ledger)) await adding.add(resolve(file));
   const campaigns = await servedCampaigns(ledger);
   for (const { upload } of campaigns) disk.expectUploads(upload.bytes);
   closers.push(

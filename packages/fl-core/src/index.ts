@@ -20,3 +20,4 @@ export * from './rounds.ts';
 export * from './screens/index.ts';
 export * from './sha256.ts';
 export * from './signing.ts';
+export * from './terms-change.ts';

@@ -17,6 +17,8 @@ export const refusalCodes = [
   'campaign_closed',
   'wrong_status', // the campaign's status does not allow what an organiser asks for
   'unknown_invite',
+  'no_campaign_folder', // the server was told of none to add campaigns from
+  'unknown_campaign_file',
   'bad_campaign_file', // it cannot be served as it is
   'campaign_started', // what decides its arithmetic cannot change: there are contributions
   'invite_needed', // a private campaign, and no token that opens it

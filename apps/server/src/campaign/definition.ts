@@ -94,7 +94,9 @@ export async function loadCampaign(path: string, blobs: Blobs): Promise<LoadedCa
   if (encodedHeldOut.labelTokens === 0) {
     throw new CampaignFileError(config.data.heldOut, 'no record fits into training.maxTokens');
   }
-  checked(path, () => checkRounds(config));
+  const { rounds, terms, data } = config;
+  const stall = whyRoundsNeverEnd(rounds, data.shards, terms.clientsPerShard);
+  if (stall !== null) throw new CampaignFileError(path, stall);
   const rule = checked(path, () => chosenRule(config));
   const merge = { ...config.merge, ...(rule && { rule }) };
   const { largestValue } = checked(path, () =>
@@ -141,7 +143,7 @@ export async function loadCampaign(path: string, blobs: Blobs): Promise<LoadedCa
     reportOf(config.data.train, trainSet, encodedShards),
     reportOf(config.data.heldOut, heldOutSet, [encodedHeldOut]),
   ];
-  return { path, definition, terms: config.terms, dataSets };
+  return { path, definition, terms, dataSets };
 }
 
 /** SHA-256 of all that decides a campaign's arithmetic; its name and description may be reworded. */
@@ -165,13 +167,15 @@ function parseConfig(text: string): CampaignConfig {
   return { ...config, merge: { ...config.merge, screens: null, scaleSearch: false } };
 }
 
-/** A client contributes once to a round, and so many to each shard. @throws Error when a round would wait for ever */
-function checkRounds({ rounds, data, terms }: CampaignConfig): void {
-  const most = data.shards * terms.clientsPerShard;
-  if (!rounds || rounds.contributions <= most) return;
-  throw new Error(
-    `rounds.contributions: a round of ${rounds.contributions} contributions would never end; ${data.shards} shards with terms.clientsPerShard ${terms.clientsPerShard} give ${most}`,
-  );
+/** Why a round would wait for ever, in words; null when it would not. A client contributes once to a round, and so many to each shard. */
+export function whyRoundsNeverEnd(
+  rounds: CampaignConfig['rounds'],
+  shards: number,
+  clientsPerShard: number,
+): string | null {
+  const most = shards * clientsPerShard;
+  if (!rounds || rounds.contributions <= most) return null;
+  return `rounds.contributions: a round of ${rounds.contributions} contributions would never end; ${shards} shards with terms.clientsPerShard ${clientsPerShard} give ${most}`;
 }
 
 function readDataSet(path: string): DataSet {

@@ -20,11 +20,12 @@ import {
   type Progress,
   type Receipt,
   type RefusalMessage,
+  type TermsChange,
   type UploadBegin,
   type Version,
 } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
-import { loadCampaign, type CampaignDefinition, type LoadedCampaign } from '../campaign/index.ts';
+import { loadCampaign, type CampaignDefinition, type DataSetReport, type LoadedCampaign } from '../campaign/index.ts';
 import type { ModelChange, UpdateToExport } from './adapter-form.ts';
 import type { Blobs } from './blobs.ts';
 import {
@@ -35,6 +36,8 @@ import {
   type StatusChange,
   unknownVersion,
 } from './campaign-life.ts';
+import { CampaignNews, type ToldCampaigns } from './campaign-news.ts';
+import { changeTerms, readTerms, type TermsInForce } from './campaign-terms.ts';
 import {
   readContribution,
   readFolded,
@@ -55,14 +58,16 @@ import { shardName } from './lease-terms.ts';
 import { LeaseBook } from './leases.ts';
 import { dropCopies, requireLedgerOf, setLeftoversAside } from './leftovers.ts';
 import { readMergeOutcome } from './merge-outcome.ts';
-import { OpenCampaigns, type OpenedCampaigns } from './open-campaigns.ts';
+import { OpenCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, LedgerCounts, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
+import { readUntilServed } from './read-until-served.ts';
 import { Reports } from './reports.ts';
 import { Screening, type ScreeningStep } from './screening.ts';
 import { Scoring, type EvaluationSubject } from './scoring.ts';
 import { findSetting } from './settings.ts';
+import { nameOfChange } from './store-campaign.ts';
 import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
 
 /** A campaign in a list. */
@@ -82,18 +87,20 @@ export interface Advanced {
   failure?: string;
 }
 
-/** What a server learns of the ledger that it shares. */
-export interface News {
+/** What a server learns of the ledger, which it may share. */
+export interface News extends ToldCampaigns {
   /** Whether this server folds, evaluates and ends leases. */
   leads: boolean;
   /** Campaigns with something to fold, if it does. */
   unfolded: string[];
-  /** Campaigns that were deleted or replaced since the last time. */
-  gone: string[];
-  /** Campaigns that another server added, and this one has opened. */
-  opened: string[];
-  /** Why others cannot be opened here, each by name. */
-  failures: string[];
+}
+
+/** What serving a campaign file came to. */
+export interface ServedFile extends TermsInForce {
+  campaignId: string;
+  status: CampaignStatus;
+  /** `replaced`: there was another one under its id, without contributions; `changed`: what may be, of one that was there. */
+  change: ReturnType<typeof nameOfChange>;
 }
 
 export interface LedgerOptions {
@@ -135,10 +142,7 @@ export class Ledger {
   readonly #intake: Intake;
   readonly #screening: Screening;
   readonly #scoring: Scoring;
-  /** Campaigns that were deleted or replaced since somebody was last told. */
-  readonly #gone = new Set<string>();
-  /** That nobody has been told of. */
-  #failures: OpenedCampaigns['failures'] = [];
+  readonly #news = new CampaignNews();
 
   private constructor({ db, blobs, files, snapshots, now, foldLease }: LedgerParts) {
     this.#db = db;
@@ -150,7 +154,7 @@ export class Ledger {
     const onGone = (campaignId: string) => {
       leases.forget(campaignId);
       this.#screening.forget(campaignId);
-      this.#gone.add(campaignId);
+      this.#news.noteGone(campaignId);
     };
     const campaigns = new OpenCampaigns({ store: { db, blobs, foldLease, snapshots }, now, onGone });
     this.#leases = leases;
@@ -182,7 +186,7 @@ export class Ledger {
       const { opened, failures } = await ledger.#campaigns.openNew();
       // One that cannot be opened keeps nobody from the others.
       if (failures[0] && opened.length === 0) throw failures[0].error;
-      ledger.#failures = failures;
+      ledger.#news.note({ opened: [], failures });
     } catch (error) {
       await ledger.close();
       throw error;
@@ -191,43 +195,63 @@ export class Ledger {
   }
 
   /**
-   * Opens the campaigns that other servers have added, and forgets those that they have deleted, with their files in this
-   * server's directory. On SQLite there are no others, and this server leads.
+   * Tells what is new, here and with other servers: opens the campaigns that they have added, and forgets those that they
+   * have deleted, with their files in this server's directory. On SQLite there are no others, and this server leads.
    */
   async catchUp(): Promise<News> {
-    const news: News = { leads: this.#foldLease.isHeld, unfolded: [], gone: [], opened: [], failures: [] };
-    if (isPostgres(this.#db)) {
-      const { opened, failures } = await this.#campaigns.openNew();
-      this.#failures.push(...failures);
-      if (this.#gone.size > 0) await dropCopies(this.#db, this.#files);
-      news.opened = opened;
-      if (news.leads) news.unfolded = await unfoldedCampaigns(this.#db);
-    }
-    news.failures = this.#failures.map(
-      ({ campaignId, error }) =>
-        `The campaign "${campaignId}" cannot be opened: ${error instanceof Error ? error.message : String(error)}`,
-    );
-    this.#failures = [];
-    news.gone = [...this.#gone];
-    this.#gone.clear();
-    return news;
+    const leads = this.#foldLease.isHeld;
+    if (!isPostgres(this.#db)) return { leads, unfolded: [], ...this.#news.take() };
+    this.#news.note(await this.#campaigns.openNew());
+    if (this.#news.hasGone) await dropCopies(this.#db, this.#files);
+    const unfolded = leads ? await unfoldedCampaigns(this.#db) : [];
+    return { leads, unfolded, ...this.#news.take() };
   }
 
   /**
    * Reads a campaign file here and now, and serves it; a server has it read elsewhere (`loading-thread.ts`).
    * @throws CampaignFileError, and as `serveCampaign`
    */
-  async addCampaign(path: string): Promise<LoadedCampaign> {
-    const loaded = await loadCampaign(path, this.#blobs);
-    await this.serveCampaign(loaded);
-    return loaded;
+  addCampaign(path: string): Promise<ServedFile & { dataSets: DataSetReport[] }> {
+    return readUntilServed(
+      () => loadCampaign(path, this.#blobs),
+      async (loaded) => (await this.serveCampaign(loaded))?.value ?? null,
+    );
   }
 
-  /** As `OpenCampaigns.add`. */
-  async serveCampaign(loaded: LoadedCampaign): Promise<boolean> {
+  /**
+   * Serves what a campaign file came to, from now on.
+   * @returns null when it must be read again, as `OpenCampaigns.add`
+   * @throws Refusal `campaign_started`, `wrong_status`
+   */
+  async serveCampaign(loaded: LoadedCampaign): Promise<Outcome<ServedFile> | null> {
+    const { id } = loaded.definition.manifest;
     // It was another thread that stored the blobs.
     this.#files.recount();
-    return this.#campaigns.add(loaded);
+    const wasOpen = this.#campaigns.has(id);
+    const change = await this.#campaigns.add(loaded);
+    if (!change) return null;
+    if (!wasOpen || change.isReplaced) this.#news.note({ opened: [id], failures: [] });
+    const { status } = await readLife(this.#db, id);
+    const value = { campaignId: id, status, change: nameOfChange(change), ...(await readTerms(this.#db, id)) };
+    return { value, changes: await this.#tellTerms(id, change.changedTerms) };
+  }
+
+  /** Who may take part in a campaign, and until when. @throws Refusal `unknown_campaign` */
+  async terms(campaignId: string): Promise<TermsInForce> {
+    this.#campaigns.get(campaignId);
+    return readTerms(this.#db, campaignId);
+  }
+
+  /** As `changeTerms`. @throws Refusal `unknown_campaign`, `malformed` */
+  async changeTerms(campaignId: string, change: TermsChange): Promise<Outcome<TermsInForce>> {
+    const { manifest } = this.#campaigns.get(campaignId).definition;
+    const { now, changed } = await changeTerms(this.#db, manifest, change);
+    return { value: now, changes: await this.#tellTerms(campaignId, changed) };
+  }
+
+  async #tellTerms(campaignId: string, changed: readonly string[]): Promise<Change[]> {
+    if (changed.length === 0) return [];
+    return [await this.#reports.log(campaignId, 'status', `the terms have changed: ${changed.join(', ')}`)];
   }
 
   /** Opens, pauses or closes a campaign. @throws Refusal `unknown_campaign`, `wrong_status` */

@@ -8,6 +8,7 @@ import { roundsMigration } from './rounds-migration.ts';
 import { serversMigration } from './servers-migration.ts';
 import type { LedgerTables } from './schema.ts';
 import { snapshotMigration } from './snapshot-migration.ts';
+import { termsMigration } from './terms-migration.ts';
 import { verdictMigration } from './verdict-migration.ts';
 import { withdrawalMigration } from './withdrawal-migration.ts';
 
@@ -133,5 +134,6 @@ export const ledgerMigrations: MigrationProvider = {
       '011-verdicts': verdictMigration,
       '015-participations': participationMigration,
       '020-rounds': roundsMigration,
+      '025-terms': termsMigration,
     }),
 };

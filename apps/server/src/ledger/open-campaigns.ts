@@ -1,18 +1,16 @@
 /** The campaigns that this server has open: read from the ledger, where another server may add, replace or delete them. */
-import { Refusal, type Manifest } from '@oneround/fl-core';
+import type { Manifest } from '@oneround/fl-core';
 import {
   campaignDefinitionSchema,
   definitionHash,
-  servedFiles,
   type CampaignDefinition,
   type LoadedCampaign,
 } from '../campaign/index.ts';
 import { openAdapter, type CampaignAdapter } from './campaign-adapter.ts';
 import { unknownCampaign } from './campaign-life.ts';
 import { deleteCampaign } from './delete-campaign.ts';
-import { lockCampaign } from './dialect.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
-import { valuesPath } from './rounds.ts';
+import { forgetOther, storeCampaign, type CampaignChange } from './store-campaign.ts';
 
 /** Between two tries to open a campaign that cannot be. */
 const TRY_AGAIN_MS = 30_000;
@@ -47,8 +45,8 @@ export class OpenCampaigns {
   readonly #store: AdapterStore;
   readonly #now: () => number;
   readonly #onGone: (campaignId: string) => void;
-  /** Each with the `definition_hash` of its row. */
-  readonly #open = new Map<string, OpenCampaign & { hash: string }>();
+  /** Each with the `definition_hash` of its row, and the `wording` that it was read with. */
+  readonly #open = new Map<string, OpenCampaign & { hash: string; wording: number }>();
   readonly #failed = new RecentFailures();
 
   constructor({ store, now, onGone }: OpenCampaignsParts) {
@@ -81,75 +79,56 @@ export class OpenCampaigns {
   /**
    * Serves what a campaign file came to: a new campaign is stored; a known one must be the same, or still without
    * contribution.
-   * @returns false when blobs of it were dropped since it was read, with another campaign that had them: read it again
+   * @returns what that changed; null when blobs of it were dropped since it was read, with another campaign that had them:
+   *   read it again
    * @throws Refusal `campaign_started` when the file no longer fits what was contributed under its id
    */
-  async add({ path, definition, terms }: LoadedCampaign): Promise<boolean> {
-    const { db } = this.#store;
-    if (!(await this.#hasBlobs(definition))) return false;
+  async add(loaded: LoadedCampaign): Promise<CampaignChange | null> {
+    const { db, blobs } = this.#store;
+    const { definition } = loaded;
     const { id } = definition.manifest;
     const hash = definitionHash(definition);
-    const stored = await db.selectFrom('campaigns').select('definition_hash').where('id', '=', id).executeTakeFirst();
-    if (stored && stored.definition_hash !== hash) await this.#forgetUnstarted(id, path);
-    await db.transaction().execute(async (transaction) => {
-      const { numInsertedOrUpdatedRows } = await transaction
-        .insertInto('campaigns')
-        .values({
-          id,
-          definition_hash: hash,
-          definition: JSON.stringify(definition),
-          opened_at: this.#now(),
-          head_sequence: 0,
-          head_hash: hash,
-          status: terms.draft ? 'draft' : 'open',
-          terms: JSON.stringify(terms),
-        })
-        .onConflict((conflict) =>
-          conflict
-            .column('id')
-            .doUpdateSet({ definition: JSON.stringify(definition), terms: JSON.stringify(terms) })
-            .where('campaigns.definition_hash', '=', hash),
-        )
-        .executeTakeFirst();
-      if (numInsertedOrUpdatedRows !== 1n) {
-        throw new Error(`Another server has added a different campaign "${id}" at this moment; give both one file.`);
-      }
-      // What a campaign of many rounds serves of its versions stays.
-      await transaction
-        .deleteFrom('files')
-        .where('campaign_id', '=', id)
-        .where('path', 'not like', valuesPath('%'))
-        .execute();
-      const files = servedFiles(definition).map((file) => ({ campaign_id: id, ...file }));
-      await transaction.insertInto('files').values(files).execute();
-    });
+    const isReplaced = await forgetOther(db, loaded, hash);
+    if (isReplaced) {
+      this.#open.delete(id);
+      this.#onGone(id);
+    }
+    const stored = await storeCampaign(db, blobs, loaded, { hash, now: this.#now() });
+    if (!stored) return null;
+    const { wording, ...change } = stored;
+    const open = this.#open.get(id);
+    if (open?.hash === hash) this.#open.set(id, { ...open, definition, wording });
     // One that could not be opened a moment ago was told of, and keeps nobody from the others.
-    if (this.#open.size === 0 || !this.#failed.isRecent(id, hash)) await this.#openOne(definition, hash);
-    return true;
+    else if (this.#open.size === 0 || !this.#failed.isRecent(id, hash)) await this.#openOne(definition, hash, wording);
+    return { ...change, isReplaced };
   }
 
   /** Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone. */
   async openNew(): Promise<OpenedCampaigns> {
     const { db } = this.#store;
     const news: OpenedCampaigns = { opened: [], failures: [] };
-    const rows = await db.selectFrom('campaigns').select(['id', 'definition_hash as hash']).execute();
+    const rows = await db.selectFrom('campaigns').select(['id', 'definition_hash as hash', 'wording']).execute();
     for (const id of this.#open.keys()) {
       if (rows.some((row) => row.id === id)) continue;
       this.#open.delete(id);
       this.#onGone(id);
     }
-    for (const { id, hash } of rows) {
+    for (const { id, hash, wording } of rows) {
       const known = this.#open.get(id);
-      if (known?.hash === hash || this.#failed.isRecent(id, hash)) continue;
-      if (this.#open.delete(id)) this.#onGone(id);
-      const { definition } = await db
-        .selectFrom('campaigns')
-        .select('definition')
-        .where('id', '=', id)
-        .executeTakeFirstOrThrow();
+      if ((known?.hash === hash && known.wording === wording) || this.#failed.isRecent(id, hash)) continue;
+      if (known && known.hash !== hash) {
+        this.#open.delete(id);
+        this.#onGone(id);
+      }
+      const row = await db.selectFrom('campaigns').select('definition').where('id', '=', id).executeTakeFirst();
+      if (!row) continue;
       try {
-        await this.#openOne(campaignDefinitionSchema.parse(JSON.parse(definition)), hash);
-        news.opened.push(id);
+        const definition = campaignDefinitionSchema.parse(JSON.parse(row.definition));
+        if (known?.hash === hash) this.#open.set(id, { ...known, definition, wording });
+        else {
+          await this.#openOne(definition, hash, wording);
+          news.opened.push(id);
+        }
       } catch (error) {
         this.#failed.note(id, hash);
         news.failures.push({ campaignId: id, error });
@@ -169,40 +148,9 @@ export class OpenCampaigns {
     this.#onGone(campaignId);
   }
 
-  async #hasBlobs(definition: CampaignDefinition): Promise<boolean> {
-    const hashes = [...servedFiles(definition).map(({ sha256 }) => sha256), definition.heldOutSha256];
-    for (const sha256 of hashes) if (!(await this.#store.blobs.has(sha256))) return false;
-    return true;
-  }
-
-  async #openOne(definition: CampaignDefinition, hash: string): Promise<void> {
+  async #openOne(definition: CampaignDefinition, hash: string, wording: number): Promise<void> {
     const adapter = await openAdapter(definition, this.#store, this.#now());
-    this.#open.set(definition.manifest.id, { definition, adapter, hash });
-  }
-
-  /** A campaign that nobody contributed to may change; its versions, uploads and leases meant another one. */
-  async #forgetUnstarted(campaignId: string, path: string): Promise<void> {
-    await this.#store.db.transaction().execute(async (transaction) => {
-      // Whoever accepts a first contribution, on another server, locks the row too: it has done so, or finds none.
-      await lockCampaign(transaction, campaignId);
-      const { contributions } = await transaction
-        .selectFrom('contributions')
-        .select((row) => row.fn.countAll<number>().as('contributions'))
-        .where('campaign_id', '=', campaignId)
-        .executeTakeFirstOrThrow();
-      if (contributions > 0) {
-        throw new Refusal(
-          'campaign_started',
-          `${path} has changed since ${contributions} contributions were made to the campaign "${campaignId}". ` +
-            'Give the changed campaign another id, or start it with another --data directory.',
-        );
-      }
-      await transaction.deleteFrom('campaigns').where('id', '=', campaignId).execute();
-      for (const table of ['versions', 'snapshots', 'evaluations', 'uploads', 'leases'] as const) {
-        await transaction.deleteFrom(table).where('campaign_id', '=', campaignId).execute();
-      }
-    });
-    this.#onGone(campaignId);
+    this.#open.set(definition.manifest.id, { definition, adapter, hash, wording });
   }
 }
 

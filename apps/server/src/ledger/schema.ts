@@ -36,6 +36,10 @@ export interface CampaignTable {
   status: CampaignStatus;
   /** `CampaignTerms`. */
   terms: string;
+  /** Those of the campaign's file when it was last served: `terms` are these until an organiser changes them. */
+  file_terms: string;
+  /** Counts how often name or description were reworded, which other servers then read again. */
+  wording: number;
   /** The version that the screens' last look, when the campaign closed, ended with; null until then. */
   settled_version: number | null;
 }

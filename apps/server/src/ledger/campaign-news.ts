@@ -1,0 +1,42 @@
+/** What became of campaigns since somebody was last told: which are gone, which are served now, which cannot be opened. */
+import type { OpenedCampaigns } from './open-campaigns.ts';
+
+export interface ToldCampaigns {
+  /** Deleted or replaced. */
+  gone: string[];
+  /** Served since, also one that replaced another. */
+  opened: string[];
+  /** Why others cannot be opened here, each by name. */
+  failures: string[];
+}
+
+export class CampaignNews {
+  readonly #gone = new Set<string>();
+  readonly #opened = new Set<string>();
+  readonly #failures: string[] = [];
+
+  get hasGone(): boolean {
+    return this.#gone.size > 0;
+  }
+
+  noteGone(campaignId: string): void {
+    this.#gone.add(campaignId);
+    this.#opened.delete(campaignId);
+  }
+
+  note({ opened, failures }: OpenedCampaigns): void {
+    for (const campaignId of opened) this.#opened.add(campaignId);
+    for (const { campaignId, error } of failures) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#failures.push(`The campaign "${campaignId}" cannot be opened: ${why}`);
+    }
+  }
+
+  /** All of it, once. */
+  take(): ToldCampaigns {
+    const told = { gone: [...this.#gone], opened: [...this.#opened], failures: this.#failures.splice(0) };
+    this.#gone.clear();
+    this.#opened.clear();
+    return told;
+  }
+}

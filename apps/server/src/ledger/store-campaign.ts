@@ -1,0 +1,146 @@
+/** The row of a campaign and the files that it serves: stored when its file is served, replaced while nobody contributed. */
+import { Refusal } from '@oneround/fl-core';
+import { servedFiles, type LoadedCampaign } from '../campaign/index.ts';
+import type { Blobs } from './blobs.ts';
+import { differingTerms, termsAfterFile, termsInForce } from './campaign-terms.ts';
+import { lockCampaign } from './dialect.ts';
+import type { LedgerDatabase } from './open-database.ts';
+import { valuesPath } from './rounds.ts';
+
+/** What serving a campaign file changed. */
+export interface CampaignChange {
+  /** The ledger had no such campaign, or another one under its id that nobody had contributed to. */
+  isNew: boolean;
+  isReplaced: boolean;
+  /** Its name or description. */
+  isReworded: boolean;
+  /** By name. */
+  changedTerms: string[];
+}
+
+/** In one word. */
+export function nameOfChange({
+  isNew,
+  isReplaced,
+  isReworded,
+  changedTerms,
+}: CampaignChange): 'added' | 'replaced' | 'changed' | 'unchanged' {
+  if (isReplaced) return 'replaced';
+  if (isNew) return 'added';
+  return isReworded || changedTerms.length > 0 ? 'changed' : 'unchanged';
+}
+
+/** What is stored of a campaign, besides what changed. */
+export interface StoredCampaign extends Omit<CampaignChange, 'isReplaced'> {
+  /** Of its row. */
+  wording: number;
+}
+
+/**
+ * Forgets another campaign under the id of this one, with its versions, uploads and leases, which meant another one.
+ * @param hash the `definitionHash` of this one
+ * @returns whether there was one
+ * @throws Refusal `campaign_started` when somebody contributed to it
+ */
+export async function forgetOther(
+  db: LedgerDatabase,
+  { path, definition }: LoadedCampaign,
+  hash: string,
+): Promise<boolean> {
+  const { id } = definition.manifest;
+  const stored = await db.selectFrom('campaigns').select('definition_hash').where('id', '=', id).executeTakeFirst();
+  if (!stored || stored.definition_hash === hash) return false;
+  await db.transaction().execute(async (transaction) => {
+    // Whoever accepts a first contribution, on another server, locks the row too: it has done so, or finds none.
+    await lockCampaign(transaction, id);
+    const { contributions } = await transaction
+      .selectFrom('contributions')
+      .select((row) => row.fn.countAll<number>().as('contributions'))
+      .where('campaign_id', '=', id)
+      .executeTakeFirstOrThrow();
+    if (contributions > 0) {
+      throw new Refusal(
+        'campaign_started',
+        `${path} has changed since ${contributions} contributions were made to the campaign "${id}". ` +
+          'Give the changed campaign another id, or start it with another --data directory.',
+      );
+    }
+    await transaction.deleteFrom('campaigns').where('id', '=', id).execute();
+    for (const table of ['versions', 'snapshots', 'evaluations', 'uploads', 'leases'] as const) {
+      await transaction.deleteFrom(table).where('campaign_id', '=', id).execute();
+    }
+  });
+  return true;
+}
+
+/**
+ * Stores a new campaign, or what may change of one that is there.
+ * @param at `hash`: its `definitionHash`; `now`: epoch milliseconds
+ * @returns null when blobs of it were dropped since it was read
+ * @throws Refusal `wrong_status` when another server added a different one under its id in the same moment
+ */
+export async function storeCampaign(
+  db: LedgerDatabase,
+  blobs: Blobs,
+  { definition, terms: fileTerms }: LoadedCampaign,
+  { hash, now }: { hash: string; now: number },
+): Promise<StoredCampaign | null> {
+  const { id } = definition.manifest;
+  const served = servedFiles(definition);
+  for (const sha256 of [...served.map((file) => file.sha256), definition.heldOutSha256]) {
+    if (!(await blobs.has(sha256))) return null;
+  }
+  return db.transaction().execute(async (transaction) => {
+    await lockCampaign(transaction, id);
+    const known = await transaction
+      .selectFrom('campaigns')
+      .select(['definition', 'terms', 'file_terms', 'wording'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+    const terms = known ? termsAfterFile(known, fileTerms) : fileTerms;
+    const isReworded = known !== undefined && known.definition !== JSON.stringify(definition);
+    const content = {
+      definition: JSON.stringify(definition),
+      terms: JSON.stringify(terms),
+      file_terms: JSON.stringify(fileTerms),
+      wording: (known?.wording ?? 0) + (isReworded ? 1 : 0),
+    };
+    const { numInsertedOrUpdatedRows } = await transaction
+      .insertInto('campaigns')
+      .values({
+        id,
+        definition_hash: hash,
+        ...content,
+        opened_at: now,
+        head_sequence: 0,
+        head_hash: hash,
+        status: terms.draft ? 'draft' : 'open',
+      })
+      .onConflict((conflict) =>
+        conflict.column('id').doUpdateSet(content).where('campaigns.definition_hash', '=', hash),
+      )
+      .executeTakeFirst();
+    if (numInsertedOrUpdatedRows !== 1n) {
+      throw new Refusal(
+        'wrong_status',
+        `Another server has added a different campaign "${id}" at this moment; give both one file.`,
+      );
+    }
+    // What a campaign of many rounds serves of its versions stays.
+    await transaction
+      .deleteFrom('files')
+      .where('campaign_id', '=', id)
+      .where('path', 'not like', valuesPath('%'))
+      .execute();
+    await transaction
+      .insertInto('files')
+      .values(served.map((file) => ({ campaign_id: id, ...file })))
+      .execute();
+    return {
+      isNew: known === undefined,
+      isReworded,
+      changedTerms: known ? differingTerms(termsInForce(known).terms, terms) : [],
+      wording: content.wording,
+    };
+  });
+}
