@@ -7,14 +7,7 @@ import { assertHoldsWeights } from '@oneround/lora/checkpoint';
 import { readAcross, readWeightFile } from '@oneround/lora/packing';
 import { loadTokenizer } from '@oneround/lora/tokenizer';
 import type { Blobs } from '../ledger/blobs.ts';
-import {
-  hasWeights,
-  isPackedFolder,
-  readFileRange,
-  readPackedManifest,
-  readShard,
-  readTokenizerConfig,
-} from '../model/index.ts';
+import { hasWeights, isPackedFolder, readPackedManifest, readShard, readTokenizerConfig } from '../model/index.ts';
 import { CampaignFileError, checked, checkedLater } from './campaign-file-error.ts';
 
 const UNPACKED_WEIGHTS = 'model.safetensors';
@@ -37,22 +30,16 @@ export async function loadModelFiles(folder: string, blobs: Blobs) {
   });
   const json = (name: string): unknown => checked(resolve(folder, name), () => JSON.parse(read(name).toString('utf8')));
   const config = checked(folder, () => parseModelConfig(json('config.json')));
-  const weights: FileRef[] = [];
-  const addWeights = async (part: Uint8Array) => weights.push(await store(`model.safetensors.${weights.length}`, part));
-  if (isPackedFolder(folder)) {
-    await checkedLater(folder, async () => {
-      const manifest = await readPackedManifest(folder);
-      for (const shard of manifest.weights) await addWeights(await readShard(folder, shard));
-    });
-  } else {
-    const whole = read(UNPACKED_WEIGHTS);
-    for (let start = 0; start < whole.byteLength; start += UNPACKED_SHARD_BYTES) {
-      await addWeights(whole.subarray(start, start + UNPACKED_SHARD_BYTES));
-    }
-  }
-  const { tensors } = await checkedLater(folder, () => readBlobWeights(weights, blobs));
+  const parts = isPackedFolder(folder)
+    ? await checkedLater(folder, () => packedParts(folder))
+    : partsOf(read(UNPACKED_WEIGHTS));
+  const { tensors } = await checkedLater(folder, () => readWeightsOf(parts));
   for (const [name, { dtype, scales }] of checked(folder, () => checkTensors(config, tensors))) {
     if (!scales) checked(folder, () => assertHoldsWeights(name, dtype));
+  }
+  const weights: FileRef[] = [];
+  for (const part of parts) {
+    weights.push(await store(`model.safetensors.${weights.length}`, await checkedLater(folder, part.read)));
   }
   assertHas(folder, 'tokenizer_config.json');
   const tokenizerConfig = checked(resolve(folder, 'tokenizer_config.json'), () => readTokenizerConfig(folder));
@@ -80,10 +67,31 @@ function assertHas(folder: string, name: string): void {
   throw new CampaignFileError(folder, `"model" names this folder, but it has no ${name}${advice}`);
 }
 
-async function readBlobWeights(weights: readonly FileRef[], blobs: Blobs) {
-  const sizes = weights.map(({ bytes }) => bytes);
+/** One of the files in which clients fetch a model's weights. Read anew each time: a model may be larger than the memory. */
+interface WeightPart {
+  bytes: number;
+  read: () => Promise<Uint8Array>;
+}
+
+async function packedParts(folder: string): Promise<WeightPart[]> {
+  const { weights } = await readPackedManifest(folder);
+  return weights.map((shard) => ({ bytes: shard.bytes, read: () => readShard(folder, shard) }));
+}
+
+function partsOf(whole: Uint8Array): WeightPart[] {
+  const parts: WeightPart[] = [];
+  for (let start = 0; start < whole.byteLength; start += UNPACKED_SHARD_BYTES) {
+    const part = whole.subarray(start, start + UNPACKED_SHARD_BYTES);
+    parts.push({ bytes: part.byteLength, read: async () => part });
+  }
+  return parts;
+}
+
+/** Not from the blobs: what no row names yet may be gone again. */
+async function readWeightsOf(parts: readonly WeightPart[]) {
+  const sizes = parts.map(({ bytes }) => bytes);
   const read = readAcross(sizes, async (index, offset, length) =>
-    readFileRange(await blobs.file(weights[index]!.sha256), offset, length),
+    (await parts[index]!.read()).subarray(offset, offset + length),
   );
   return readWeightFile(
     read,
