@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { SeededRandom } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
-import { hashBytes, type Blobs } from './blobs.ts';
+import { BlobsGone, hashBytes, type Blobs } from './blobs.ts';
 import { FileBlobs } from './file-blobs.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
@@ -106,12 +106,41 @@ describe.each(stores)('%s', (name, open) => {
     const bytes = randomBytes(1000, 8 + name.length);
     const sha256 = await blobs.put(bytes);
     await blobs.file(sha256);
-    await blobs.drop(sha256);
-    await blobs.drop(sha256);
+    await blobs.dropUnnamed([sha256], db);
+    await blobs.dropUnnamed([sha256], db);
     expect(await blobs.has(sha256)).toBe(false);
     await expect(blobs.read(sha256)).rejects.toThrow(sha256);
     expect(readdirSync(join(folder, 'blobs'))).toEqual([]);
     expect(await blobs.put(bytes)).toBe(sha256);
+    expect(hashBytes(await blobs.read(sha256))).toBe(sha256);
+  });
+
+  it('keeps what a row names, and says of what somebody wants to name that it is gone', async () => {
+    const blobs = open();
+    const [named, unnamed] = [await blobs.put(randomBytes(1000, 11)), await blobs.put(randomBytes(1000, 12))];
+    const hold = (hashes: string[]) => db.transaction().execute((transaction) => blobs.hold(hashes, transaction));
+    await hold([unnamed, named]);
+    const upload = await beginUpload(named);
+    await blobs.dropUnnamed([named, unnamed], db);
+    expect([await blobs.has(named), await blobs.has(unnamed)]).toEqual([true, false]);
+    await hold([named]);
+    await expect(hold([named, unnamed])).rejects.toThrow(unnamed);
+    await expect(hold([named, unnamed])).rejects.toThrow(BlobsGone);
+    await db.deleteFrom('uploads').where('contribution_id', '=', upload).execute();
+    await blobs.dropUnnamed([named], db);
+    expect(await blobs.has(named)).toBe(false);
+  });
+
+  it('keeps a part whose bytes are a blob already, until it is dropped', async () => {
+    const blobs = open();
+    const bytes = randomBytes(1000, 13 + name.length);
+    const sha256 = await blobs.put(bytes);
+    const upload = await beginUpload(sha256);
+    await blobs.appendPart(upload, 0, bytes);
+    await blobs.adoptPart(upload, sha256);
+    expect(hashBytes(await blobs.readPart(upload))).toBe(sha256);
+    await blobs.dropPart(upload);
+    expect(await blobs.partBytes(upload)).toBe(0);
     expect(hashBytes(await blobs.read(sha256))).toBe(sha256);
   });
 

@@ -21,8 +21,13 @@ export interface Blobs {
    * @throws Refusal `storage_full` when there is no room; nothing is then left behind
    */
   put(bytes: Uint8Array): Promise<string>;
-  /** Deletes a blob that nothing names any more, if it is there. */
-  drop(sha256: string): Promise<void>;
+  /**
+   * In a transaction that names these blobs, before it does: they stay, unless it is rolled back.
+   * @throws BlobsGone when some are not there (any more)
+   */
+  hold(hashes: readonly string[], transaction: LedgerDatabase): Promise<void>;
+  /** Deletes those of these blobs that no row names. */
+  dropUnnamed(hashes: readonly string[], db: LedgerDatabase): Promise<void>;
   /** Bytes of an upload stored so far; 0 when there is none. */
   partBytes(contributionId: string): Promise<number>;
   /**
@@ -33,7 +38,7 @@ export interface Blobs {
   /** The bytes of a part. @throws Error when there is none: Refusal `unknown_upload` where another server may have dropped it */
   readPart(contributionId: string): Promise<Uint8Array>;
   /**
-   * Makes a part, whose SHA-256 the caller has checked, a durable blob; of one that is there already the part is dropped.
+   * Makes a part, whose SHA-256 the caller has checked, a durable blob; where that is there already, the part stays a part.
    * @throws Refusal `unknown_upload` when another server has dropped the upload since
    */
   adoptPart(contributionId: string, sha256: string): Promise<void>;
@@ -46,6 +51,15 @@ export class BlobFault extends Error {
   constructor(problem: string) {
     super(problem);
     this.name = 'BlobFault';
+  }
+}
+
+/** Blobs were dropped between being stored and being named; whoever needs them can store them again. */
+export class BlobsGone extends Error {
+  constructor(hashes: readonly string[]) {
+    const others = hashes.length > 1 ? ` and ${hashes.length - 1} others` : '';
+    super(`the blob ${hashes[0]}${others} was deleted meanwhile, with a campaign that named it too; try again`);
+    this.name = 'BlobsGone';
   }
 }
 

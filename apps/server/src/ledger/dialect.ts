@@ -37,6 +37,12 @@ export async function lockCampaign(transaction: Handle, campaignId: string): Pro
   await transaction.selectFrom('campaigns').select('id').where('id', '=', campaignId).forUpdate().execute();
 }
 
+/** The text under a key of the object that a column holds as JSON text; null where there is none. */
+export function textInJson(db: Handle, column: string, key: string): RawBuilder<string> {
+  const object = isPostgres(db) ? sql`cast(${sql.ref(column)} as json)` : sql.ref(column);
+  return sql`(${object} ->> ${sql.lit(key)})`;
+}
+
 /** A trigger that refuses to change a row. */
 export interface Guard {
   name: string;

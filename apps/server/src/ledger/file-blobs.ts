@@ -24,8 +24,10 @@ import {
 } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { unnamedBlobs } from './blob-references.ts';
+import { BlobFault, BlobsGone, checkedBytes, hashBytes, storageFull, type Blobs } from './blobs.ts';
 import { asStorageFull } from './database-errors.ts';
-import { BlobFault, checkedBytes, hashBytes, storageFull, type Blobs } from './blobs.ts';
+import type { LedgerDatabase } from './open-database.ts';
 
 /** What of Node's makes a blob durable, in the right order; a test's disk may be full, or watched. */
 export interface Disk {
@@ -121,7 +123,18 @@ export class FileBlobs implements Blobs {
     return sha256;
   }
 
-  async drop(sha256: string): Promise<void> {
+  /** What is there stays: the ledger's thread alone drops blobs, and names them, also those that another one has stored. */
+  async hold(hashes: readonly string[]): Promise<void> {
+    const gone = hashes.filter((sha256) => fileBytes(this.#path(sha256)) === undefined);
+    if (gone.length > 0) throw new BlobsGone(gone);
+  }
+
+  async dropUnnamed(hashes: readonly string[], db: LedgerDatabase): Promise<void> {
+    for (const sha256 of await unnamedBlobs(db, hashes)) this.drop(sha256);
+  }
+
+  /** Deletes a blob, if it is there. */
+  drop(sha256: string): void {
     this.#remove(this.#path(sha256));
   }
 
@@ -186,8 +199,7 @@ export class FileBlobs implements Blobs {
     const path = join(this.#parts, contributionId);
     try {
       // As in `put`: the name of one that is there may not be on the disk yet.
-      if (await this.has(sha256)) this.#remove(path);
-      else {
+      if (!(await this.has(sha256))) {
         this.#withFile(path, 'r+', (descriptor) => this.#disk.fdatasyncSync(descriptor));
         this.#disk.renameSync(path, this.#path(sha256));
       }

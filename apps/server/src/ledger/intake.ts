@@ -16,7 +16,7 @@ import {
   type UploadBegin,
 } from '@oneround/fl-core';
 import { appendVerdict, type NewVerdict } from './append-rows.ts';
-import { hashBytes, unknownUpload, type Blobs } from './blobs.ts';
+import { BlobsGone, hashBytes, unknownUpload, type Blobs } from './blobs.ts';
 import { readLife } from './campaign-life.ts';
 import { readContribution } from './campaign-view.ts';
 import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
@@ -244,6 +244,7 @@ export class Intake {
           await moveHead(transaction, campaignId, head, hash);
           // The campaign's row is locked now: whoever closes it has done so, or waits.
           checkMaySend((await readLife(transaction, campaignId)).status);
+          await blobs.hold([facts.sha256], transaction);
           await transaction
             .insertInto('contributions')
             .values({ ...content, previous_hash: head.hash, row_hash: hash, folded_version: null })
@@ -256,6 +257,8 @@ export class Intake {
             .executeTakeFirst();
           // Another server has dropped it meanwhile, for another upload under the same lease.
           if (ended.numDeletedRows !== 1n) throw unknownUpload();
+          // Of bytes that were a blob before, it is still there.
+          await blobs.dropPart(contributionId, transaction);
           const client = await leases.spend(transaction, facts.lease_id, contributionId);
           const entry = await reports.log(campaignId, 'accepted', acceptedLine(content, client, against), transaction);
           return [{ type: 'client', client } satisfies Change, entry];
@@ -263,7 +266,7 @@ export class Intake {
         return { sequence: content.sequence, changes };
       } catch (error) {
         if (isDuplicateKey(error)) throw leaseSpent();
-        if (!(error instanceof ChainMoved)) throw asStorageFull(error);
+        if (!(error instanceof ChainMoved || error instanceof BlobsGone)) throw asStorageFull(error);
       }
     }
   }

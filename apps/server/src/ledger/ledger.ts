@@ -27,7 +27,7 @@ import {
 import type { PeftFiles } from '@oneround/lora/adapter';
 import { loadCampaign, type CampaignDefinition, type DataSetReport, type LoadedCampaign } from '../campaign/index.ts';
 import type { ModelChange, UpdateToExport } from './adapter-form.ts';
-import type { Blobs } from './blobs.ts';
+import { BlobsGone, type Blobs } from './blobs.ts';
 import {
   advanceCampaigns,
   moveCampaign,
@@ -116,7 +116,7 @@ export interface LedgerOptions {
   now?: () => number;
 }
 
-/** As leader, before giving up: nobody takes the lease that often by accident. */
+/** As leader, before giving up: nobody takes the lease, or a snapshot, that often by accident. */
 const MOST_ATTEMPTS = 20;
 
 /** What a ledger is made of. */
@@ -505,7 +505,8 @@ export class Ledger {
       try {
         return await act();
       } catch (error) {
-        if (!(error instanceof LeaseTaken) || attempt === MOST_ATTEMPTS) throw error;
+        const isOfAMoment = error instanceof LeaseTaken || error instanceof BlobsGone;
+        if (!isOfAMoment || attempt === MOST_ATTEMPTS) throw error;
       }
     }
   }

@@ -5,12 +5,10 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { unreferencedBlobs } from './blob-references.ts';
+import { unnamedBlobs } from './blob-references.ts';
 import type { FileBlobs } from './file-blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
-/** Hashes asked for in one query. */
-const ASKED_AT_ONCE = 500;
 const KEPT_ASIDE_MS = 7 * 24 * 60 * 60 * 1000;
 
 /** @throws Error with one sentence when there are blobs, but not the ledger that names them, and a new one would be begun */
@@ -33,7 +31,7 @@ export async function setLeftoversAside(db: LedgerDatabase, files: FileBlobs, no
   files.dropUnfinished();
   const aside = files.listAside();
   const unnamed = new Set(
-    await leftoversOf(
+    await unnamedBlobs(
       db,
       aside.map(({ sha256 }) => sha256),
     ),
@@ -42,25 +40,17 @@ export async function setLeftoversAside(db: LedgerDatabase, files: FileBlobs, no
     if (!unnamed.has(sha256)) files.takeBack(sha256);
     else if (now - since >= KEPT_ASIDE_MS) files.dropAside(sha256);
   }
-  for (const sha256 of await leftoversOf(db, files.list().blobs)) files.setAside(sha256, now);
+  for (const sha256 of await unnamedBlobs(db, files.list().blobs)) files.setAside(sha256, now);
   await dropUnknownParts(db, files);
 }
 
 /**
- * Deletes copies of what another server has deleted: blobs that nothing names, parts of no upload. Only for copies, while
- * there is none whose row is still to come.
+ * Deletes copies of what another server has deleted: blobs that nothing names, parts of no upload. Only for copies, which
+ * whoever needs them fetches again.
  */
 export async function dropCopies(db: LedgerDatabase, files: FileBlobs): Promise<void> {
-  for (const sha256 of await leftoversOf(db, files.list().blobs)) await files.drop(sha256);
+  await files.dropUnnamed(files.list().blobs, db);
   await dropUnknownParts(db, files);
-}
-
-async function leftoversOf(db: LedgerDatabase, hashes: readonly string[]): Promise<string[]> {
-  const leftovers: string[] = [];
-  for (let at = 0; at < hashes.length; at += ASKED_AT_ONCE) {
-    leftovers.push(...(await unreferencedBlobs(db, hashes.slice(at, at + ASKED_AT_ONCE))));
-  }
-  return leftovers;
 }
 
 async function dropUnknownParts(db: LedgerDatabase, files: FileBlobs): Promise<void> {

@@ -10,7 +10,8 @@
  * gone, and the client that sends the next one hears from where to go on.
  */
 import { sql, type Transaction } from 'kysely';
-import { BlobFault, checkedBytes, hashBytes, storageFull, unknownUpload, type Blobs } from './blobs.ts';
+import { unnamedBlobs } from './blob-references.ts';
+import { BlobFault, BlobsGone, checkedBytes, hashBytes, storageFull, unknownUpload, type Blobs } from './blobs.ts';
 import { asStorageFull } from './database-errors.ts';
 import type { FileBlobs } from './file-blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -18,6 +19,8 @@ import type { LedgerTables } from './schema.ts';
 
 /** Larger blobs are stored in pieces of this size. */
 const PIECE_BYTES = 1 << 20;
+/** Blobs dropped in one transaction: whoever wants to name one of them waits that long. */
+const DROPPED_AT_ONCE = 64;
 
 export class PostgresBlobs implements Blobs {
   readonly #db: LedgerDatabase;
@@ -57,28 +60,45 @@ export class PostgresBlobs implements Blobs {
     const sha256 = hashBytes(bytes);
     if (await this.has(sha256)) return sha256;
     await this.#durably(async (transaction) => {
+      // First its name: whoever stores or drops the same bytes at this moment has done so then.
+      if (!(await nameBlob(transaction, { sha256, upload: sha256, bytes: bytes.byteLength }))) return;
       for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
-        const data = bytes.subarray(start, start + PIECE_BYTES);
-        await transaction
-          .insertInto('chunks')
-          .values({ upload: sha256, start, data: Buffer.from(data) })
-          .onConflict((conflict) => conflict.doNothing())
-          .execute();
+        const data = Buffer.from(bytes.subarray(start, start + PIECE_BYTES));
+        await transaction.insertInto('chunks').values({ upload: sha256, start, data }).execute();
       }
-      await nameBlob(transaction, { sha256, upload: sha256, bytes: bytes.byteLength });
     });
     return sha256;
   }
 
-  async drop(sha256: string): Promise<void> {
-    await this.#cache.drop(sha256);
-    await this.#durably(async (transaction) => {
-      const blob = await transaction
+  async hold(hashes: readonly string[], transaction: LedgerDatabase): Promise<void> {
+    const held = await rowsOf(transaction, hashes).forKeyShare().execute();
+    const there = new Set(held.map(({ sha256 }) => sha256));
+    const gone = hashes.filter((sha256) => !there.has(sha256));
+    if (gone.length > 0) throw new BlobsGone(gone);
+  }
+
+  async dropUnnamed(hashes: readonly string[]): Promise<void> {
+    for (let at = 0; at < hashes.length; at += DROPPED_AT_ONCE) {
+      for (const sha256 of await this.#dropUnnamed(hashes.slice(at, at + DROPPED_AT_ONCE))) this.#cache.drop(sha256);
+    }
+  }
+
+  /** @returns what was dropped, or was not there */
+  async #dropUnnamed(hashes: readonly string[]): Promise<string[]> {
+    return this.#durably(async (transaction) => {
+      // Whoever holds one has named it, or given up, once this returns; whoever wants to waits, and finds it gone. Locked in
+      // the order of their hashes, so that nobody waits in a ring.
+      await rowsOf(transaction, hashes).forUpdate().execute();
+      // Another statement than the one that waited: it sees what was committed meanwhile.
+      const unnamed = await unnamedBlobs(transaction, hashes);
+      if (unnamed.length === 0) return unnamed;
+      const dropped = await transaction
         .deleteFrom('blobs')
-        .where('sha256', '=', sha256)
+        .where('sha256', 'in', unnamed)
         .returning('upload')
-        .executeTakeFirst();
-      if (blob) await dropChunks(transaction, blob.upload);
+        .execute();
+      for (const { upload } of dropped) await dropChunks(transaction, upload);
+      return unnamed;
     });
   }
 
@@ -117,7 +137,7 @@ export class PostgresBlobs implements Blobs {
   }
 
   async adoptPart(contributionId: string, sha256: string): Promise<void> {
-    if (await this.has(sha256)) return this.dropPart(contributionId);
+    if (await this.has(sha256)) return;
     await this.#durably(async (transaction) => {
       // Whoever drops the upload, on another server, locks its row too: it has done so, or finds a blob.
       const upload = await transaction
@@ -137,9 +157,9 @@ export class PostgresBlobs implements Blobs {
     await dropChunks(transaction, contributionId);
   }
 
-  async #durably(work: (transaction: Transaction<LedgerTables>) => Promise<unknown>): Promise<void> {
+  async #durably<Result>(work: (transaction: Transaction<LedgerTables>) => Promise<Result>): Promise<Result> {
     try {
-      await this.#db.transaction().execute(work);
+      return await this.#db.transaction().setIsolationLevel('read committed').execute(work);
     } catch (error) {
       throw asStorageFull(error);
     }
@@ -168,14 +188,19 @@ export async function* blobPieces(db: LedgerDatabase, sha256: string): AsyncGene
   }
 }
 
-/** The same bytes may come twice at once: the first ones stay, and those of the second are dropped. */
-async function nameBlob(transaction: Transaction<LedgerTables>, blob: LedgerTables['blobs']): Promise<void> {
-  await transaction
+/** The rows of these blobs that are there, to be locked in one order by everybody. */
+function rowsOf(transaction: LedgerDatabase, hashes: readonly string[]) {
+  return transaction.selectFrom('blobs').select('sha256').where('sha256', 'in', hashes).orderBy('sha256');
+}
+
+/** @returns false when the same bytes, which came at the same time, are a blob already; it stays as it is */
+async function nameBlob(transaction: Transaction<LedgerTables>, blob: LedgerTables['blobs']): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await transaction
     .insertInto('blobs')
     .values(blob)
     .onConflict((conflict) => conflict.doNothing())
-    .execute();
-  await dropChunks(transaction, blob.upload);
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n;
 }
 
 async function readChunks(db: LedgerDatabase, upload: string): Promise<Uint8Array> {

@@ -5,7 +5,6 @@
 import { Refusal, type RoundSettings } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import type { AdapterForm } from './adapter-form.ts';
-import { unreferencedBlobs } from './blob-references.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { recordedBlobs } from './recorded-blobs.ts';
 import {
@@ -86,9 +85,14 @@ export class RoundHistory {
     return { version: state.version, stateSha256, valuesSha256: await blobs.put(bytesOf(state.values)) };
   }
 
-  /** Records a stored state, in the transaction of its version: from then on clients may fetch its values. */
+  /**
+   * Records a stored state, in the transaction of its version: from then on clients may fetch its values.
+   * @throws BlobsGone when another server has dropped some of it since
+   */
   async record(transaction: LedgerDatabase, { version, stateSha256, valuesSha256 }: StoredRound, now: number) {
-    const { id, layout } = this.#parts.campaign.manifest;
+    const { campaign, store } = this.#parts;
+    const { id, layout } = campaign.manifest;
+    await store.blobs.hold([stateSha256, valuesSha256], transaction);
     const bytes = layout.size * Float32Array.BYTES_PER_ELEMENT;
     const values = { path: valuesPath(version), sha256: valuesSha256, bytes };
     await transaction
@@ -117,6 +121,6 @@ export class RoundHistory {
       await db.deleteFrom('snapshots').where('campaign_id', '=', id).where('version', '=', version).execute();
     }
     const hashes = old.map(({ sha256 }) => sha256);
-    for (const sha256 of await unreferencedBlobs(db, hashes)) await blobs.drop(sha256);
+    await blobs.dropUnnamed(hashes, db);
   }
 }

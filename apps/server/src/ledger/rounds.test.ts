@@ -275,9 +275,9 @@ describe('who takes part in a round', () => {
   it('cannot pass a delta from another version off as one of this round', async () => {
     const ledger = await opened(campaignOf({ count: 2, contributions: 1, optimiser: fedAvg }));
     await playRound(ledger, [1]);
-    const { lease, keys } = await joinLedger(ledger);
-    const claimed: Lease = { ...lease, base: { version: 0, values: null } };
-    await expect(contributeTo(ledger, { lease: claimed, keys }, deltaFor(ledger, 2))).rejects.toMatchObject({
+    const volunteer = await joinLedger(ledger);
+    const claimed: Lease = { ...volunteer.lease, base: { version: 0, values: null } };
+    await expect(contributeTo(ledger, { ...volunteer, lease: claimed }, deltaFor(ledger, 2))).rejects.toMatchObject({
       code: 'bad_signature',
     });
   });

@@ -1,7 +1,7 @@
 /** The row of a campaign and the files that it serves: stored when its file is served, replaced while nobody contributed. */
 import { Refusal } from '@oneround/fl-core';
 import { servedFiles, type LoadedCampaign } from '../campaign/index.ts';
-import type { Blobs } from './blobs.ts';
+import { BlobsGone, type Blobs } from './blobs.ts';
 import { differingTerms, termsAfterFile, termsInForce } from './campaign-terms.ts';
 import { lockCampaign } from './dialect.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -87,10 +87,7 @@ export async function storeCampaign(
 ): Promise<StoredCampaign | null> {
   const { id } = definition.manifest;
   const served = servedFiles(definition);
-  for (const sha256 of [...served.map((file) => file.sha256), definition.heldOutSha256]) {
-    if (!(await blobs.has(sha256))) return null;
-  }
-  return db.transaction().execute(async (transaction) => {
+  const work = async (transaction: LedgerDatabase): Promise<StoredCampaign> => {
     await lockCampaign(transaction, id);
     const known = await transaction
       .selectFrom('campaigns')
@@ -126,6 +123,7 @@ export async function storeCampaign(
         `Another server has added a different campaign "${id}" at this moment; give both one file.`,
       );
     }
+    await blobs.hold([...served.map(({ sha256 }) => sha256), definition.heldOutSha256], transaction);
     // What a campaign of many rounds serves of its versions stays.
     await transaction
       .deleteFrom('files')
@@ -142,5 +140,12 @@ export async function storeCampaign(
       changedTerms: known ? differingTerms(termsInForce(known).terms, terms) : [],
       wording: content.wording,
     };
-  });
+  };
+  return db
+    .transaction()
+    .execute(work)
+    .catch((error: unknown) => {
+      if (error instanceof BlobsGone) return null;
+      throw error;
+    });
 }

@@ -5,7 +5,6 @@
  */
 import { Refusal, RunningMerge, type SumRule } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
-import { unreferencedBlobs } from './blob-references.ts';
 import { hashBytes } from './blobs.ts';
 import { difference, isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
@@ -108,10 +107,11 @@ export class VersionSums {
     return added.length + removed.length + merges >= everyMerges || now - (last?.createdAt ?? now) >= everyMs;
   }
 
-  /** Records a stored sum, in the transaction of its version. */
+  /** Records a stored sum, in the transaction of its version. @throws BlobsGone when another server has dropped it since */
   async record(transaction: LedgerDatabase, sum: StoredSum): Promise<void> {
     const campaignId = this.#campaign.manifest.id;
     const { version, sha256, createdAt } = sum;
+    await this.#store.blobs.hold([sha256], transaction);
     await transaction
       .insertInto('snapshots')
       .values({ campaign_id: campaignId, version, sha256, created_at: createdAt })
@@ -130,7 +130,7 @@ export class VersionSums {
         .execute();
     }
     const hashes = old.map(({ sha256 }) => sha256);
-    for (const sha256 of await unreferencedBlobs(db, hashes)) await blobs.drop(sha256);
+    await blobs.dropUnnamed(hashes, db);
   }
 
   /** A contribution's decoded delta. @throws LedgerFault when its blob is missing or has changed */

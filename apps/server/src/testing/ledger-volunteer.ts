@@ -15,6 +15,7 @@ import type { Ledger } from '../ledger/index.ts';
 
 /** A lease in hand. */
 export interface LedgerVolunteer {
+  campaignId: string;
   keys: CryptoKeyPair;
   lease: Lease;
 }
@@ -34,17 +35,17 @@ export async function joinLedger(
     ...changes,
   };
   const { value: lease } = await ledger.join(request, address);
-  return { keys: own, lease };
+  return { campaignId: request.campaignId, keys: own, lease };
 }
 
 /** A signed `upload.begin` for these bytes; `changes` are made before signing. */
 export async function beginOf(
   ledger: Ledger,
-  { lease, keys }: LedgerVolunteer,
+  { campaignId, lease, keys }: LedgerVolunteer,
   bytes: Uint8Array,
   changes: Partial<UploadBegin> = {},
 ): Promise<UploadBegin> {
-  const { layout, upload } = ledger.definition('test').manifest;
+  const { layout, upload } = ledger.definition(campaignId).manifest;
   const facts = {
     contributionId: randomUUID() as string,
     leaseId: lease.leaseId,
@@ -54,7 +55,7 @@ export async function beginOf(
     ...changes,
   };
   const { contributionId, leaseId, sha256, layoutHash, labelTokens } = facts;
-  const signed = { campaignId: 'test', contributionId, leaseId, sha256, layoutHash, labelTokens };
+  const signed = { campaignId, contributionId, leaseId, sha256, layoutHash, labelTokens };
   return {
     bytes: bytes.byteLength,
     codec: upload.codec,
@@ -69,11 +70,17 @@ export async function beginOf(
   };
 }
 
-/** Sends a delta on a lease, in one chunk. */
-export async function contributeTo(ledger: Ledger, volunteer: LedgerVolunteer, delta: Float32Array): Promise<Receipt> {
-  const bytes = encodeDelta(delta, ledger.definition('test').manifest.upload.codec);
+/** Sends all bytes of a delta on a lease, in one chunk; what is left is to finish. @returns how the upload began */
+export async function uploadTo(ledger: Ledger, volunteer: LedgerVolunteer, delta: Float32Array): Promise<UploadBegin> {
+  const bytes = encodeDelta(delta, ledger.definition(volunteer.campaignId).manifest.upload.codec);
   const begin = await beginOf(ledger, volunteer, bytes);
   const offset = await ledger.beginUpload(begin);
   if (offset < bytes.byteLength) await ledger.uploadChunk(begin.contributionId, offset, bytes.subarray(offset));
-  return (await ledger.finishUpload(begin.contributionId)).value;
+  return begin;
+}
+
+/** Sends a delta on a lease, and has it accepted. */
+export async function contributeTo(ledger: Ledger, volunteer: LedgerVolunteer, delta: Float32Array): Promise<Receipt> {
+  const { contributionId } = await uploadTo(ledger, volunteer, delta);
+  return (await ledger.finishUpload(contributionId)).value;
 }

@@ -82,6 +82,13 @@ async function answers(url: string): Promise<void> {
   }
 }
 
+/** A connection of a test's own, to end by hand. */
+export async function connectTo(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return client;
+}
+
 async function query(url: string, text: string): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
