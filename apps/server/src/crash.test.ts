@@ -2,6 +2,7 @@
 import { contributionsIn, encodeDelta, type CampaignState, type Receipt } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
 import { verifyDataDir } from './ledger/index.ts';
+import { collect } from './testing/collect.ts';
 import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
@@ -63,7 +64,7 @@ it('killed in the middle of an upload and right after an acknowledgement', async
   });
   expect((await stateOf(url)).versions.at(-1)!.sha256).toBe(version.sha256);
   await server.end('SIGKILL');
-  for await (const verified of verifyDataDir(campaign.dataDir)) {
-    expect(verified).toMatchObject({ campaignId: 'test', contributions: 1, pending: 0, versions: 2 });
-  }
+  expect(await collect(verifyDataDir(campaign.dataDir))).toMatchObject([
+    { campaignId: 'test', contributions: 1, pending: 0, versions: 2 },
+  ]);
 }, 180_000);

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import { defaultCampaign } from './cli/defaults.ts';
 import { Ledger, verifyDatabase } from './ledger/index.ts';
 import { startServer, type RunningServer, type ServerOptions } from './server.ts';
+import { collect } from './testing/collect.ts';
 import { startPostgres, type TestPostgres } from './testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
@@ -85,8 +86,7 @@ it('take turns in one upload, and observers of either hear of the version and it
   const [a, b] = await Promise.all(servers.map(async ({ url }) => (await fetch(url + file)).arrayBuffer()));
   expect(Buffer.from(a!).equals(Buffer.from(b!))).toBe(true);
   for (const observer of [...observers, again]) observer.close();
-  for await (const report of verifyDatabase(databaseUrl))
-    expect(report).toMatchObject({ contributions: 1, pending: 0 });
+  expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ contributions: 1, pending: 0 }]);
 });
 
 it('hang up while Postgres is away, lose nothing, and go on by themselves', async () => {

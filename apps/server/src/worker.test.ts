@@ -8,6 +8,7 @@ import type { CampaignState, Manifest } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
 import { remoteOrganiser } from './admin/index.ts';
 import { makeAdminToken, verifyDataDir } from './ledger/index.ts';
+import { collect } from './testing/collect.ts';
 import { startBreakingProxy } from './testing/breaking-proxy.ts';
 import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
@@ -101,7 +102,7 @@ it(
     expect(contributions.map(({ shardIndex }) => shardIndex).toSorted()).toEqual([0, 1, 2]);
     expect(new Set(contributions.map(({ clientId }) => clientId)).size).toBe(2);
     expect(log.some(({ kind }) => kind === 'resumed')).toBe(true);
-    for await (const verified of verifyDataDir(campaign.dataDir)) expect(verified.contributions).toBe(3);
+    expect(await collect(verifyDataDir(campaign.dataDir))).toMatchObject([{ contributions: 3 }]);
   },
   LIMIT_MS,
 );
@@ -153,7 +154,7 @@ it(
     const [first, second] = [contributions[0]!, contributions[3]!];
     expect(second.bytesDown).toBeGreaterThan(layout.size * Float32Array.BYTES_PER_ELEMENT);
     expect(second.localLoss).toBeLessThan(first.localLoss);
-    for await (const verified of verifyDataDir(campaign.dataDir)) expect(verified.versions).toBe(3);
+    expect(await collect(verifyDataDir(campaign.dataDir))).toMatchObject([{ versions: 3 }]);
   },
   LIMIT_MS,
 );

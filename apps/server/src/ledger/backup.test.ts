@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { startServer, type RunningServer } from '../server.ts';
+import { collect } from '../testing/collect.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
 import { copyDataDir } from './backup.ts';
@@ -33,9 +34,8 @@ async function contribute(seed: number) {
 
 /** Contributions of a data directory that is all as recorded. */
 async function verified(dataDir: string): Promise<number> {
-  let contributions = 0;
-  for await (const report of verifyDataDir(dataDir)) contributions += report.contributions;
-  return contributions;
+  const reports = await collect(verifyDataDir(dataDir));
+  return reports.reduce((sum, { contributions }) => sum + contributions, 0);
 }
 
 it(

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import type pg from 'pg';
+import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
 import { contributeTo, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
 import { connectTo, startPostgres, type TestPostgres } from '../testing/postgres.ts';
@@ -63,8 +64,7 @@ async function somebodyWaits(): Promise<void> {
 }
 
 async function verified(): Promise<unknown[]> {
-  const reports = [];
-  for await (const report of verifyDatabase(databaseUrl)) reports.push(report);
+  const reports = await collect(verifyDatabase(databaseUrl));
   return reports;
 }
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeDelta, generateClientKeys, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { collect } from '../testing/collect.ts';
 import { beginOf, contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
@@ -185,7 +186,7 @@ describe('a campaign that wants several clients on each shard', () => {
     expect((await ledger.state('test')).shards.contributed).toBe(1);
     expect((await joinLedger(ledger)).lease.shard!.index).toBe(1);
     await ledger.fold('test');
-    for await (const report of verifyDataDir(campaign.dataDir)) expect(report.contributions).toBe(2);
+    expect(await collect(verifyDataDir(campaign.dataDir))).toMatchObject([{ contributions: 2 }]);
   });
 });
 
@@ -221,7 +222,7 @@ describe('deleting a campaign', () => {
     await expect(joinLedger(ledger)).rejects.toMatchObject({ code: 'unknown_campaign' });
     await expect(ledger.deleteCampaign('test')).rejects.toMatchObject({ code: 'unknown_campaign' });
     expect(blobs()).toEqual(before);
-    for await (const report of verifyDataDir(campaign.dataDir)) expect(report.campaignId).toBe('other');
+    expect(await collect(verifyDataDir(campaign.dataDir))).toMatchObject([{ campaignId: 'other' }]);
     await ledger.addCampaign(campaign.file);
     expect((await ledger.state('test')).contributions).toEqual([]);
     other.remove();
@@ -286,8 +287,7 @@ describe('on Postgres, with two servers', () => {
       await score(2);
       expect(await ledger.advance()).toMatchObject([{ outcome: { value: 'closed' } }]);
       expect(await other.listInvites('test')).toMatchObject([{ uses: 3 }]);
-      for await (const report of verifyDatabase(databaseUrl))
-        expect(report).toMatchObject({ withdrawn: 1, versions: 4 });
+      expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ withdrawn: 1, versions: 4 }]);
       const token = await makeAdminToken('', databaseUrl);
       expect(await other.adminTokenHash()).toBe(hashToken(token));
       await ledger.deleteCampaign('test');

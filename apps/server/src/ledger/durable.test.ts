@@ -1,10 +1,10 @@
 /** What is acknowledged is on the disk: Node's own calls that make it so, in their order, as the disk sees them. */
 import { fdatasyncSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { encodeDelta, type UploadBegin } from '@oneround/fl-core';
-import SqliteDatabase from 'better-sqlite3';
+import type { UploadBegin } from '@oneround/fl-core';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { beginOf, joinLedger } from '../testing/ledger-volunteer.ts';
+import { selectRows } from '../testing/ledger-file.ts';
+import { joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { FileBlobs, nodeDisk, type Disk } from './file-blobs.ts';
@@ -79,10 +79,7 @@ it('a blob that is put is on the disk under its name; one that is there is too',
 
 /** How many contributions a reader of the database sees. */
 function rows(): string {
-  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'), { readonly: true });
-  const count = sqlite.prepare('select count(*) from contributions').pluck().get();
-  sqlite.close();
-  return `${String(count)} rows`;
+  return `${selectRows(campaign.dataDir, 'select 1 from contributions').length} rows`;
 }
 
 /** Lets `finish` accept an upload that has all its bytes, and returns the calls of that, each with the rows there were. */
@@ -92,10 +89,8 @@ async function accepting(between: (begin: UploadBegin) => void = () => undefined
   const ledger = await Ledger.open({ dataDir: campaign.dataDir, blobs: { disk } });
   try {
     await ledger.addCampaign(campaign.file);
-    const bytes = encodeDelta(seededDelta(ledger.definition('test').manifest.layout.size, 1), 'f32');
-    const begin = await beginOf(ledger, await joinLedger(ledger), bytes);
-    await ledger.beginUpload(begin);
-    await ledger.uploadChunk(begin.contributionId, 0, bytes);
+    const delta = seededDelta(ledger.definition('test').manifest.layout.size, 1);
+    const begin = await uploadTo(ledger, await joinLedger(ledger), delta);
     between(begin);
     noted();
     isAccepting = true;

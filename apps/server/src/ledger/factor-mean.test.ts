@@ -13,6 +13,7 @@ import { wasmEngine } from '@oneround/lora/step';
 import { loadNodeKernels } from '@oneround/lora/wasm/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultCampaign } from '../cli/defaults.ts';
+import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
@@ -56,10 +57,7 @@ async function exported(version: number): Promise<ImportedAdapter> {
   return importPeft(config, JSON.parse(new TextDecoder().decode(adapterConfig)), adapterModel);
 }
 
-async function verified() {
-  for await (const report of verifyDataDir(campaign.dataDir, 'test')) return report;
-  throw new Error('nothing was verified');
-}
+const verified = async () => (await collect(verifyDataDir(campaign.dataDir, 'test')))[0];
 
 describe('a campaign that trains A and B', () => {
   it('asks for both sides', () => {

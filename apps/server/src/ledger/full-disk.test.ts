@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { encodeDelta } from '@oneround/fl-core';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { beginOf, joinLedger } from '../testing/ledger-volunteer.ts';
+import { beginOf, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { asStorageFull } from './database-errors.ts';
@@ -72,18 +72,16 @@ it('accepts the whole of a contribution or nothing: its row, the end of its leas
   const db = await openDatabase(dataDir);
   try {
     await ledger.addCampaign(campaign.file);
-    const bytes = encodeDelta(seededDelta(ledger.definition('test').manifest.layout.size, 1), 'f32');
-    const begin = await beginOf(ledger, await joinLedger(ledger), bytes);
-    await ledger.beginUpload(begin);
-    await ledger.uploadChunk(begin.contributionId, 0, bytes);
+    const delta = seededDelta(ledger.definition('test').manifest.layout.size, 1);
+    const { contributionId } = await uploadTo(ledger, await joinLedger(ledger), delta);
     // The last thing that is written fails.
     await sql`CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'no room'); END`.execute(db);
-    await expect(ledger.finishUpload(begin.contributionId)).rejects.toThrow('no room');
+    await expect(ledger.finishUpload(contributionId)).rejects.toThrow('no room');
     const { contributions, clients } = await ledger.state('test');
     expect(contributions).toEqual([]);
     expect(clients).toMatchObject([{ phase: 'joined', contributionId: null }]);
     await sql`DROP TRIGGER full`.execute(db);
-    const { value, changes } = await ledger.finishUpload(begin.contributionId);
+    const { value, changes } = await ledger.finishUpload(contributionId);
     expect(value).toMatchObject({ sequence: 1, repeated: false });
     expect(changes.map(({ type }) => type)).toEqual(['contribution', 'client', 'log']);
     expect((await ledger.state('test')).clients).toMatchObject([{ phase: 'contributed' }]);

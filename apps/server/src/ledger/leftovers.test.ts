@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { collect } from '../testing/collect.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
@@ -69,7 +70,7 @@ it('keeps what an older ledger does not name, for the newer one to come back', a
   await start();
   expect(filesIn('blobs')).toEqual(before);
   expect(filesIn('dropped')).toEqual([]);
-  for await (const report of verifyDataDir(campaign.dataDir)) expect(report).toMatchObject({ contributions: 1 });
+  expect(await collect(verifyDataDir(campaign.dataDir))).toMatchObject([{ contributions: 1 }]);
 });
 
 it('deletes after a week what no ledger came back for, and counts it as used until then', async () => {

@@ -2,10 +2,9 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
-import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
+import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
@@ -63,13 +62,7 @@ const rows: Store = {
     else if (how === 'cut short') await this.query(`update chunks set data = substr(data, 1, 1000) ${chunks}`);
     else await this.query(`update chunks set data = set_byte(data, 99, 255 - get_byte(data, 99)) ${chunks}`);
   },
-  async query(sql) {
-    const client = new pg.Client({ connectionString: databaseUrl });
-    await client.connect();
-    const result = await client.query<Record<string, unknown>>(sql);
-    await client.end();
-    return result.rows;
-  },
+  query: (sql) => queryOnce(databaseUrl, sql),
 };
 
 function flipped(bytes: Uint8Array): Uint8Array {

@@ -2,7 +2,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
-  encodeDelta,
   ExactFold,
   generateClientKeys,
   initialState,
@@ -11,19 +10,18 @@ import {
   sha256Hex,
   serverStep,
 } from '@oneround/fl-core';
-import SqliteDatabase from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
-import { beginOf, contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
+import { rechain, selectRows, tamperWith } from '../testing/ledger-file.ts';
+import { contributeTo, joinLedger, uploadTo, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { hashBytes } from './blobs.ts';
-import { rowHash } from './chain.ts';
 import { FileBlobs } from './file-blobs.ts';
 import { Ledger, type LedgerOptions } from './ledger.ts';
 import { bytesOf } from './round-steps.ts';
-import type { ContributionTable } from './schema.ts';
 import type { EvaluationSubject } from './scoring.ts';
 import { verifyDatabase, verifyDataDir } from './verify.ts';
 
@@ -81,7 +79,7 @@ const hashOf = async (ledger: Ledger, subject: EvaluationSubject) =>
   hashBytes(bytesOf((await ledger.subjectChange('test', subject)).values));
 
 async function verifies(dataDir: string, expected: object): Promise<void> {
-  for await (const report of verifyDataDir(dataDir)) expect(report).toMatchObject(expected);
+  expect(await collect(verifyDataDir(dataDir))).toMatchObject([expected]);
 }
 
 describe('a round', () => {
@@ -248,10 +246,7 @@ describe('who takes part in a round', () => {
   it('too late is told so at once, and may join the next', async () => {
     const ledger = await opened(campaignOf({ count: 2, contributions: 2, optimiser: fedAvg }));
     const late = await joinLedger(ledger);
-    const bytes = encodeDelta(deltaFor(ledger, 9), 'f32');
-    const begun = await beginOf(ledger, late, bytes);
-    await ledger.beginUpload(begun);
-    await ledger.uploadChunk(begun.contributionId, 0, bytes);
+    const begun = await uploadTo(ledger, late, deltaFor(ledger, 9));
     await playRound(ledger, [1, 2]);
     const stale = { code: 'stale_round', message: 'Round 1 is over; join again for the next one.' };
     await expect(ledger.heartbeat(late.lease.leaseId)).rejects.toMatchObject(stale);
@@ -372,48 +367,24 @@ describe('a campaign of many rounds', () => {
 
 describe('verify', () => {
   let campaign: TestCampaign;
-  let layoutHash: string;
-  let start: string;
 
   beforeEach(async () => {
     campaign = campaignOf({ count: 3, contributions: 2, optimiser: adam });
     const ledger = await opened(campaign);
-    layoutHash = ledger.definition('test').manifest.layout.hash;
     await playRound(ledger, [1, 2]);
     await playRound(ledger, [3, 4]);
     await close(ledger);
-    start = select<{ definition_hash: string }>('select definition_hash from campaigns')[0]!.definition_hash;
     await verifies(campaign.dataDir, { contributions: 4, versions: 3, pending: 0 });
   });
 
-  function select<Row>(query: string): Row[] {
-    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'), { readonly: true });
-    const rows = sqlite.prepare(query).all() as Row[];
-    sqlite.close();
-    return rows;
-  }
-
   const tamper = (statement: string) => tamperWith(campaign.dataDir, statement);
-
-  /** Rewrites the chain, as a forger of rows would. */
-  async function rechain(): Promise<void> {
-    let previous = start;
-    for (const row of select<ContributionTable>('select * from contributions order by sequence')) {
-      const hash = await rowHash(previous, row, layoutHash);
-      const { contribution_id } = row;
-      tamper(`update contributions set previous_hash = '${previous}', row_hash = '${hash}'
-        where contribution_id = '${contribution_id}'`);
-      previous = hash;
-    }
-    tamper(`update campaigns set head_hash = '${previous}'`);
-  }
 
   const verdict = () => verifyDataDir(campaign.dataDir).next();
 
   it('notices that a contribution was trained from another version', async () => {
     tamper('update contributions set base_version = 0 where sequence = 3');
     await expect(verdict()).rejects.toThrow(/contribution #3 .*hash of the row/);
-    await rechain();
+    await rechain(campaign.dataDir);
     await expect(verdict()).rejects.toThrow(/contribution #3 .*signature/);
   });
 
@@ -431,8 +402,7 @@ describe('verify', () => {
 
   it('notices a round with one contribution less', async () => {
     tamper('delete from contributions where sequence = 4');
-    await rechain();
-    tamper('update campaigns set head_sequence = 3');
+    await rechain(campaign.dataDir);
     await expect(verdict()).rejects.toThrow(/version 2: the number of contributions should be 2 but is 1/);
   });
 
@@ -448,9 +418,8 @@ describe('verify', () => {
   });
 
   it('notices values that are not those of the version', async () => {
-    const [{ sha256 }] = select<{ sha256: string }>('select sha256 from versions where version = 1') as [
-      { sha256: string },
-    ];
+    const values = 'select sha256 from versions where version = 1';
+    const { sha256 } = selectRows<{ sha256: string }>(campaign.dataDir, values)[0]!;
     const path = join(campaign.dataDir, 'blobs', sha256);
     const bytes = readFileSync(path);
     writeFileSync(path, bytes.with(0, bytes[0]! ^ 1));
@@ -536,7 +505,7 @@ describe('on Postgres', () => {
     for (const ledger of servers) expect(await hashesOf(ledger)).toEqual(await hashesOf(alone));
     const subject = { kind: 'version' as const, version: 2 };
     expect(await hashOf(servers[1]!, subject)).toBe(await hashOf(alone, subject));
-    for await (const report of verifyDatabase(databaseUrl)) expect(report).toMatchObject({ versions: 3, pending: 0 });
+    expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ versions: 3, pending: 0 }]);
   });
 
   it('takes exactly as many as a round wants when more come at once', async () => {
@@ -557,11 +526,3 @@ describe('on Postgres', () => {
     expect((await servers[0]!.state('test')).round).toMatchObject({ contributed: 2 });
   });
 });
-
-/** Writes to a ledger as somebody with the file in hand can: no trigger stops them. */
-function tamperWith(dataDir: string, statement: string): void {
-  const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
-  for (const name of ['contributions_stay', 'contributions_unchanged']) sqlite.exec(`drop trigger if exists ${name}`);
-  sqlite.exec(statement);
-  sqlite.close();
-}

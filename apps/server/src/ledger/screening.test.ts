@@ -1,5 +1,4 @@
 /** The screens at work on a ledger, with a held-out set in miniature: loss is the distance to an adapter that is best. */
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -9,8 +8,9 @@ import {
   SeededRandom,
   type EvaluationResult,
 } from '@oneround/fl-core';
-import SqliteDatabase from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { collect } from '../testing/collect.ts';
+import { tamperWith, writeTo } from '../testing/ledger-file.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
@@ -124,19 +124,10 @@ const logged = async () => (await stateOf()).log.flatMap(({ kind, message }) => 
 
 async function verified() {
   const reports = databaseUrl ? verifyDatabase(databaseUrl, 'test') : verifyDataDir(campaign.dataDir, 'test');
-  for await (const report of reports) return report;
-  throw new Error('nothing was verified');
+  return (await collect(reports))[0];
 }
 
-/** Writes as somebody with the file in hand can. */
-function tamper(...statements: string[]): void {
-  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-  for (const table of ['verdicts', 'contributions']) {
-    for (const trigger of ['stay', 'unchanged']) sqlite.exec(`drop trigger if exists ${table}_${trigger}`);
-  }
-  for (const statement of statements) sqlite.exec(statement);
-  sqlite.close();
-}
+const tamper = (statement: string) => tamperWith(campaign.dataDir, statement);
 
 describe('on arrival', () => {
   it('sets aside what has nothing in common with what was merged, keeps it, and gives its shard out again', async () => {
@@ -505,10 +496,9 @@ describe('verify', () => {
   it('names a verdict that was changed or dropped, and a version that holds what was set aside', async () => {
     for (const seed of [1, 2, 3]) await contribute(honest(seed));
     const aside = await contribute(noise(50));
-    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-    expect(() => sqlite.exec('update verdicts set cosine = 1')).toThrow('the ledger is append-only');
-    expect(() => sqlite.exec('delete from verdicts')).toThrow('the ledger is append-only');
-    sqlite.close();
+    for (const statement of ['update verdicts set cosine = 1', 'delete from verdicts']) {
+      expect(() => writeTo(campaign.dataDir, statement)).toThrow('the ledger is append-only');
+    }
     tamper(`update contributions set folded_version = 3 where contribution_id = '${aside}'`);
     await expect(verified()).rejects.toThrow(`(${aside}): is in version 3, but was set aside`);
     tamper(`update contributions set folded_version = null where contribution_id = '${aside}'`);
@@ -521,9 +511,7 @@ describe('verify', () => {
 
   it('names a version with another scale', async () => {
     await contribute(honest(1));
-    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-    sqlite.exec('update versions set scale = 2 where version = 1');
-    sqlite.close();
+    writeTo(campaign.dataDir, 'update versions set scale = 2 where version = 1');
     await expect(verified()).rejects.toThrow('version 1: the SHA-256 of the adapter should be');
   });
 });

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExactFold } from '@oneround/fl-core';
-import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
+import { selectRows, writeTo } from '../testing/ledger-file.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
@@ -42,10 +43,7 @@ async function merge(seed: number): Promise<string> {
 }
 
 function snapshots(): { version: number; sha256: string }[] {
-  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'), { readonly: true });
-  const rows = sqlite.prepare('select version, sha256 from snapshots order by version').all();
-  sqlite.close();
-  return rows as { version: number; sha256: string }[];
+  return selectRows(campaign.dataDir, 'select version, sha256 from snapshots order by version');
 }
 
 /** Blobs as large as a sum. */
@@ -56,7 +54,7 @@ function storedSums(): string[] {
 }
 
 async function verify(): Promise<void> {
-  for await (const report of verifyDataDir(campaign.dataDir)) expect(report.versions).toBeGreaterThan(0);
+  expect((await collect(verifyDataDir(campaign.dataDir)))[0]!.versions).toBeGreaterThan(0);
 }
 
 /** Every version's values have the hash that it was published with. */
@@ -136,9 +134,7 @@ it('verify names a snapshot with another byte, and one that is of another versio
   await expect(verify()).rejects.toThrow(
     `campaign test: version 2: snapshot: the SHA-256 of ${path} should be ${second!.sha256} but is`,
   );
-  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-  sqlite.exec(`update snapshots set sha256 = '${first!.sha256}' where version = 2`);
-  sqlite.close();
+  writeTo(campaign.dataDir, `update snapshots set sha256 = '${first!.sha256}' where version = 2`);
   await expect(verify()).rejects.toThrow(
     `campaign test: version 2: snapshot: the SHA-256 should be ${second!.sha256} but is ${first!.sha256}`,
   );
@@ -150,10 +146,8 @@ it('a sum that two campaigns share is deleted with the last of them', async () =
   const zeros = new ExactFold(ledger.definition('test').manifest.layout.size).sum;
   const hash = createHash('sha256').update(new Uint8Array(zeros.buffer)).digest('hex');
   await ledger.withdraw(await merge(1));
-  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-  sqlite.exec(`insert into snapshots values ('other', 1, '${hash}', 1)`);
+  writeTo(campaign.dataDir, `insert into snapshots values ('other', 1, '${hash}', 1)`);
   await merge(2);
   expect(existsSync(join(campaign.dataDir, 'blobs', hash))).toBe(true);
-  sqlite.exec(`delete from snapshots where campaign_id = 'other'`);
-  sqlite.close();
+  writeTo(campaign.dataDir, `delete from snapshots where campaign_id = 'other'`);
 });

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeDelta, type CampaignConfig } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
-import { beginOf, contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
-import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
+import { beginOf, contributeTo, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
+import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
@@ -78,28 +79,22 @@ it('gives the same versions on both, and both verify', async () => {
   const versions = await round(await onSqlite());
   expect(new Set(versions).size).toBe(3);
   expect(await round(await onPostgres())).toEqual(versions);
-  const reports = [];
-  for await (const report of verifyDataDir(campaign.dataDir)) reports.push(report);
-  for await (const report of verifyDatabase(databaseUrl)) reports.push(report);
-  expect(reports).toHaveLength(2);
-  for (const report of reports) expect(report).toMatchObject({ contributions: 3, pending: 0, versions: 3 });
-  expect(reports[0]!.blobs).toBe(reports[1]!.blobs);
+  const [onFiles, inRows] = [
+    await collect(verifyDataDir(campaign.dataDir)),
+    await collect(verifyDatabase(databaseUrl)),
+  ];
+  expect(onFiles).toMatchObject([{ contributions: 3, pending: 0, versions: 3 }]);
+  expect(inRows).toMatchObject([{ contributions: 3, pending: 0, versions: 3, blobs: onFiles[0]!.blobs }]);
 });
-
-/** Writes to the ledger as somebody with the database in hand can. */
-async function damage(statement: string): Promise<void> {
-  const { default: pg } = await import('pg');
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  await client.query(statement);
-  await client.end();
-}
 
 it('notices a changed byte in Postgres', async () => {
   const ledger = await onPostgres();
   await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1));
-  await damage(`update chunks set data = set_byte(data, 100, 255 - get_byte(data, 100))
-    where upload in (select upload from blobs join contributions using (sha256))`);
+  await queryOnce(
+    databaseUrl,
+    `update chunks set data = set_byte(data, 100, 255 - get_byte(data, 100))
+    where upload in (select upload from blobs join contributions using (sha256))`,
+  );
   await expect(verifyDatabase(databaseUrl).next()).rejects.toThrow(/contribution #1 .* the SHA-256 of the blob/);
 });
 
@@ -140,19 +135,16 @@ describe('two servers on one Postgres', () => {
     let accepted = 0;
     for (let delay = 0; delay < tries; delay++) {
       const volunteer = await joinLedger(first);
-      const bytes = encodeDelta(deltaFor(first, delay), 'f32');
-      const begin = await beginOf(first, volunteer, bytes);
-      await first.beginUpload(begin);
-      await first.uploadChunk(begin.contributionId, 0, bytes);
+      const { contributionId } = await uploadTo(first, volunteer, deltaFor(first, delay));
       const other = await beginOf(second, volunteer, encodeDelta(deltaFor(first, delay + tries), 'f32'));
       const [finished] = await Promise.allSettled([
-        first.finishUpload(begin.contributionId),
+        first.finishUpload(contributionId),
         sleep(8 * delay).then(() => second.beginUpload(other)),
       ]);
       if (finished.status === 'fulfilled') accepted++;
       else expect(finished.reason).toMatchObject({ name: 'Refusal' });
     }
-    for await (const report of verifyDatabase(databaseUrl)) expect(report.contributions).toBe(accepted);
+    expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ contributions: accepted }]);
     expect(accepted).toBeGreaterThan(0);
   });
 
@@ -163,11 +155,7 @@ describe('two servers on one Postgres', () => {
       const first = await onPostgres();
       const second = await Ledger.open({ dataDir: `${campaign.dataDir}-late-${seed}`, databaseUrl });
       open.push(second);
-      const volunteer = await joinLedger(first);
-      const bytes = encodeDelta(deltaFor(first, seed), 'f32');
-      const begin = await beginOf(first, volunteer, bytes);
-      await first.beginUpload(begin);
-      await first.uploadChunk(begin.contributionId, 0, bytes);
+      const { contributionId } = await uploadTo(first, await joinLedger(first), deltaFor(first, seed));
       const changed = {
         ...(JSON.parse(readFileSync(file, 'utf8')) as CampaignConfig),
         upload: { codec: 'f32', maxNorm: 99 },
@@ -176,13 +164,13 @@ describe('two servers on one Postgres', () => {
       writeFileSync(other, JSON.stringify(changed));
       const adding = second.addCampaign(other);
       const [finished, added] = await Promise.allSettled([
-        sleep(seed * 60).then(() => first.finishUpload(begin.contributionId)),
+        sleep(seed * 60).then(() => first.finishUpload(contributionId)),
         adding,
       ]);
       expect([finished.status, added.status]).toContain('rejected');
-      for await (const report of verifyDatabase(databaseUrl)) {
-        expect(report.contributions).toBe(finished.status === 'fulfilled' ? 1 : 0);
-      }
+      expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([
+        { contributions: finished.status === 'fulfilled' ? 1 : 0 },
+      ]);
     }
   });
 
@@ -195,8 +183,7 @@ describe('two servers on one Postgres', () => {
       ),
     );
     expect(receipts.map(({ sequence }) => sequence).toSorted()).toEqual([1, 2, 3]);
-    for await (const report of verifyDatabase(databaseUrl))
-      expect(report).toMatchObject({ contributions: 3, pending: 3 });
+    expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ contributions: 3, pending: 3 }]);
   });
 
   it('fold one at a time; when the one that does leaves, the other takes over and folds on', async () => {
@@ -230,9 +217,7 @@ describe('two servers on one Postgres', () => {
         return (await ledgers[0]!.state('test')).contributions.every(({ foldedVersion }) => foldedVersion !== null);
       }, PATIENCE);
     }
-    for await (const report of verifyDatabase(databaseUrl)) {
-      expect(report).toMatchObject({ contributions: 3, pending: 0, versions: 4 });
-    }
+    expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ contributions: 3, pending: 0, versions: 4 }]);
     // An organiser's server withdraws at once, whoever leads or wants to.
     for (const [index, { contributionId }] of (await ledgers[0]!.state('test')).contributions.entries()) {
       const [withdrawn] = await Promise.all([
@@ -241,9 +226,7 @@ describe('two servers on one Postgres', () => {
       ]);
       expect(withdrawn.value.version).toBe(4 + index);
     }
-    for await (const report of verifyDatabase(databaseUrl)) {
-      expect(report).toMatchObject({ withdrawn: 3, versions: 7 });
-    }
+    expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ withdrawn: 3, versions: 7 }]);
   });
 
   it('go on with the others when a campaign cannot be opened, and say which', async () => {
@@ -257,8 +240,11 @@ describe('two servers on one Postgres', () => {
     expect([opened, failures]).toEqual([['other'], []]);
     await second.deleteCampaign('other');
     expect(await first.catchUp()).toMatchObject({ gone: ['other'] });
-    await damage(`insert into campaigns (id, definition_hash, definition, opened_at, head_sequence, head_hash, status, terms)
-      select 'broken', definition_hash, '{}', opened_at, head_sequence, head_hash, status, terms from campaigns`);
+    await queryOnce(
+      databaseUrl,
+      `insert into campaigns (id, definition_hash, definition, opened_at, head_sequence, head_hash, status, terms)
+      select 'broken', definition_hash, '{}', opened_at, head_sequence, head_hash, status, terms from campaigns`,
+    );
     const news = await first.catchUp();
     expect(news).toMatchObject({ leads: true, unfolded: ['test'], opened: [] });
     expect(news.failures).toEqual([expect.stringMatching(/^The campaign "broken" cannot be opened: /)]);

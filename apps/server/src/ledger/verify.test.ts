@@ -5,15 +5,16 @@ import { cpSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { decodeDelta, ExactFold, generateClientKeys, signContribution } from '@oneround/fl-core';
+import { decodeDelta, ExactFold, generateClientKeys, signContribution, type Manifest } from '@oneround/fl-core';
 import SqliteDatabase from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { campaignDefinitionSchema } from '../campaign/index.ts';
 import { startServer } from '../server.ts';
+import { collect } from '../testing/collect.ts';
+import { rechain, selectRows, tamperWith, writeTo } from '../testing/ledger-file.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
-import { rowHash } from './chain.ts';
 import { ledgerMigrations } from './migrations.ts';
 import { openDatabase } from './open-database.ts';
 import type { ContributionTable, LedgerTables } from './schema.ts';
@@ -59,53 +60,20 @@ beforeEach(() => {
 
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
-async function verified(directory: string): Promise<VerifiedCampaign[]> {
-  const all: VerifiedCampaign[] = [];
-  for await (const one of verifyDataDir(directory)) all.push(one);
-  return all;
-}
+const verified = (directory: string) => collect(verifyDataDir(directory));
 
-/** Writes to the ledger as somebody with the file in hand can: no trigger stops them. */
-function tamper(...statements: string[]): void {
-  const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
-  for (const name of ['contributions_stay', 'contributions_unchanged']) sqlite.exec(`drop trigger if exists ${name}`);
-  for (const statement of statements) sqlite.exec(statement);
-  sqlite.close();
-}
+const tamper = (statement: string) => tamperWith(dataDir, statement);
 
-/** Rewrites the chain, as a forger of rows would. */
-async function rechain(): Promise<void> {
-  const { layoutHash, start } = facts();
-  let previous = start;
-  for (const row of rows()) {
-    const hash = await rowHash(previous, row, layoutHash);
-    tamper(
-      `update contributions set previous_hash = '${previous}', row_hash = '${hash}' where sequence = ${row.sequence}`,
-    );
-    previous = hash;
-  }
-  tamper(`update campaigns set head_hash = '${previous}', head_sequence = ${rows().length}`);
-}
+const rows = () => selectRows<ContributionTable>(dataDir, 'select * from contributions order by sequence');
 
-function select<Row>(query: string): Row[] {
-  const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'), { readonly: true });
-  const result = sqlite.prepare(query).all() as Row[];
-  sqlite.close();
-  return result;
-}
-
-const rows = () => select<ContributionTable>('select * from contributions order by sequence');
-
-function facts(): { layoutHash: string; start: string } {
-  const [row] = select<{ definition: string; definition_hash: string }>('select * from campaigns');
-  const { manifest } = JSON.parse(row!.definition) as { manifest: { layout: { hash: string } } };
-  return { layoutHash: manifest.layout.hash, start: row!.definition_hash };
+function manifestOf(): Manifest {
+  const [row] = selectRows<{ definition: string }>(dataDir, 'select definition from campaigns');
+  return campaignDefinitionSchema.parse(JSON.parse(row!.definition)).manifest;
 }
 
 /** The exact sum of these contributions, as its blob holds it. */
 function sumOf(contributions: readonly ContributionTable[]): Uint8Array {
-  const [row] = select<{ definition: string }>('select definition from campaigns');
-  const { manifest } = campaignDefinitionSchema.parse(JSON.parse(row!.definition));
+  const manifest = manifestOf();
   const { size } = manifest.layout;
   const fold = new ExactFold(size);
   for (const { sha256, label_tokens } of contributions) {
@@ -164,7 +132,7 @@ describe('verify', () => {
   it('names a row with another weight; with the chain rewritten, the signature', async () => {
     tamper('update contributions set label_tokens = label_tokens + 1 where sequence = 2');
     await expect(verified(dataDir)).rejects.toThrow(/contribution #2 .*: the hash of the row should be .* but is/);
-    await rechain();
+    await rechain(dataDir);
     const { label_tokens, signature } = rows()[1]!;
     await expect(verified(dataDir)).rejects.toThrow(
       new RegExp(`contribution #2 .*: the signature ${signature} is not .* ${label_tokens} label tokens`),
@@ -173,18 +141,17 @@ describe('verify', () => {
 
   it('names a row with another signature, with the chain rewritten or not', async () => {
     const row = rows()[0]!;
-    const { layoutHash } = facts();
     const signature = await signContribution(await generateClientKeys(), {
       campaignId: 'test',
       contributionId: row.contribution_id,
       leaseId: row.lease_id,
       sha256: row.sha256,
-      layoutHash,
+      layoutHash: manifestOf().layout.hash,
       labelTokens: row.label_tokens,
     });
     tamper(`update contributions set signature = '${signature}' where sequence = 1`);
     await expect(verified(dataDir)).rejects.toThrow(/contribution #1 .*: the hash of the row should be/);
-    await rechain();
+    await rechain(dataDir);
     await expect(verified(dataDir)).rejects.toThrow(`the signature ${signature} is not that of its key`);
   });
 
@@ -193,14 +160,14 @@ describe('verify', () => {
     await expect(verified(dataDir)).rejects.toThrow(/contribution #3 .*: the sequence should be 2 but is 3/);
     tamper('update contributions set sequence = 2 where sequence = 3');
     await expect(verified(dataDir)).rejects.toThrow(/contribution #2 .*: the hash of the row before should be/);
-    await rechain();
+    await rechain(dataDir);
     await expect(verified(dataDir)).rejects.toThrow(/version 2: the label tokens should be \d+ but is/);
   });
 
   it('notices a chain that was cut off, by its recorded end or the versions that held it', async () => {
     tamper('delete from contributions where sequence = 3');
     await expect(verified(dataDir)).rejects.toThrow(/campaign test: end of the chain: the hash of the row should be/);
-    await rechain();
+    await rechain(dataDir);
     await expect(verified(dataDir)).rejects.toThrow(/version 3: the label tokens should be/);
     tamper('delete from versions where version = 3');
     expect(await verified(dataDir)).toMatchObject([{ contributions: 2, versions: 3, head: rows()[1]!.row_hash }]);
@@ -229,7 +196,10 @@ describe('verify', () => {
   });
 
   it('names a campaign with another definition, and a model file with another byte', async () => {
-    const [file] = select<{ path: string; sha256: string }>("select * from files where path not like 'data/%'");
+    const [file] = selectRows<{ path: string; sha256: string }>(
+      dataDir,
+      "select * from files where path not like 'data/%'",
+    );
     flipByte(file!.sha256);
     await expect(verified(dataDir)).rejects.toThrow(`campaign test: ${file!.path}: the SHA-256 of`);
     tamper(`update campaigns set definition = json_set(definition, '$.manifest.weightScale', 0.25)`);
@@ -265,13 +235,12 @@ describe('a ledger from before the chain', () => {
     await expect(verified(dataDir)).rejects.toThrow(/was written by an earlier release of oneround/);
     await (await openDatabase(dataDir)).destroy();
     expect(await verified(dataDir)).toMatchObject([{ contributions: 3, versions: 4, head: whileServed[0]!.head }]);
-    const sqlite = new SqliteDatabase(join(dataDir, 'ledger.sqlite'));
     const columns = ['local_loss', 'received_at', 'row_hash', 'signature', 'shard_index', 'base_version'];
     for (const column of [...columns, 'folded_version']) {
-      expect(() => sqlite.exec(`update contributions set ${column} = 5`)).toThrow('the ledger is append-only');
+      const change = `update contributions set ${column} = 5`;
+      expect(() => writeTo(dataDir, change)).toThrow('the ledger is append-only');
     }
-    expect(() => sqlite.exec('delete from contributions')).toThrow('the ledger is append-only');
-    sqlite.close();
+    expect(() => writeTo(dataDir, 'delete from contributions')).toThrow('the ledger is append-only');
   });
 });
 

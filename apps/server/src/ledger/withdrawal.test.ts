@@ -1,12 +1,13 @@
 /** A contribution taken out again: to the bit as if it had never been, on the record, and its shard free. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { contributionsIn, ExactFold, SeededRandom } from '@oneround/fl-core';
-import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
+import { tamperWith, writeTo } from '../testing/ledger-file.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
@@ -49,18 +50,9 @@ function adapterOf(made: readonly Made[]): string {
   return createHash('sha256').update(new Uint8Array(fold.mean().buffer)).digest('hex');
 }
 
-async function verified() {
-  for await (const report of verifyDataDir(campaign.dataDir, 'test')) return report;
-  throw new Error('nothing was verified');
-}
+const verified = async () => (await collect(verifyDataDir(campaign.dataDir, 'test')))[0];
 
-/** Writes to the withdrawals as somebody with the file in hand can. */
-function tamper(...statements: string[]): void {
-  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-  for (const trigger of ['stay', 'unchanged']) sqlite.exec(`drop trigger if exists withdrawals_${trigger}`);
-  for (const statement of statements) sqlite.exec(statement);
-  sqlite.close();
-}
+const tamper = (statement: string) => tamperWith(campaign.dataDir, statement);
 
 const heldBy = async (version: number) =>
   contributionsIn(version, await ledger.contributions('test')).map(({ contributionId }) => contributionId);
@@ -180,10 +172,9 @@ describe('verify', () => {
     const { contributionId } = await contribute(1);
     await ledger.fold('test');
     await ledger.withdraw(contributionId);
-    const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
-    expect(() => sqlite.exec('update withdrawals set version = 5')).toThrow('the ledger is append-only');
-    expect(() => sqlite.exec('delete from withdrawals')).toThrow('the ledger is append-only');
-    sqlite.close();
+    for (const statement of ['update withdrawals set version = 5', 'delete from withdrawals']) {
+      expect(() => writeTo(campaign.dataDir, statement)).toThrow('the ledger is append-only');
+    }
     tamper('update withdrawals set withdrawn_at = withdrawn_at + 1');
     await expect(verified()).rejects.toThrow(
       `campaign test: row #2, the withdrawal of ${contributionId}: the hash of the row should be`,

@@ -3,6 +3,7 @@ import { SeededRandom } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { verifyDatabase } from '../ledger/index.ts';
 import type { ServerOptions } from '../server.ts';
+import { collect } from '../testing/collect.ts';
 import { harmDone, killAtRandom, runChaos, stopLeader, type ChaosReport } from '../testing/chaos/index.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { ServerProcess } from '../testing/server-process.ts';
@@ -48,8 +49,7 @@ async function expectVerified(report: ChaosReport): Promise<void> {
   const { acknowledged, resumed, resentShare, versions } = report;
   const sentTwice = `${(100 * resentShare).toFixed(2)} % of the bytes sent twice`;
   console.log(`${acknowledged} acknowledged, in ${versions} versions; ${resumed} uploads resumed, ${sentTwice}`);
-  const verified = [];
-  for await (const each of verifyDatabase(databaseUrl)) verified.push(each);
+  const verified = await collect(verifyDatabase(databaseUrl));
   expect(verified).toMatchObject([{ contributions: report.acknowledged, pending: 0, versions: report.versions }]);
 }
 

@@ -2,6 +2,7 @@
 import { SeededRandom } from '@oneround/fl-core';
 import { afterEach, expect, it } from 'vitest';
 import { verifyDataDir } from '../ledger/index.ts';
+import { collect } from '../testing/collect.ts';
 import { harmDone, killAtRandom, runChaos } from '../testing/chaos/index.ts';
 import { ServerProcess } from '../testing/server-process.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
@@ -35,7 +36,6 @@ it('keeps every acknowledged contribution, once, through kills at random moments
   expect(report.brokenConnections).toBeGreaterThanOrEqual(KILLS);
   expect(await server.end('SIGTERM')).toBe(0);
   expect(server.output).toBe('');
-  const verified = [];
-  for await (const each of verifyDataDir(campaign.dataDir)) verified.push(each);
+  const verified = await collect(verifyDataDir(campaign.dataDir));
   expect(verified).toMatchObject([{ contributions: report.acknowledged, pending: 0, versions: report.versions }]);
 }, 300_000);

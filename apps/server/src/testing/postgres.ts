@@ -50,7 +50,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     start,
     async createDatabase() {
       const name = `ledger${++databases}`;
-      await query(urlOf('postgres'), `create database ${name}`);
+      await queryOnce(urlOf('postgres'), `create database ${name}`);
       return urlOf(name);
     },
     // An immediate shutdown: no checkpoint, no goodbye, recovery from the log at the next start. A SIGKILL of the first
@@ -74,7 +74,8 @@ function idOfPostgres(flag: '-u' | '-g'): number {
 async function answers(url: string): Promise<void> {
   for (const deadline = Date.now() + START_MS; ;) {
     try {
-      return await query(url, 'select 1');
+      await queryOnce(url, 'select 1');
+      return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -89,12 +90,13 @@ export async function connectTo(url: string): Promise<pg.Client> {
   return client;
 }
 
-async function query(url: string, text: string): Promise<void> {
+/** What somebody with the database in hand asks of it, or writes to it. @returns the rows of the answer */
+export async function queryOnce(url: string, text: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    await client.query(text);
+    return (await client.query<Record<string, unknown>>(text)).rows;
   } finally {
     await client.end();
   }

@@ -1,6 +1,6 @@
 /** A server that hangs: its connections stay open, and it knows nothing of the time that passed when it wakes. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { connectTo } from '../postgres.ts';
 import type { ServerProcess } from '../server-process.ts';
 
 const POLL_MS = 25;
@@ -16,8 +16,7 @@ export async function stopLeader(
   databaseUrl: string,
   hangMs: number,
 ): Promise<number> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
+  const client = await connectTo(databaseUrl);
   const epoch = async () => (await client.query<{ epoch: string }>('select epoch from fold_lease')).rows[0]!.epoch;
   try {
     const leader = await leaderOf(nodes);
