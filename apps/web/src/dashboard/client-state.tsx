@@ -19,8 +19,8 @@ export const stateLooks: Record<RowState, StateLook> = {
   contributed: { glyph: '✓', text: 'text-success', fill: 'fill-success' },
   gone: { glyph: '–', text: 'text-muted', fill: 'fill-muted' },
   refused: { glyph: '✕', text: 'text-danger', fill: 'fill-danger' },
-  quarantined: { glyph: '?', text: 'text-warning', fill: 'fill-series-5' },
-  withdrawn: { glyph: '↩', text: 'text-muted', fill: 'fill-muted' },
+  quarantined: { glyph: '?', text: 'text-warning', fill: 'fill-warning' },
+  withdrawn: { glyph: '↩', text: 'text-muted', fill: 'fill-line-strong' },
 };
 
 /** `✓ merged`. */

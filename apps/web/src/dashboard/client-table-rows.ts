@@ -29,9 +29,20 @@ export interface ParticipationRow {
 export type SortKey = Exclude<keyof ParticipationRow, 'leaseId' | 'refusal' | 'contribution'>;
 
 /** One row per participation. */
-export function participationRows({ clients, contributions }: CampaignState): ParticipationRow[] {
+export function participationRows(state: CampaignState): ParticipationRow[] {
+  const contributionOf = contributionsByClient(state);
+  return state.clients.map((client) => rowOf(client, contributionOf(client)));
+}
+
+/** What each participation is doing, or what became of it. */
+export function statesOf(state: Pick<CampaignState, 'contributions'>): (client: ClientRow) => RowState {
+  const contributionOf = contributionsByClient(state);
+  return (client) => stateOf(client, contributionOf(client));
+}
+
+function contributionsByClient({ contributions }: Pick<CampaignState, 'contributions'>) {
   const byId = new Map(contributions.map((contribution) => [contribution.contributionId, contribution]));
-  return clients.map((client) => rowOf(client, byId.get(client.contributionId ?? '') ?? null));
+  return ({ contributionId }: ClientRow): Contribution | null => byId.get(contributionId ?? '') ?? null;
 }
 
 function rowOf(client: ClientRow, contribution: Contribution | null): ParticipationRow {

@@ -1,3 +1,4 @@
+import type { Contribution } from '@oneround/fl-core';
 import { clientRow, contribution, stateOf, version } from '@oneround/client/testing';
 import { describe, expect, it } from 'vitest';
 import { participationRows, sortedRows } from './client-table-rows.ts';
@@ -37,7 +38,20 @@ describe('timeline', () => {
       [0.125, 0.875],
       [0.875, 1],
     ]);
-    expect(lane!.end).toEqual({ phase: 'contributed', at: 1 });
+    expect(lane!.end).toEqual({ state: 'contributed', at: 1 });
+  });
+
+  it('ends a participation with what became of its contribution', () => {
+    const { contributionId } = contribution(1);
+    const endOf = (changes: Partial<Contribution>) => {
+      const clients = [{ ...merged, contributionId }];
+      return timelineOf(stateOf({ clients, contributions: [contribution(1, changes)] }), 50_000)!.lanes[0]!.end!.state;
+    };
+    expect(endOf({})).toBe('contributed');
+    expect(endOf({ quarantined: { reason: 'against-the-mean', at: 9500, cosine: -1, worstLoss: null } })).toBe(
+      'quarantined',
+    );
+    expect(endOf({ withdrawn: { at: 9500, version: null } })).toBe('withdrawn');
   });
 
   it('grows with the clock only while somebody is active', () => {

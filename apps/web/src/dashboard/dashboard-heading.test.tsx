@@ -14,7 +14,7 @@ it('tells of shards that were given up, if there are any', async () => {
     return page.element.textContent;
   };
   expect(await textWith(2)).toContain(
-    '5 of 8 shards contributed, 1 in training2 given up, as what was sent for them was set aside',
+    '5 of 8 shards contributed, 1 in training2 given up: all that was sent was set aside',
   );
   await unmount();
   expect(await textWith(0)).not.toContain('given up');

@@ -1,17 +1,23 @@
 /** A lane per participation: when it downloaded, trained, uploaded, and how it ended. */
 import type { CampaignState } from '@oneround/fl-core';
+import type { ReactNode } from 'react';
 import { formatTime } from '../format/quantity.ts';
 import { t } from '../text/t.ts';
 import { useNow } from '../volunteer/page-life.ts';
 import { stateLooks } from './client-state.tsx';
+import type { RowState } from './client-table-rows.ts';
 import { timelineOf, type Lane } from './timeline.ts';
 
-const legend = ['downloading', 'training', 'paused', 'uploading', 'contributed', 'gone'] as const;
+const bars = ['downloading', 'training', 'paused', 'uploading'] as const;
+const ends = ['contributed', 'gone'] as const;
+/** Explained where there are some. */
+const rareEnds = ['refused', 'quarantined', 'withdrawn'] as const;
 
 export function TimelineCard({ state }: { state: CampaignState }) {
   const active = state.clients.some(({ phase }) => phase !== 'contributed' && phase !== 'gone');
   const now = useNow(1000, active);
   const timeline = timelineOf(state, now);
+  const isThere = (state: RowState) => timeline?.lanes.some(({ end }) => end?.state === state) ?? false;
   return (
     <section className="card flex flex-col gap-3 p-4" aria-labelledby="timeline">
       <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
@@ -19,17 +25,15 @@ export function TimelineCard({ state }: { state: CampaignState }) {
           {t('live.timeline')}
         </h2>
         <ul className="flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted">
-          {legend.map((phase) => (
-            <li key={phase} className="flex items-center gap-1.5">
-              <svg viewBox="0 0 10 10" className="size-2.5" aria-hidden="true">
-                {phase === 'contributed' || phase === 'gone' ? (
-                  <circle cx="5" cy="5" r="4.5" className={stateLooks[phase].fill} />
-                ) : (
-                  <rect width="10" height="10" rx="2" className={stateLooks[phase].fill} />
-                )}
-              </svg>
-              {t(`client.${phase}`)}
-            </li>
+          {bars.map((state) => (
+            <LegendEntry key={state} state={state}>
+              <rect width="10" height="10" rx="2" className={stateLooks[state].fill} />
+            </LegendEntry>
+          ))}
+          {[...ends, ...rareEnds.filter(isThere)].map((state) => (
+            <LegendEntry key={state} state={state}>
+              <circle cx="5" cy="5" r="4.5" className={stateLooks[state].fill} />
+            </LegendEntry>
           ))}
         </ul>
       </div>
@@ -52,11 +56,22 @@ export function TimelineCard({ state }: { state: CampaignState }) {
   );
 }
 
+function LegendEntry({ state, children }: { state: RowState; children: ReactNode }) {
+  return (
+    <li className="flex items-center gap-1.5">
+      <svg viewBox="0 0 10 10" className="size-2.5" aria-hidden="true">
+        {children}
+      </svg>
+      {t(`client.${state}`)}
+    </li>
+  );
+}
+
 function LaneRow({ lane }: { lane: Lane }) {
-  const { client, bars, end } = lane;
+  const { client, end } = lane;
   const label = t('live.timeline.lane', {
     client: client.clientId,
-    phase: t(`client.${client.phase}`),
+    phase: t(`client.${end?.state ?? client.phase}`),
     time: formatTime(client.joinedAt),
   });
   return (
@@ -66,7 +81,7 @@ function LaneRow({ lane }: { lane: Lane }) {
       </span>
       <svg role="img" aria-label={label} className="h-4 min-w-0 flex-1 overflow-visible">
         <line x1="0" x2="100%" y1="8" y2="8" className="stroke-line" />
-        {bars.map(({ phase, from, to }) => (
+        {lane.bars.map(({ phase, from, to }) => (
           <rect
             key={`${phase} ${from}`}
             x={percent(from)}
@@ -84,7 +99,7 @@ function LaneRow({ lane }: { lane: Lane }) {
             cx={percent(end.at)}
             cy="8"
             r="6"
-            className={`${stateLooks[end.phase].fill} stroke-surface`}
+            className={`${stateLooks[end.state].fill} stroke-surface`}
             strokeWidth="2"
           />
         ) : null}

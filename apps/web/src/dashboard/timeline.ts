@@ -1,5 +1,6 @@
 /** From phases to bars: where on the time axis a participation did what. */
 import type { CampaignState, ClientPhase, ClientRow } from '@oneround/fl-core';
+import { type RowState, statesOf } from './client-table-rows.ts';
 
 /** One bar; `from` and `to` are shares of the axis between 0 and 1. */
 export interface LaneBar {
@@ -8,11 +9,11 @@ export interface LaneBar {
   to: number;
 }
 
-/** One participation's line. `end` is set where it came to an end: merged, or gone. */
+/** One participation's line. `end` is set where it came to an end: merged, gone, or what became of it later. */
 export interface Lane {
   client: ClientRow;
   bars: LaneBar[];
-  end: { phase: 'contributed' | 'gone'; at: number } | null;
+  end: { state: RowState; at: number } | null;
 }
 
 /** The axis and everything on it. */
@@ -26,7 +27,10 @@ export interface Timeline {
 const LANES = 24;
 
 /** The timeline until `now`; the axis ends where the last thing happened when nobody is active. */
-export function timelineOf({ clients }: Pick<CampaignState, 'clients'>, now: number): Timeline | null {
+export function timelineOf(
+  { clients, contributions }: Pick<CampaignState, 'clients' | 'contributions'>,
+  now: number,
+): Timeline | null {
   const shown = clients.toSorted((a, b) => a.joinedAt - b.joinedAt).slice(-LANES);
   if (shown.length === 0) return null;
   const active = shown.some(({ phase }) => !isOver(phase));
@@ -34,6 +38,7 @@ export function timelineOf({ clients }: Pick<CampaignState, 'clients'>, now: num
   const lastAt = Math.max(...shown.flatMap(({ phases }) => phases.map(({ at }) => at)));
   const endAt = Math.max(active ? Math.max(now, lastAt) : lastAt, startAt + 1000);
   const share = (at: number) => Math.min(1, Math.max(0, (at - startAt) / (endAt - startAt)));
+  const stateOf = statesOf({ contributions });
   const lanes = shown.map((client): Lane => {
     const bars: LaneBar[] = [];
     client.phases.forEach(({ phase, at }, index) => {
@@ -42,12 +47,12 @@ export function timelineOf({ clients }: Pick<CampaignState, 'clients'>, now: num
       bars.push({ phase, from: share(at), to: share(until) });
     });
     const last = client.phases.at(-1);
-    const end = last && isOver(last.phase) ? { phase: last.phase, at: share(last.at) } : null;
+    const end = last && isOver(last.phase) ? { state: stateOf(client), at: share(last.at) } : null;
     return { client, bars, end };
   });
   return { startAt, endAt, lanes };
 }
 
-function isOver(phase: ClientPhase): phase is 'contributed' | 'gone' {
+function isOver(phase: ClientPhase): boolean {
   return phase === 'contributed' || phase === 'gone';
 }

@@ -263,7 +263,7 @@ export const en = {
   'live.withdrawn': '{count} withdrawn',
   'live.round': 'round {number} of {count}: {contributed} of {needed} contributions',
   'live.shards': '{done} of {total} shards contributed, {leased} in training',
-  'live.givenUp': '{count} given up, as what was sent for them was set aside',
+  'live.givenUp': '{count} given up: all that was sent was set aside',
   'live.offline': 'Connection lost. What you see is the last state; it is asked for again by itself.',
   'live.join': 'Donate compute',
   'live.loss': 'Held-out loss',
