@@ -46,13 +46,19 @@ export async function runWorker(options: WorkerOptions, control: RunControl, emi
   const { campaignId, invite } = campaign;
   const host = hostOf(options, emit);
   let made = 0;
+  let isWithdrawn = false;
+  const watch: Emit = (event) => {
+    isWithdrawn ||= event.type === 'not-merged' && event.why === 'withdrawn';
+    emit(event);
+  };
   while (made < contributions) {
     const request = {
       ...{ campaignId, invite, source, backend, followsMerge: false },
       contributions: contributions - made,
     };
     try {
-      made += await runSession(host, request, control, emit);
+      made += await runSession(host, request, control, watch);
+      if (isWithdrawn) return { made, end: 'The organiser took its last contribution out.' };
     } catch (error) {
       if (error instanceof Refusal && endAfter.has(error.code)) return { made, end: error.message };
       throw error;

@@ -61,6 +61,23 @@ it('ends as soon as the organiser closes the campaign in the middle of the round
   expect(further.areOver).toBe(true);
 });
 
+it('ends when the organiser takes the contribution out, though its place is free again', async () => {
+  let isWithdrawn = false;
+  const { further, socket, asked } = rounds({
+    join() {
+      if (isWithdrawn) return next;
+      throw waiting;
+    },
+    follow: () => ({ state: isWithdrawn ? 'withdrawn' : 'waiting' }),
+  });
+  const joined = further.after(contributionId);
+  await expect.poll(() => asked).toEqual(['join', 'follow']);
+  isWithdrawn = true;
+  socket.news({ contributions: [contributionId] });
+  expect(await joined).toBeNull();
+  expect(further.areOver).toBe(true);
+});
+
 it.each([
   ['campaign_closed', true],
   ['quota_reached', false],

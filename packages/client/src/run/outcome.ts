@@ -32,13 +32,17 @@ export async function outcomeOf(
 
 /**
  * Resolves when a version holds the contribution or it is known that none will, and when `ended` aborts.
- * @returns whether it is known
+ * @returns what is known
  * @throws Refusal `unknown_campaign` when the campaign was deleted
  */
-export async function untilDecided(socket: CampaignSocket, ids: ContributionIds, ended: AbortSignal): Promise<boolean> {
-  let isDecided = false;
-  await followUntil(socket, ids, ended, ({ state }) => (isDecided = state !== 'waiting'));
-  return isDecided;
+export async function untilDecided(
+  socket: CampaignSocket,
+  ids: ContributionIds,
+  ended: AbortSignal,
+): Promise<MergeOutcome['state']> {
+  let known: MergeOutcome['state'] = 'waiting';
+  await followUntil(socket, ids, ended, ({ state }) => (known = state) !== 'waiting');
+  return known;
 }
 
 /** Follows the contribution until its outcome is as wanted, or `ended` aborts. */
