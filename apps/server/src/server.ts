@@ -16,12 +16,14 @@ import { startExporting } from './exporting/index.ts';
 import { startFolding, type Folding } from './folding.ts';
 import {
   addOperationsRoutes,
+  addressHere,
   makeHttpServer,
   SharedReads,
   trackConnections,
   type OpenConnections,
 } from './http/index.ts';
 import {
+  announce,
   lockDataDir,
   nameOfDatabase,
   openPool,
@@ -266,6 +268,8 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   });
   await http.listen({ host: options.host, port: options.port });
   closers.push(() => closeHttp(rooms, connections, io, http));
+  const { port } = http.server.address() as AddressInfo;
+  announce(running.dataDir, { ...thisProcess(), url: addressHere(options.host, port) });
 
   const adding = startAdding(place, ledger, logger);
   closers.push(adding.stop);
@@ -295,7 +299,6 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   });
   closers.push(duty.stop);
   readiness.serve();
-  const { port } = http.server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
   const database = options.databaseUrl === undefined ? undefined : nameOfDatabase(options.databaseUrl);
   logger.info({ port, dataDir: running.dataDir, database, campaigns: campaigns.map(({ id }) => id) }, 'listening');

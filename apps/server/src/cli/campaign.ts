@@ -5,7 +5,6 @@ import { confirm } from './confirm.ts';
 import { lineOfContribution, lineOfQuarantined } from './contribution-line.ts';
 import { findCampaign } from './find-campaign.ts';
 import { parseCount } from './limits.ts';
-import { placeOf } from './place.ts';
 import { addOrganiserFlags, withOrganiser, type OrganiserFlags } from './reach-organiser.ts';
 
 const DAY_MS = 86_400_000;
@@ -54,12 +53,13 @@ export function addCampaignCommand(program: Command): void {
   ).action(async (id: string, flags: OrganiserFlags & { uses?: number; days?: number; address?: string }) => {
     const { uses, days, address, ...where } = flags;
     const expiresAt = days === undefined ? null : Date.now() + days * DAY_MS;
-    const { token } = await withOrganiser(where, async (organiser) => {
+    const { token, server } = await withOrganiser(where, async (organiser, at) => {
       const { private: isPrivate } = await findCampaign(organiser, id);
       if (!isPrivate) console.error(`${id} is not private: anybody may join, with this link or without.`);
-      return organiser.createInvite(id, { maxUses: uses ?? null, expiresAt });
+      const invite = await organiser.createInvite(id, { maxUses: uses ?? null, expiresAt });
+      return { ...invite, server: at };
     });
-    console.log(`${address?.replace(/\/$/, '') ?? (await placeOf(where)).server}/c/${id}#invite=${token}`);
+    console.log(`${address?.replace(/\/$/, '') ?? server}/c/${id}#invite=${token}`);
   });
   addOrganiserFlags(
     campaign

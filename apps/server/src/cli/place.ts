@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import { loadServerConfig } from '../config/index.ts';
+import { addressHere } from '../http/index.ts';
 
 export interface PlaceFlags {
   config?: string;
@@ -19,9 +20,6 @@ export interface Place {
   server: string;
   isServerNamed: boolean;
 }
-
-/** Every address of a machine: reached by this one. */
-const ANY_HOST: ReadonlySet<string> = new Set(['0.0.0.0', '::', '[::]']);
 
 /** `--config`, for commands that are told their place. */
 export function addConfigFlag(command: Command): Command {
@@ -54,7 +52,6 @@ export async function placeOf({ config: file, server: named, ...flags }: PlaceFl
   const isDirectory = flags.data !== undefined && flags.databaseUrl === undefined;
   const databaseUrl = isDirectory ? undefined : config.databaseUrl;
   const server = named ?? (isDirectory ? undefined : process.env.ONEROUND_SERVER);
-  const here = ANY_HOST.has(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-  const address = server ?? `http://${here}:${port}`;
+  const address = server ?? addressHere(host, port);
   return { data, databaseUrl, server: address.replace(/\/$/, ''), isServerNamed: server !== undefined };
 }

@@ -24,15 +24,16 @@ export function addOrganiserFlags(command: Command): Command {
 }
 
 /**
- * Lets `use` work with the organiser that the flags lead to, and closes what was opened for it.
+ * Lets `use` work with the organiser that the flags lead to, and closes what was opened for it. It is also told where the
+ * server is, or would be. One that holds the data directory is found wherever it listens.
  * @throws Error with one sentence when there is no such data directory, or a server is needed and no token was given
  */
 export async function withOrganiser<Result>(
   { adminToken, ...flags }: OrganiserFlags,
-  use: (organiser: Organiser) => Promise<Result>,
+  use: (organiser: Organiser, server: string) => Promise<Result>,
 ): Promise<Result> {
   const { data, databaseUrl, server, isServerNamed } = await placeOf(flags);
-  const through = (which: string) => use(remoteOrganiser(server, required(adminToken, which, server)));
+  const through = (which: string, at = server) => use(remoteOrganiser(at, required(adminToken, which, at)), at);
   if (isServerNamed) return through(`the server at ${server}`);
   if (databaseUrl !== undefined) return through(`a server on the Postgres ${nameOfDatabase(databaseUrl)}`);
   if (!existsSync(join(data, 'ledger.sqlite'))) throw new Error(`${data} is no data directory of oneround`);
@@ -41,13 +42,20 @@ export async function withOrganiser<Result>(
     unlock = lockDataDir(data, thisProcess());
   } catch (error) {
     if (!(error instanceof DataDirInUse)) throw error;
-    return through(`a server that runs on ${data}`);
+    if (error.url !== null && error.url !== server) {
+      console.error(
+        `The server that runs on ${data} listens at ${error.url}, not at ${server}, where it would be by the configuration of this command.`,
+      );
+    }
+    return through(`a server that runs on ${data}`, error.url ?? server);
   }
   try {
     const ledger = await Ledger.open({ dataDir: data });
     try {
+      const onChange = { changed: () => {}, deleted: async () => {} };
       return await use(
-        organiserOf(ledger, (campaign) => verifyOne(data, campaign), { changed: () => {}, deleted: async () => {} }),
+        organiserOf(ledger, (campaign) => verifyOne(data, campaign), onChange),
+        server,
       );
     } finally {
       await ledger.close();

@@ -6,7 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { lockDataDir, thisProcess, type LockOwner } from './data-lock.ts';
+import { announce, lockDataDir, thisProcess, type LockOwner } from './data-lock.ts';
 
 const run = fileURLToPath(new URL('../../../../scripts/run.mjs', import.meta.url));
 const program = fileURLToPath(new URL('../testing/hold-lock.ts', import.meta.url));
@@ -54,6 +54,22 @@ it('is held within one process too, until it is given up', () => {
   expect(take).toThrow(`(process ${process.pid})`);
   unlock();
   take()();
+});
+
+it('says where its holder listens, once that has said so, to whoever is on the same machine', () => {
+  const inUse = (owner: LockOwner) => {
+    try {
+      return lockDataDir(dataDir, owner);
+    } catch (error) {
+      return error;
+    }
+  };
+  const unlock = take();
+  expect(inUse(thisProcess())).toMatchObject({ name: 'DataDirInUse', url: null });
+  announce(dataDir, { ...thisProcess(), url: 'http://127.0.0.1:9' });
+  expect(inUse(thisProcess())).toMatchObject({ name: 'DataDirInUse', url: 'http://127.0.0.1:9' });
+  expect(inUse({ pid: 1, host: 'another' })).toMatchObject({ name: 'DataDirInUse', url: null });
+  unlock();
 });
 
 it('is held by nobody when an innocent process has the id of one that died', async () => {

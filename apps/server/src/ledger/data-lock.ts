@@ -13,22 +13,32 @@ import { z } from 'zod';
 /** Whoever has the folder can read keys, hashes of addresses and held-out records. */
 export const PRIVATE_FOLDER = 0o700;
 
-const ownerSchema = z.object({ pid: z.number(), host: z.string() });
+const ownerSchema = z.object({ pid: z.number(), host: z.string(), url: z.string().optional() });
 const earlierOwnerSchema = z.object({ pid: z.number(), startedAt: z.number() });
 
 /** A database that nobody refers to is closed one day, and its lock with it. */
 const locks = new Set<SqliteDatabase.Database>();
 
-/** Who holds a lock, in words that a person can look for. */
+/** Who holds a lock, in words that a person can look for; `url`: where its machine reaches it, once it listens. */
 export type LockOwner = z.infer<typeof ownerSchema>;
+
+/** Who stands in the way. */
+interface Holder {
+  name: string;
+  /** Where it listens, if it does on this machine and has said so. */
+  url: string | null;
+}
 
 /** A living server holds the data directory. */
 export class DataDirInUse extends Error {
-  constructor(dataDir: string, holder: string) {
+  readonly url: string | null;
+
+  constructor(dataDir: string, { name, url }: Holder) {
     super(
-      `The data directory ${dataDir} is in use by another oneround server (${holder}). Stop it, or start this one with another --data directory.`,
+      `The data directory ${dataDir} is in use by another oneround server (${name}). Stop it, or start this one with another --data directory.`,
     );
     this.name = 'DataDirInUse';
+    this.url = url;
   }
 }
 
@@ -45,25 +55,30 @@ export function lockDataDir(dataDir: string, owner: LockOwner): () => void {
   return lockFolder(dataDir, owner, (holder) => new DataDirInUse(dataDir, holder));
 }
 
+/** Says to whoever finds the directory locked where its holder listens; called by the holder. */
+export function announce(dataDir: string, owner: LockOwner): void {
+  writeFileSync(wordsOf(dataDir), JSON.stringify(owner));
+}
+
 /**
- * As `lockDataDir`, for any folder; throws `inUse` with the name of the process that holds it.
+ * As `lockDataDir`, for any folder; throws `inUse` with the process that holds it.
  * @throws Error with one sentence when the folder cannot be written, or its lock is damaged
  */
-export function lockFolder(folder: string, owner: LockOwner, inUse: (holder: string) => Error): () => void {
+export function lockFolder(folder: string, owner: LockOwner, inUse: (holder: Holder) => Error): () => void {
   mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
-  const words = join(folder, 'lock');
+  const words = wordsOf(folder);
   const path = join(folder, 'lock.sqlite');
   let lock: SqliteDatabase.Database | null = null;
   try {
     lock = new SqliteDatabase(path, { timeout: 0 });
     lock.exec('begin exclusive');
     const earlier = earlierHolder(words, owner);
-    if (earlier !== null) throw inUse(earlier);
+    if (earlier !== null) throw inUse({ name: earlier, url: null });
     writeFileSync(words, JSON.stringify(owner));
   } catch (error) {
     lock?.close();
     if (!(error instanceof SqliteDatabase.SqliteError)) throw error;
-    if (error.code === 'SQLITE_BUSY') throw inUse(nameOfHolder(words, owner));
+    if (error.code === 'SQLITE_BUSY') throw inUse(holderOf(words, owner));
     throw new Error(whyNoLock(folder, path, error), { cause: error });
   }
   const held = lock;
@@ -110,11 +125,16 @@ function isAlive(pid: number): boolean {
 }
 
 /** The holder may be about to write who it is, or to be done. */
-function nameOfHolder(path: string, asking: LockOwner): string {
+function holderOf(path: string, asking: LockOwner): Holder {
   const holder = ownerSchema.safeParse(readJson(path));
-  if (!holder.success) return 'just starting or stopping';
-  const { pid, host } = holder.data;
-  return host === asking.host ? `process ${pid}` : `process ${pid} of ${host}`;
+  if (!holder.success) return { name: 'just starting or stopping', url: null };
+  const { pid, host, url = null } = holder.data;
+  // A container's address is its own.
+  return host === asking.host ? { name: `process ${pid}`, url } : { name: `process ${pid} of ${host}`, url: null };
+}
+
+function wordsOf(folder: string): string {
+  return join(folder, 'lock');
 }
 
 function readJson(path: string): unknown {

@@ -5,7 +5,7 @@
 export type { ModelChange } from './adapter-form.ts';
 export { makeAdminToken } from './admin-token.ts';
 export { type Backup, type BackupOptions, copyDataDir } from './backup.ts';
-export { DataDirInUse, lockDataDir, lockFolder, thisProcess } from './data-lock.ts';
+export { announce, DataDirInUse, lockDataDir, lockFolder, thisProcess } from './data-lock.ts';
 export type { TermsInForce } from './campaign-terms.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type LedgerOptions, type ServedFile } from './ledger.ts';

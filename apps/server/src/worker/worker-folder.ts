@@ -26,9 +26,9 @@ export function openWorkerFolder(folder: string, origin: string): WorkerFolder {
   const unlock = lockFolder(
     path,
     thisProcess(),
-    (holder) =>
+    ({ name }) =>
       new Error(
-        `The folder ${path} is in use by another worker (${holder}). Stop it, or give this one another --folder.`,
+        `The folder ${path} is in use by another worker (${name}). Stop it, or give this one another --folder.`,
       ),
   );
   // A port's colon is no part of a file name on every system.
