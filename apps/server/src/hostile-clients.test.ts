@@ -4,10 +4,11 @@ import { get, type IncomingMessage } from 'node:http';
 import { encodeDelta, type CampaignState } from '@oneround/fl-core';
 import { io } from 'socket.io-client';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { startServer, type RunningServer } from './server.ts';
+import type { RunningServer } from './server.ts';
 import { figure } from './testing/resident-memory.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
+import { serveTestCampaign } from './testing/test-server.ts';
 
 let campaign: TestCampaign;
 let server: RunningServer;
@@ -15,10 +16,7 @@ let client: TestClient;
 
 beforeEach(async () => {
   campaign = makeTestCampaign();
-  const { file, dataDir } = campaign;
-  const limits = { trustProxy: true, socketsPerAddress: 3 };
-  const options = { host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], ...limits };
-  server = await startServer({ ...options, logLevel: 'silent' });
+  server = await serveTestCampaign(campaign, { trustProxy: true, socketsPerAddress: 3 });
   client = await TestClient.connect(server.url);
 });
 
@@ -123,9 +121,7 @@ it('one address has only its quota of a campaign, whoever passes its connections
   campaign = makeTestCampaign({
     terms: { draft: false, private: false, clientsPerShard: 1, maxPerAddress: 1, closeAt: {} },
   });
-  const { file, dataDir } = campaign;
-  const options = { host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' as const };
-  server = await startServer({ ...options, trustProxy: true });
+  server = await serveTestCampaign(campaign, { trustProxy: true });
   const from = (address: string) => TestClient.connect(server.url, undefined, { 'x-forwarded-for': address });
   const volunteers = await Promise.all(['192.0.2.1', '192.0.2.1', '198.51.100.7, 192.0.2.1', '192.0.2.2'].map(from));
   const [first, again, disguised, other] = volunteers as [TestClient, TestClient, TestClient, TestClient];

@@ -4,10 +4,11 @@ import type { CampaignConfig, MergeOutcome } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { remoteOrganiser, type Organiser } from './admin/index.ts';
 import { makeAdminToken } from './ledger/index.ts';
-import { startServer, type RunningServer } from './server.ts';
+import type { RunningServer } from './server.ts';
 import { startPostgres, type TestPostgres } from './testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
+import { serveTestCampaign } from './testing/test-server.ts';
 
 const PATIENCE = { timeout: 30_000, interval: 20 };
 
@@ -30,13 +31,10 @@ afterEach(async () => {
 /** Starts the campaign. @returns the organiser of its first server */
 async function start(store: string, changes: Partial<CampaignConfig>): Promise<Organiser> {
   campaign = makeTestCampaign({ adapter: smallAdapter, ...changes });
-  const { dataDir, file } = campaign;
+  const { dataDir } = campaign;
   const databaseUrl = store === 'SQLite' ? undefined : await postgres.createDatabase();
   const dataDirs = store === 'SQLite' ? [dataDir] : [`${dataDir}-0`, `${dataDir}-1`];
-  for (const each of dataDirs) {
-    const place = { host: '127.0.0.1', port: 0, dataDir: each, databaseUrl };
-    servers.push(await startServer({ ...place, campaignFiles: [file], logLevel: 'silent' }));
-  }
+  for (const each of dataDirs) servers.push(await serveTestCampaign(campaign, { dataDir: each, databaseUrl }));
   return remoteOrganiser(servers[0]!.url, await makeAdminToken(dataDirs[0]!, databaseUrl));
 }
 

@@ -2,12 +2,12 @@
 import { encodeDelta } from '@oneround/fl-core';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { makeAdminToken } from './ledger/index.ts';
-import { startServer } from './server.ts';
 import { startPostgres } from './testing/postgres.ts';
 import { figure } from './testing/resident-memory.ts';
 import { ServerProcess } from './testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
+import { serveTestCampaign } from './testing/test-server.ts';
 
 let campaign: TestCampaign;
 let child: ServerProcess | null = null;
@@ -112,14 +112,7 @@ it('is alive before it is ready, and counts and logs what happens without a word
 });
 
 it('opens its figures to a token, and to nothing else', async () => {
-  const server = await startServer({
-    host: '127.0.0.1',
-    port: 0,
-    dataDir: campaign.dataDir,
-    campaignFiles: [campaign.file],
-    logLevel: 'silent',
-    metricsToken: 'a-secret',
-  });
+  const server = await serveTestCampaign(campaign, { metricsToken: 'a-secret' });
   try {
     const status = async (headers: Record<string, string>) =>
       (await fetch(`${server.url}/metrics`, { headers })).status;
@@ -191,14 +184,7 @@ it('writes no secret into its log, at the most talkative, whatever is asked and 
 
 it('takes nothing while the disk is nearly full, says so, and goes on where it was when there is room', async () => {
   let free = 2 * 1024 ** 3;
-  const server = await startServer({
-    host: '127.0.0.1',
-    port: 0,
-    dataDir: campaign.dataDir,
-    campaignFiles: [campaign.file],
-    logLevel: 'silent',
-    freeBytes: async () => free,
-  });
+  const server = await serveTestCampaign(campaign, { freeBytes: async () => free });
   try {
     const client = await TestClient.connect(server.url);
     const bytes = encodeDelta(seededDelta(client.manifest.layout.size, 1), 'f32');

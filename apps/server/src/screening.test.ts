@@ -5,10 +5,11 @@ import { promisify } from 'node:util';
 import { deltaNorm, type CampaignState } from '@oneround/fl-core';
 import { afterEach, expect, it, vi } from 'vitest';
 import { makeAdminToken } from './ledger/index.ts';
-import { startServer, type RunningServer } from './server.ts';
+import type { RunningServer } from './server.ts';
 import { figure } from './testing/resident-memory.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
+import { serveTestCampaign } from './testing/test-server.ts';
 
 let campaign: TestCampaign;
 let server: RunningServer;
@@ -27,8 +28,7 @@ it('takes a contribution out that ruins the model, tells its volunteer and the l
     merge: { weights: { by: 'label-tokens' }, screens: { warmUp: 3, tolerance: 0.5 }, scaleSearch: true },
     terms: { draft: false, private: false, clientsPerShard: 1, closeAt: { contributions: 1 } },
   });
-  const { dataDir, file } = campaign;
-  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' });
+  server = await serveTestCampaign(campaign);
   const client = await TestClient.connect(server.url);
   try {
     const noise = seededDelta(client.manifest.layout.size, 1);
@@ -63,8 +63,7 @@ it('tells volunteers and the organiser of a shard that was given up', { timeout:
     scaleSearch: false,
   };
   campaign = makeTestCampaign({ adapter: smallAdapter, merge, terms }, { records: 8, shards: 2 });
-  const { dataDir, file } = campaign;
-  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' });
+  server = await serveTestCampaign(campaign);
   for (const seed of [1, 2, 3, 4]) {
     const client = await TestClient.connect(server.url);
     try {
@@ -88,7 +87,7 @@ it('tells volunteers and the organiser of a shard that was given up', { timeout:
     late.close();
   }
   const program = resolve(import.meta.dirname, '../bin/oneround.mjs');
-  const env = { ...process.env, ONEROUND_ADMIN_TOKEN: await makeAdminToken(dataDir) };
+  const env = { ...process.env, ONEROUND_ADMIN_TOKEN: await makeAdminToken(campaign.dataDir) };
   const args = [program, 'campaign', 'quarantine', 'test', '--server', server.url];
   const { stdout } = await promisify(execFile)(process.execPath, args, { env });
   expect(stdout.match(/its direction is not that of the others/g)).toHaveLength(3);

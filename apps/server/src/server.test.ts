@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import type { Manifest } from '@oneround/fl-core';
 import { describe, expect, it, vi } from 'vitest';
 import { defaultCampaign } from './cli/defaults.ts';
-import { startServer } from './server.ts';
 import { serverBed } from './testing/server-bed.ts';
 import { makeTestCampaign } from './testing/test-campaign.ts';
+import { serveTestCampaign } from './testing/test-server.ts';
 
 const { on, start, connect, state } = serverBed();
 
@@ -34,19 +34,13 @@ describe('the sample campaign', () => {
 describe('one server per data directory', () => {
   it('a second one says so and stops', async () => {
     await start();
-    const second = { host: '127.0.0.1', port: 0, dataDir: on.campaign.dataDir, campaignFiles: [on.campaign.file] };
-    await expect(startServer({ ...second, logLevel: 'silent' })).rejects.toThrow(/in use by another oneround server/);
+    await expect(serveTestCampaign(on.campaign)).rejects.toThrow(/in use by another oneround server/);
   });
 
   it('a bad campaign file is named, with what is wrong in it', async () => {
     await start();
-    const options = {
-      host: '127.0.0.1',
-      port: 0,
-      dataDir: `${on.campaign.dataDir}-2`,
-      campaignFiles: ['/nowhere.json'],
-    };
-    await expect(startServer({ ...options, logLevel: 'silent' })).rejects.toThrow(/nowhere\.json/);
+    const second = { dataDir: `${on.campaign.dataDir}-2`, file: '/nowhere.json' };
+    await expect(serveTestCampaign(second)).rejects.toThrow(/nowhere\.json/);
   });
 });
 

@@ -5,11 +5,12 @@ import { encodeDelta, type CampaignState, type Receipt } from '@oneround/fl-core
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { defaultCampaign } from './cli/defaults.ts';
 import { Ledger, verifyDatabase } from './ledger/index.ts';
-import { startServer, type RunningServer, type ServerOptions } from './server.ts';
+import type { RunningServer, ServerOptions } from './server.ts';
 import { collect } from './testing/collect.ts';
 import { startPostgres, type TestPostgres } from './testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from './testing/test-campaign.ts';
 import { seededDelta, TestClient } from './testing/test-client.ts';
+import { serveTestCampaign } from './testing/test-server.ts';
 
 const PATIENCE = { timeout: 30_000, interval: 50 };
 
@@ -34,15 +35,7 @@ afterEach(async () => {
 });
 
 function serve(index: number, changes: Partial<ServerOptions> = {}): Promise<RunningServer> {
-  return startServer({
-    host: '127.0.0.1',
-    port: 0,
-    dataDir: `${campaign.dataDir}-${index}`,
-    campaignFiles: [campaign.file],
-    databaseUrl,
-    logLevel: 'silent',
-    ...changes,
-  });
+  return serveTestCampaign(campaign, { dataDir: `${campaign.dataDir}-${index}`, databaseUrl, ...changes });
 }
 
 const copiesOf = (index: number) => readdirSync(`${campaign.dataDir}-${index}/blobs`);

@@ -9,9 +9,10 @@ import { encodeExamples, loadTokenizer } from '@oneround/lora/tokenizer';
 import { CausalLm, evaluate, selectBackend, tfjsEngine } from '@oneround/lora/evaluation';
 import { LoraTrainer } from '@oneround/lora/training';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startServer, type RunningServer } from '../server.ts';
+import type { RunningServer } from '../server.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { serveTestCampaign } from '../testing/test-server.ts';
 
 const tiny = resolve(import.meta.dirname, '../../../../models/tiny');
 const json = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
@@ -39,14 +40,7 @@ let server: RunningServer;
 let config: ModelConfig;
 let start: ImportedAdapter;
 
-const serve = () =>
-  startServer({
-    host: '127.0.0.1',
-    port: 0,
-    dataDir: campaign.dataDir,
-    campaignFiles: [campaign.file],
-    logLevel: 'silent',
-  });
+const serve = () => serveTestCampaign(campaign);
 
 beforeEach(async () => {
   config = parseModelConfig(json(join(tiny, 'config.json')));

@@ -9,9 +9,10 @@ import { readSafetensors } from '@oneround/lora/checkpoint';
 import { logitsOnBackend, randomExamples, relativeError } from '@oneround/lora/testing';
 import { CausalLm, selectBackend } from '@oneround/lora/evaluation';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startServer, type RunningServer } from '../server.ts';
+import type { RunningServer } from '../server.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { serveTestCampaign } from '../testing/test-server.ts';
 import { exportFromServer } from './export-folder.ts';
 import { exportMerged } from './export-merged.ts';
 
@@ -26,8 +27,7 @@ let out: string;
 beforeEach(async () => {
   campaign = makeTestCampaign();
   out = mkdtempSync(join(tmpdir(), 'oneround-export-'));
-  const { dataDir, file } = campaign;
-  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'silent' });
+  server = await serveTestCampaign(campaign);
   const client = await TestClient.connect(server.url);
   await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
   client.close();

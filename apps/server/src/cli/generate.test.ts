@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openCheckpoint, packFolder } from '../model/index.ts';
-import { startServer, type RunningServer } from '../server.ts';
+import type { RunningServer } from '../server.ts';
 import { makeTestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { serveTestCampaign } from '../testing/test-server.ts';
 import { exportFromServer } from './export-folder.ts';
 
 const program = fileURLToPath(new URL('../../bin/oneround.mjs', import.meta.url));
@@ -79,8 +80,7 @@ describe('oneround generate', { timeout: 180_000 }, () => {
   it('takes any version of a running campaign, or its exported folder', async () => {
     const campaign = makeTestCampaign();
     cleanUp = () => campaign.remove();
-    const options = { host: '127.0.0.1', port: 0, dataDir: campaign.dataDir, campaignFiles: [campaign.file] };
-    server = await startServer({ ...options, logLevel: 'silent' });
+    server = await serveTestCampaign(campaign);
     const client = await TestClient.connect(server.url);
     await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 3));
     client.close();

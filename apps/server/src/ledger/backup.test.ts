@@ -2,10 +2,11 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { startServer, type RunningServer } from '../server.ts';
+import type { RunningServer } from '../server.ts';
 import { collect } from '../testing/collect.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { serveTestCampaign } from '../testing/test-server.ts';
 import { copyDataDir } from './backup.ts';
 import { verifyDataDir } from './verify.ts';
 
@@ -22,8 +23,7 @@ afterEach(async () => {
 
 async function serve(shards: number) {
   campaign = makeTestCampaign({}, { records: 2 * shards, shards });
-  const { file, dataDir } = campaign;
-  server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'error' });
+  server = await serveTestCampaign(campaign, { logLevel: 'error' });
 }
 
 async function contribute(seed: number) {
@@ -83,8 +83,8 @@ it(
     await server.close();
     rmSync(campaign.dataDir, { recursive: true });
     await copyDataDir(backup, campaign.dataDir, { blobs: 'copy' });
-    const { file, dataDir } = campaign;
-    server = await startServer({ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [file], logLevel: 'error' });
+    const { dataDir } = campaign;
+    server = await serveTestCampaign(campaign, { logLevel: 'error' });
     await contribute(3);
     expect(await verified(dataDir)).toBe(2);
     expect(await verified(backup)).toBe(1);

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startServer } from '../server.ts';
 import { ServerProcess } from '../testing/server-process.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
+import { serveTestCampaign } from '../testing/test-server.ts';
 import { makeAdminToken } from './admin-token.ts';
 import { openDatabase, readDatabase } from './open-database.ts';
 
@@ -20,15 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => campaign.remove());
 
-const serve = (databaseUrl?: string) =>
-  startServer({
-    host: '127.0.0.1',
-    port: 0,
-    dataDir: campaign.dataDir,
-    campaignFiles: [campaign.file],
-    databaseUrl,
-    logLevel: 'silent',
-  });
+const serve = (databaseUrl?: string) => serveTestCampaign(campaign, { databaseUrl });
 
 function change(statement: string): void {
   const sqlite = new SqliteDatabase(path);

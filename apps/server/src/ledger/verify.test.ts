@@ -10,11 +10,11 @@ import SqliteDatabase from 'better-sqlite3';
 import { Kysely, Migrator, SqliteDialect } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { campaignDefinitionSchema } from '../campaign/index.ts';
-import { startServer } from '../server.ts';
 import { collect } from '../testing/collect.ts';
 import { rechain, selectRows, tamperWith, writeTo } from '../testing/ledger-file.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
+import { serveTestCampaign } from '../testing/test-server.ts';
 import { ledgerMigrations } from './migrations.ts';
 import { openDatabase } from './open-database.ts';
 import type { ContributionTable, LedgerTables } from './schema.ts';
@@ -26,14 +26,7 @@ let dataDir: string;
 /** What was found while the server still ran: its last rows are in the write-ahead log alone. */
 let whileServed: VerifiedCampaign[];
 
-const serve = () =>
-  startServer({
-    host: '127.0.0.1',
-    port: 0,
-    dataDir: campaign.dataDir,
-    campaignFiles: [campaign.file],
-    logLevel: 'silent',
-  });
+const serve = () => serveTestCampaign(campaign);
 
 /** A stopped server's data directory with three contributions in three versions. */
 beforeAll(async () => {

@@ -2,9 +2,10 @@
 import type { CampaignState } from '@oneround/fl-core';
 import { applyCampaignUpdate } from '@oneround/client/connection';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
-import { startServer, type RunningServer, type ServerOptions } from '../server.ts';
+import type { RunningServer, ServerOptions } from '../server.ts';
 import { makeTestCampaign, type TestCampaign } from './test-campaign.ts';
 import { TestClient } from './test-client.ts';
+import { serveTestCampaign } from './test-server.ts';
 
 /** What a test has in hand; it may put another campaign in place before it starts the server. */
 interface Bed {
@@ -27,14 +28,7 @@ export function serverBed() {
   });
 
   async function start(changes: Partial<ServerOptions> = {}): Promise<void> {
-    on.server = await startServer({
-      host: '127.0.0.1',
-      port: 0,
-      dataDir: on.campaign.dataDir,
-      campaignFiles: [on.campaign.file],
-      logLevel: 'silent',
-      ...changes,
-    });
+    on.server = await serveTestCampaign(on.campaign, changes);
   }
 
   async function connect(keys?: CryptoKeyPair): Promise<TestClient> {
