@@ -5,10 +5,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vite
 import type pg from 'pg';
 import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
-import { contributeTo, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
+import { contributeTo, deltaFor, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
 import { connectTo, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { nodeDisk } from './file-blobs.ts';
 import { Ledger } from './ledger.ts';
 import { verifyDatabase } from './verify.ts';
@@ -50,7 +49,7 @@ afterEach(async () => {
 
 /** Has a contribution made and folded, the same whichever the campaign; the fold stores the same snapshot. */
 async function contribute(campaignId: string): Promise<void> {
-  const delta = seededDelta(naming.definition(campaignId).manifest.layout.size, 1);
+  const delta = deltaFor(naming, 1, campaignId);
   await contributeTo(naming, await joinLedger(naming, { campaignId }), delta);
   expect((await naming.fold(campaignId))!.value).toBe(1);
 }
@@ -102,7 +101,7 @@ it('is stored again when it was dropped after another campaign had found it', as
 
 it('is made again of an upload’s own bytes when it was dropped after the upload had found it', async () => {
   await naming.addCampaign(other.file);
-  const delta = seededDelta(naming.definition('test').manifest.layout.size, 1);
+  const delta = deltaFor(naming, 1);
   const { contributionId, sha256 } = await uploadTo(naming, await joinLedger(naming, { campaignId: 'other' }), delta);
   await contributeTo(naming, await joinLedger(naming), delta);
   const goOn = await stopAt('update');

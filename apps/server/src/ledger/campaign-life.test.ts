@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { encodeDelta, generateClientKeys, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { collect } from '../testing/collect.ts';
-import { beginOf, contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
+import { beginOf, contributeTo, deltaFor, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { makeAdminToken } from './admin-token.ts';
 import { hashToken } from './admission.ts';
 import { Ledger } from './ledger.ts';
@@ -35,8 +34,8 @@ async function open(terms: Partial<CampaignConfig['terms']> = {}): Promise<void>
 }
 
 const status = async () => (await ledger.state('test')).status;
-const delta = (seed: number) => seededDelta(ledger.definition('test').manifest.layout.size, seed);
-const contribute = async (volunteer: LedgerVolunteer, seed: number) => contributeTo(ledger, volunteer, delta(seed));
+const contribute = async (volunteer: LedgerVolunteer, seed: number) =>
+  contributeTo(ledger, volunteer, deltaFor(ledger, seed));
 
 /** Scores every version, the newest with `loss`. */
 async function score(loss: number): Promise<void> {
@@ -233,7 +232,7 @@ describe('deleting a campaign', () => {
     await contribute(await joinLedger(ledger), 1);
     await ledger.fold('test');
     const unfinished = await joinLedger(ledger);
-    const bytes = encodeDelta(seededDelta(ledger.definition('test').manifest.layout.size, 2), 'f32');
+    const bytes = encodeDelta(deltaFor(ledger, 2), 'f32');
     const begin = await beginOf(ledger, unfinished, bytes);
     await ledger.beginUpload(begin);
     await ledger.uploadChunk(begin.contributionId, 0, bytes.subarray(0, 1000));

@@ -4,9 +4,8 @@ import { join, relative } from 'node:path';
 import type { UploadBegin } from '@oneround/fl-core';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { selectRows } from '../testing/ledger-file.ts';
-import { joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
+import { deltaFor, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { FileBlobs, nodeDisk, type Disk } from './file-blobs.ts';
 import { Ledger } from './ledger.ts';
 
@@ -89,8 +88,7 @@ async function accepting(between: (begin: UploadBegin) => void = () => undefined
   const ledger = await Ledger.open({ dataDir: campaign.dataDir, blobs: { disk } });
   try {
     await ledger.addCampaign(campaign.file);
-    const delta = seededDelta(ledger.definition('test').manifest.layout.size, 1);
-    const begin = await uploadTo(ledger, await joinLedger(ledger), delta);
+    const begin = await uploadTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1));
     between(begin);
     noted();
     isAccepting = true;

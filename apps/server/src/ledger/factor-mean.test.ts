@@ -15,9 +15,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultCampaign } from '../cli/defaults.ts';
 import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
-import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { contributeTo, deltaFor, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
 import { verifyDataDir } from './verify.ts';
 
@@ -45,9 +44,9 @@ afterEach(async () => {
 });
 
 async function contribute(seed: number) {
-  const { layout, weightScale } = ledger.definition('test').manifest;
+  const { weightScale } = ledger.definition('test').manifest;
   const volunteer = await joinLedger(ledger);
-  const delta = seededDelta(layout.size, seed);
+  const delta = deltaFor(ledger, seed);
   const { contributionId } = await contributeTo(ledger, volunteer, delta);
   return { contributionId, delta, weight: volunteer.lease.maxLabelTokens * weightScale };
 }

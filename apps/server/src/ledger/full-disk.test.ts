@@ -3,9 +3,8 @@ import { writeSync } from 'node:fs';
 import { encodeDelta } from '@oneround/fl-core';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { beginOf, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
+import { beginOf, deltaFor, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { asStorageFull } from './database-errors.ts';
 import { Ledger } from './ledger.ts';
 import { lockDataDir, thisProcess } from './data-lock.ts';
@@ -39,8 +38,7 @@ it('refuses what it cannot write, keeps what it acknowledged, and folds it once 
   });
   try {
     await ledger.addCampaign(campaign.file);
-    const { layout } = ledger.definition('test').manifest;
-    const bytes = encodeDelta(seededDelta(layout.size, 1), 'f32');
+    const bytes = encodeDelta(deltaFor(ledger, 1), 'f32');
     const begin = await beginOf(ledger, await joinLedger(ledger), bytes);
     const { contributionId } = begin;
     const full = { name: 'Refusal', code: 'storage_full' };
@@ -72,8 +70,7 @@ it('accepts the whole of a contribution or nothing: its row, the end of its leas
   const db = await openDatabase(dataDir);
   try {
     await ledger.addCampaign(campaign.file);
-    const delta = seededDelta(ledger.definition('test').manifest.layout.size, 1);
-    const { contributionId } = await uploadTo(ledger, await joinLedger(ledger), delta);
+    const { contributionId } = await uploadTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1));
     // The last thing that is written fails.
     await sql`CREATE TRIGGER full BEFORE INSERT ON log BEGIN SELECT RAISE(ABORT, 'no room'); END`.execute(db);
     await expect(ledger.finishUpload(contributionId)).rejects.toThrow('no room');

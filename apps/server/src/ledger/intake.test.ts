@@ -2,9 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { encodeDelta, type RefusalCode, type UploadBegin } from '@oneround/fl-core';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { beginOf, contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { beginOf, contributeTo, deltaFor, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
 
 /** Of an encoded delta (`delta-codec.ts`). */
@@ -35,7 +34,6 @@ afterEach(async () => {
   campaign.remove();
 });
 
-const delta = (seed: number) => seededDelta(ledger.definition('test').manifest.layout.size, seed);
 const encoded = (values: Float32Array) => encodeDelta(values, 'f32');
 
 /** The code of the refusal that this ends in. */
@@ -53,7 +51,7 @@ function pairsOf<Item>(items: readonly Item[]): [Item, Item][] {
 
 it('at begin: lease, status, codec, size, signature, layout, weight', async () => {
   const volunteer = await joinLedger(ledger);
-  const bytes = encoded(delta(1));
+  const bytes = encoded(deltaFor(ledger, 1));
   type Fault = [code: RefusalCode, changes: Partial<UploadBegin>];
   const unknown: Fault = ['unknown_lease', { leaseId: randomUUID() }];
   const others: Fault[] = [
@@ -97,7 +95,7 @@ interface Fault {
 /** Sends an upload with these faults and returns what it is refused with. */
 async function send(...faults: Fault[]): Promise<string> {
   const volunteer = await joinLedger(ledger);
-  const making: Making = { values: delta(100), announced: {}, missing: 0 };
+  const making: Making = { values: deltaFor(ledger, 100), announced: {}, missing: 0 };
   for (const { make } of faults) make(making);
   const { values, size, announced, missing, meanwhile } = making;
   const bytes = encoded(new Float32Array(values.length));
@@ -142,9 +140,11 @@ it('at finish: lease, status, size, hash, shape, finite values, norm', async () 
 });
 
 it('at finish: hash, norm, duplicate, and only then direction', async () => {
-  expect(await contributeTo(ledger, await joinLedger(ledger), delta(1))).toMatchObject({ quarantined: false });
+  expect(await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, 1))).toMatchObject({
+    quarantined: false,
+  });
   await ledger.fold('test');
-  const against = delta(1).map((value) => -value);
+  const against = deltaFor(ledger, 1).map((value) => -value);
   const opposite: Fault = { code: 'duplicate', make: ({ values }) => values.set(against) };
   expect(await send(opposite, tooLong)).toBe('norm_too_large');
   expect(await contributeTo(ledger, await joinLedger(ledger), against)).toMatchObject({ quarantined: true });

@@ -3,10 +3,9 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { contributeTo, deltaFor, joinLedger } from '../testing/ledger-volunteer.ts';
 import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
 import type { SnapshotPolicy } from './version-sums.ts';
 
@@ -83,8 +82,7 @@ async function close(): Promise<void> {
 }
 
 async function contribute(to: Ledger, seed: number): Promise<string> {
-  const { layout } = to.definition('test').manifest;
-  return (await contributeTo(to, await joinLedger(to), seededDelta(layout.size, seed))).contributionId;
+  return (await contributeTo(to, await joinLedger(to), deltaFor(to, seed))).contributionId;
 }
 
 async function shaOf({ query }: Store, select: string): Promise<string> {

@@ -1,8 +1,8 @@
 /** Who takes part in a round, on which shard, and what is told to those who come too early, too late or twice. */
 import { generateClientKeys, type Lease } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
-import { contributeTo, joinLedger, uploadTo, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
-import { deltaFor, fedAvg, playRound, roundsBed } from '../testing/rounds-bed.ts';
+import { contributeTo, deltaFor, joinLedger, uploadTo, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
+import { fedAvg, playRound, roundsBed } from '../testing/rounds-bed.ts';
 
 const { campaignOf, opened } = roundsBed();
 

@@ -1,7 +1,7 @@
 /** A campaign of many rounds from its file to its close, with what can still be withdrawn. */
 import { describe, expect, it } from 'vitest';
-import { contributeTo, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
-import { deltaFor, fedAvg, playRound, roundsBed, verifies } from '../testing/rounds-bed.ts';
+import { contributeTo, deltaFor, joinLedger, type LedgerVolunteer } from '../testing/ledger-volunteer.ts';
+import { fedAvg, playRound, roundsBed, verifies } from '../testing/rounds-bed.ts';
 
 const { campaignOf, opened, close } = roundsBed();
 

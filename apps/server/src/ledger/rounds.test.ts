@@ -4,9 +4,9 @@ import { ExactFold, initialState, sha256Hex, serverStep } from '@oneround/fl-cor
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
-import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { contributeTo, deltaFor, joinLedger } from '../testing/ledger-volunteer.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
-import { adam, deltaFor, fedAvg, hashesOf, hashOf, playRound, roundsBed, verifies } from '../testing/rounds-bed.ts';
+import { adam, fedAvg, hashesOf, hashOf, playRound, roundsBed, verifies } from '../testing/rounds-bed.ts';
 import { hashBytes } from './blobs.ts';
 import { FileBlobs } from './file-blobs.ts';
 import type { Ledger } from './ledger.ts';

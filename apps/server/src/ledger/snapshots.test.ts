@@ -7,9 +7,8 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
 import { selectRows, writeTo } from '../testing/ledger-file.ts';
-import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { contributeTo, deltaFor, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
 import type { SnapshotPolicy } from './version-sums.ts';
 import { verifyDataDir } from './verify.ts';
@@ -36,8 +35,7 @@ async function open(snapshots: Partial<SnapshotPolicy>): Promise<void> {
 
 /** A contribution in a version of its own. @returns its id */
 async function merge(seed: number): Promise<string> {
-  const { layout } = ledger.definition('test').manifest;
-  const { contributionId } = await contributeTo(ledger, await joinLedger(ledger), seededDelta(layout.size, seed));
+  const { contributionId } = await contributeTo(ledger, await joinLedger(ledger), deltaFor(ledger, seed));
   await ledger.fold('test');
   return contributionId;
 }

@@ -6,10 +6,9 @@ import { encodeDelta, type CampaignConfig } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
-import { beginOf, contributeTo, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
+import { beginOf, contributeTo, deltaFor, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
 import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
 import { verifyDatabase, verifyDataDir } from './verify.ts';
 
@@ -53,8 +52,6 @@ async function opened(options: Parameters<typeof Ledger.open>[0]): Promise<Ledge
 async function leads(ledger: Ledger): Promise<void> {
   await vi.waitUntil(async () => (await ledger.catchUp()).leads, PATIENCE);
 }
-
-const deltaFor = (ledger: Ledger, seed: number) => seededDelta(ledger.definition('test').manifest.layout.size, seed);
 
 /** Three contributions in two folds. @returns the hashes of every version */
 async function round(ledger: Ledger): Promise<string[]> {

@@ -8,9 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
 import { tamperWith, writeTo } from '../testing/ledger-file.ts';
-import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { contributeTo, deltaFor, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
-import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
 import { verifyDataDir } from './verify.ts';
 
@@ -36,9 +35,9 @@ interface Made {
 }
 
 async function contribute(seed: number): Promise<Made> {
-  const { layout, weightScale } = ledger.definition('test').manifest;
+  const { weightScale } = ledger.definition('test').manifest;
   const volunteer = await joinLedger(ledger);
-  const delta = seededDelta(layout.size, seed);
+  const delta = deltaFor(ledger, seed);
   const { contributionId } = await contributeTo(ledger, volunteer, delta);
   return { contributionId, delta, weight: volunteer.lease.maxLabelTokens * weightScale };
 }

@@ -12,6 +12,7 @@ import {
   type UploadBegin,
 } from '@oneround/fl-core';
 import type { Ledger } from '../ledger/index.ts';
+import { seededDelta } from './test-client.ts';
 
 /** A lease in hand. */
 export interface LedgerVolunteer {
@@ -68,6 +69,11 @@ export async function beginOf(
     signature: await signContribution(keys, { ...signed, baseVersion: lease.base?.version }),
     ...facts,
   };
+}
+
+/** A delta of small seeded values, of the campaign's size. */
+export function deltaFor(ledger: Ledger, seed: number, campaignId = 'test'): Float32Array {
+  return seededDelta(ledger.definition(campaignId).manifest.layout.size, seed);
 }
 
 /** Sends all bytes of a delta on a lease, in one chunk; what is left is to finish. @returns how the upload began */

@@ -7,9 +7,8 @@ import { bytesOf } from '../ledger/round-steps.ts';
 import type { EvaluationSubject } from '../ledger/scoring.ts';
 import { verifyDataDir } from '../ledger/verify.ts';
 import { collect } from './collect.ts';
-import { contributeTo, joinLedger, type LedgerVolunteer } from './ledger-volunteer.ts';
+import { contributeTo, deltaFor, joinLedger, type LedgerVolunteer } from './ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from './test-campaign.ts';
-import { seededDelta } from './test-client.ts';
 
 export const adam: RoundSettings['optimiser'] = {
   ...{ kind: 'fed-adam', learningRate: 0.1 },
@@ -45,10 +44,6 @@ export function roundsBed() {
       await ledger.close();
     },
   };
-}
-
-export function deltaFor(ledger: Ledger, seed: number): Float32Array {
-  return seededDelta(ledger.definition('test').manifest.layout.size, seed);
 }
 
 /** Everybody comes with a key of their own, in this order. */
