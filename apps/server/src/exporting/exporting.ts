@@ -25,8 +25,8 @@ export interface Exporting {
   stop(): Promise<void>;
 }
 
-export function startExporting(ledger: Pick<Remote<Ledger>, 'version' | 'exportVersion'>): Exporting {
-  /** By the hash of the version's values; what is under way, too. */
+export function startExporting(ledger: Pick<Remote<Ledger>, 'exportable' | 'exportVersion'>): Exporting {
+  /** By what they are made of, the campaign's terms included: all starts are the same zeros. What is under way, too. */
   const folders = new Map<string, Promise<PeftFiles>>();
   let thread: Thread<Factoriser> | null = null;
   let waiting = 0;
@@ -44,24 +44,24 @@ export function startExporting(ledger: Pick<Remote<Ledger>, 'version' | 'exportV
       throw error;
     }
   };
-  const begin = (sha256: string, campaignId: string, version: number): Promise<PeftFiles> => {
+  const begin = (update: string, campaignId: string, version: number): Promise<PeftFiles> => {
     if (waiting >= MOST_WAITING) {
       throw new Refusal('rate_limited', 'Other versions are being made into adapters; ask again in a minute.');
     }
     waiting++;
     const folder = factorised(campaignId, version).finally(() => waiting--);
-    folders.set(sha256, folder);
-    folder.catch(() => folders.delete(sha256));
+    folders.set(update, folder);
+    folder.catch(() => folders.delete(update));
     if (folders.size > KEPT) folders.delete(folders.keys().next().value!);
     return folder;
   };
   return {
     async exportVersion(campaignId, wanted) {
-      const { version, sha256, exportSha256 } = await ledger.version(campaignId, wanted);
-      const isUpdate = exportSha256 === null;
-      const files = isUpdate
-        ? await (folders.get(sha256) ?? begin(sha256, campaignId, version))
-        : ((await ledger.exportVersion(campaignId, version)) as PeftFiles);
+      const { version, update } = await ledger.exportable(campaignId, wanted);
+      const files =
+        update === null
+          ? ((await ledger.exportVersion(campaignId, version)) as PeftFiles)
+          : await (folders.get(update) ?? begin(update, campaignId, version));
       return { version, adapterConfig: files.adapterConfig, adapterModel: files.adapterModel };
     },
     async stop() {

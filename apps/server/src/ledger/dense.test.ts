@@ -8,9 +8,9 @@ import { adaptedModules, adapterFactors, DISCARDED_ENERGY, importPeft, mergeAdap
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { safetensorsHeaderOf } from '@oneround/lora/checkpoint';
 import { relativeError } from '@oneround/lora/testing';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, type Mock, vi } from 'vitest';
 import { defaultCampaign } from '../cli/defaults.ts';
-import { startExporting } from '../exporting/index.ts';
+import { type Exporting, startExporting } from '../exporting/index.ts';
 import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
@@ -177,38 +177,55 @@ describe('a campaign that merges densely', () => {
 });
 
 describe('its export', () => {
-  it('is the version at the rank of the adapter, says what that left out, and is made once', async () => {
-    const asked = vi.fn((id: string, version: number) => ledger.exportVersion(id, version));
-    const exporting = startExporting({
-      version: (id: string, version?: number) => ledger.version(id, version),
+  let asked: Mock<Ledger['exportVersion']>;
+  let exporting: Exporting;
+
+  beforeEach(() => {
+    asked = vi.fn((id: string, version: number) => ledger.exportVersion(id, version));
+    exporting = startExporting({
+      exportable: (id: string, version?: number) => ledger.exportable(id, version),
       exportVersion: asked,
     });
-    try {
-      const first = await contribute(seededDelta(sizeOf(), 1));
-      await ledger.fold('test');
-      const one = await exporting.exportVersion('test');
-      expect(one.version).toBe(1);
-      expect(relativeError(updateOfExport(one), updateOf(first.delta))).toBeLessThan(1e-5);
-      expect(discarded(one.adapterModel)).toBeLessThan(1e-8);
+  });
 
-      const second = await contribute(seededDelta(sizeOf(), 2));
-      await ledger.fold('test');
-      const [two, again, old] = await Promise.all([
-        exporting.exportVersion('test'),
-        exporting.exportVersion('test', 2),
-        exporting.exportVersion('test', 1),
-      ]);
-      const mean = meanUpdate([first, second]);
-      const rest = relativeError(updateOfExport(two!), mean) ** 2;
-      expect(rest).toBeGreaterThan(1e-3);
-      expect(discarded(two!.adapterModel)).toBeCloseTo(rest, 3);
-      expect([again!.adapterModel, old!.adapterModel]).toEqual([two!.adapterModel, one.adapterModel]);
-      expect(asked).toHaveBeenCalledTimes(2);
-      expect(updateOfExport(await exporting.exportVersion('test', 0)).every((value) => value === 0)).toBe(true);
-      await expect(exporting.exportVersion('test', 9)).rejects.toMatchObject({ code: 'unknown_version' });
-    } finally {
-      await exporting.stop();
-    }
+  afterEach(() => exporting.stop());
+
+  it('is the version at the rank of the adapter, says what that left out, and is made once', async () => {
+    const first = await contribute(seededDelta(sizeOf(), 1));
+    await ledger.fold('test');
+    const one = await exporting.exportVersion('test');
+    expect(one.version).toBe(1);
+    expect(relativeError(updateOfExport(one), updateOf(first.delta))).toBeLessThan(1e-5);
+    expect(discarded(one.adapterModel)).toBeLessThan(1e-8);
+
+    const second = await contribute(seededDelta(sizeOf(), 2));
+    await ledger.fold('test');
+    const [two, again, old] = await Promise.all([
+      exporting.exportVersion('test'),
+      exporting.exportVersion('test', 2),
+      exporting.exportVersion('test', 1),
+    ]);
+    const mean = meanUpdate([first, second]);
+    const rest = relativeError(updateOfExport(two!), mean) ** 2;
+    expect(rest).toBeGreaterThan(1e-3);
+    expect(discarded(two!.adapterModel)).toBeCloseTo(rest, 3);
+    expect([again!.adapterModel, old!.adapterModel]).toEqual([two!.adapterModel, one.adapterModel]);
+    expect(asked).toHaveBeenCalledTimes(2);
+    expect(updateOfExport(await exporting.exportVersion('test', 0)).every((value) => value === 0)).toBe(true);
+    await expect(exporting.exportVersion('test', 9)).rejects.toMatchObject({ code: 'unknown_version' });
+  });
+
+  it('is its campaign’s own, also where another has the same update', async () => {
+    const other = makeTestCampaign({ id: 'other', adapter: { ...spec, alpha: 2 * spec.alpha } }, { shards: 6 });
+    await ledger.addCampaign(other.file);
+    other.remove();
+    const [starts, folders] = await Promise.all([
+      Promise.all(['test', 'other'].map((id) => ledger.version(id, 0))),
+      Promise.all(['test', 'other'].map((id) => exporting.exportVersion(id, 0))),
+    ]);
+    expect(starts[0]!.sha256).toBe(starts[1]!.sha256);
+    const alphas = folders.map(({ adapterConfig }) => JSON.parse(new TextDecoder().decode(adapterConfig)).lora_alpha);
+    expect(alphas).toEqual([spec.alpha, 2 * spec.alpha]);
   });
 });
 

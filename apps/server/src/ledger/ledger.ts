@@ -547,6 +547,16 @@ export class Ledger {
     return readVersion(this.#db, campaignId, version ?? newest);
   }
 
+  /**
+   * Which version an export is of, the newest unless told; of an update also what tells its folder from all others.
+   * @throws Refusal `unknown_campaign`, `unknown_version`
+   */
+  async exportable(campaignId: string, wanted?: number): Promise<{ version: number; update: string | null }> {
+    const { hash } = this.#campaigns.get(campaignId);
+    const { version, sha256, exportSha256 } = await this.version(campaignId, wanted);
+    return { version, update: exportSha256 === null ? `${hash} ${sha256}` : null };
+  }
+
   /** As `CampaignAdapter.exportVersion`. */
   async exportVersion(campaignId: string, version: number): Promise<PeftFiles | UpdateToExport> {
     return this.#campaigns.get(campaignId).adapter.exportVersion(version);

@@ -55,8 +55,8 @@ export class OpenCampaigns {
     this.#onGone = onGone;
   }
 
-  /** @throws Refusal `unknown_campaign` */
-  get(campaignId: string): OpenCampaign {
+  /** `hash`: its `definitionHash`. @throws Refusal `unknown_campaign` */
+  get(campaignId: string): OpenCampaign & { hash: string } {
     const campaign = this.#open.get(campaignId);
     if (!campaign) throw unknownCampaign(campaignId);
     return campaign;
