@@ -29,17 +29,20 @@ export function startExporting(ledger: Pick<Remote<Ledger>, 'exportable' | 'expo
   /** By what they are made of, the campaign's terms included: all starts are the same zeros. What is under way, too. */
   const folders = new Map<string, Promise<PeftFiles>>();
   let thread: Thread<Factoriser> | null = null;
+  let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
+  let isStopped = false;
 
   const factorised = async (campaignId: string, version: number): Promise<PeftFiles> => {
     const found = await ledger.exportVersion(campaignId, version);
     if (!('update' in found)) return found;
+    if (isStopped) throw new Refusal('unavailable', 'The server is stopping; ask again when it is back.');
     thread ??= startThread<Factoriser>(new URL('./factorising-thread.ts', import.meta.url), null);
     try {
       return await thread.call.exportUpdate(found);
     } catch (error) {
       // A thread that died is not asked again.
-      await thread?.stop();
+      await thread.stop();
       thread = null;
       throw error;
     }
@@ -49,9 +52,10 @@ export function startExporting(ledger: Pick<Remote<Ledger>, 'exportable' | 'expo
       throw new Refusal('rate_limited', 'Other versions are being made into adapters; ask again in a minute.');
     }
     waiting++;
-    const folder = factorised(campaignId, version).finally(() => waiting--);
+    // An update is as large as the weights that it is of: it is fetched when its turn comes.
+    const folder = last.then(() => factorised(campaignId, version)).finally(() => waiting--);
     folders.set(update, folder);
-    folder.catch(() => folders.delete(update));
+    last = folder.catch(() => folders.delete(update));
     if (folders.size > KEPT) folders.delete(folders.keys().next().value!);
     return folder;
   };
@@ -65,6 +69,7 @@ export function startExporting(ledger: Pick<Remote<Ledger>, 'exportable' | 'expo
       return { version, adapterConfig: files.adapterConfig, adapterModel: files.adapterModel };
     },
     async stop() {
+      isStopped = true;
       await thread?.stop();
     },
   };

@@ -215,6 +215,33 @@ describe('its export', () => {
     await expect(exporting.exportVersion('test', 9)).rejects.toMatchObject({ code: 'unknown_version' });
   });
 
+  it('is made one at a time, each of an update that is fetched when its turn comes', async () => {
+    await contribute(seededDelta(sizeOf(), 1));
+    await ledger.fold('test');
+    const made: number[] = [];
+    const madeBefore: number[][] = [];
+    asked.mockImplementation(async (id, version) => {
+      await setImmediate();
+      madeBefore.push([...made]);
+      return ledger.exportVersion(id, version);
+    });
+    await Promise.all(
+      [0, 1].map(async (version) => made.push((await exporting.exportVersion('test', version)).version)),
+    );
+    expect(madeBefore).toEqual([[], [0]]);
+  });
+
+  it('is made also after one that failed', async () => {
+    asked.mockRejectedValueOnce(new Error('the disk is gone'));
+    await expect(exporting.exportVersion('test', 0)).rejects.toThrow('the disk is gone');
+    expect(await exporting.exportVersion('test', 0)).toMatchObject({ version: 0 });
+  });
+
+  it('starts no thread once it was stopped', async () => {
+    const [exported] = await Promise.allSettled([exporting.exportVersion('test', 0), exporting.stop()]);
+    expect(exported).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } });
+  });
+
   it('is its campaign’s own, also where another has the same update', async () => {
     const other = makeTestCampaign({ id: 'other', adapter: { ...spec, alpha: 2 * spec.alpha } }, { shards: 6 });
     await ledger.addCampaign(other.file);
