@@ -1,8 +1,8 @@
-import { type AdapterLayout, denseRule } from '@oneround/fl-core';
+import type { AdapterLayout } from '@oneround/fl-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loraLayout, type LoraSpec, publishedA, publishedFactors } from '../adapter/index.ts';
+import { loraLayout, type LoraSpec, publishedA } from '../adapter/index.ts';
 import { referenceLoss } from '../reference/index.ts';
-import { greedyTokens, randomB, randomExamples, randomTensors, tinyConfig } from '../testing/index.ts';
+import { greedyTokens, randomB, randomExamples, randomTensors, tinyConfig, updateOfB } from '../testing/index.ts';
 import { memory } from '../tensor/index.ts';
 import { NOT_SCORED } from '../tokenizer/index.ts';
 import { CausalLm, evaluate, logLikelihoods, selectBackend } from './index.ts';
@@ -58,9 +58,7 @@ describe('evaluate', () => {
 
   it('of a model with an update in its weights is that of the adapter which the update is of', async () => {
     const values = randomB(config, spec, 8);
-    const { modules, start } = publishedFactors(config, spec);
-    const rule = denseRule(modules, start);
-    const update = rule.term(Float32Array.from([...values, ...new Float32Array(rule.deltaSize - values.length)]));
+    const update = updateOfB(config, spec, values);
     const base = await evaluate(model, null, rows);
     const expected = await evaluate(model, { spec, layout, values }, rows);
     const before = memory().numTensors;

@@ -10,5 +10,13 @@ export { fixtureAdapters, fixtureBytes, fixtureJson, fixtureNames, loadFixture, 
 export { greedyTokens } from './greedy-tokens.ts';
 export { packedFile } from './packed-file.ts';
 export { installNodeAdapter, installNodeWebgpu, type NodeAdapter } from './node-webgpu.ts';
-export { configs, everyLinear, randomB, randomExamples, randomTensors, tinyConfig } from './random-models.ts';
+export {
+  configs,
+  everyLinear,
+  randomB,
+  randomExamples,
+  randomTensors,
+  tinyConfig,
+  updateOfB,
+} from './random-models.ts';
 export { uninstallFastMatMul } from '../tensor/wasm-matmul.ts';

@@ -1,6 +1,6 @@
 /** Small random models, adapters and rows for tests: reproducible, and odd-sized on purpose. */
-import { SeededRandom } from '@oneround/fl-core';
-import { adaptedModules, type LoraSpec } from '../adapter/index.ts';
+import { denseRule, SeededRandom } from '@oneround/fl-core';
+import { adaptedModules, type LoraSpec, publishedFactors } from '../adapter/index.ts';
 import { type ModelConfig, normLayers, parseModelConfig, tensorShapes } from '../architecture/index.ts';
 import type { TensorEntry } from '../checkpoint/index.ts';
 import { type EncodedExample, NOT_SCORED } from '../tokenizer/index.ts';
@@ -91,6 +91,14 @@ export function randomB(config: ModelConfig, spec: LoraSpec, seed: number): Floa
   const random = new SeededRandom(seed);
   const size = adaptedModules(config, spec).reduce((sum, { out, rank }) => sum + out * rank, 0);
   return Float32Array.from({ length: size }, () => random.nextUnit() * 0.4 - 0.2);
+}
+
+/** What a flat B beside the published A adds to whole weights, as a dense merge sums it. */
+export function updateOfB(config: ModelConfig, spec: LoraSpec, b: Float32Array): Float32Array {
+  const { modules, start } = publishedFactors(config, spec);
+  const delta = new Float32Array(start.length);
+  delta.set(b);
+  return denseRule(modules, start).term(delta);
 }
 
 /** One row a length, with the first third of its labels masked as a prompt would be. */
