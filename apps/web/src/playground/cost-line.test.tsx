@@ -10,9 +10,16 @@ const manifest = {
   id: 'test',
   model: { config: file('a', 10), tokenizer: file('b', 20), tokenizerConfig: file('c', 30), weights: [file('d', 940)] },
   adapter: { rank: 4, alpha: 4, targetModules: ['q_proj'], seed: 1 },
+  layout: { size: 600 },
+  merge: {},
 } as unknown as Manifest;
 
-function Choices({ versions }: { versions: readonly ModelVersion[] }) {
+interface ChoicesProps {
+  versions: readonly ModelVersion[];
+  of?: Manifest;
+}
+
+function Choices({ versions, of = manifest }: ChoicesProps) {
   const [version, setVersion] = useState<ModelVersion>('base');
   return (
     <>
@@ -21,7 +28,7 @@ function Choices({ versions }: { versions: readonly ModelVersion[] }) {
           {each}
         </button>
       ))}
-      <CostLine manifest={manifest} version={version} heldVersion={1} />
+      <CostLine manifest={of} version={version} heldVersion={1} />
     </>
   );
 }
@@ -51,5 +58,19 @@ it('tells what a version would download, and asks the server once for all versio
   expect(asked.mock.calls.map(([url, { method }]) => [url, method])).toEqual([
     ['/v1/campaigns/test/versions/latest/adapter_model.safetensors', 'HEAD'],
   ]);
+  await unmount();
+});
+
+it('asks the server for no adapter that it would have to factorise first', async () => {
+  const asked = vi.fn();
+  vi.stubGlobal('fetch', asked);
+  const dense = { ...manifest, merge: { rule: 'dense' } } as Manifest;
+  const { element, unmount } = await render(<Choices versions={[2]} of={dense} />);
+  await press(element.querySelector('button')!);
+  await vi.waitFor(async () => {
+    await act(() => new Promise((resolve) => setTimeout(resolve, 20)));
+    expect(element.querySelector('p')?.textContent).toContain('this version’s adapter (2.4 KB)');
+  });
+  expect(asked).not.toHaveBeenCalled();
   await unmount();
 });

@@ -7,6 +7,9 @@ import { t } from '../text/t.ts';
 import { useStoredModel } from '../volunteer/stored-model.ts';
 import type { ModelVersion } from './messages.ts';
 
+/** An exported adapter is F32. */
+const BYTES_OF_A_VALUE = 4;
+
 interface CostLineProps {
   manifest: Manifest;
   version: ModelVersion;
@@ -17,14 +20,16 @@ interface CostLineProps {
 export function CostLine({ manifest, version, heldVersion }: CostLineProps) {
   const { stored } = useStoredModel(manifest, 'play');
   const needed = version !== 'base' && version !== heldVersion;
+  // Of a dense merge it would factorise the version to know; the layout has every A and B.
+  const known = manifest.merge.rule === 'dense' ? BYTES_OF_A_VALUE * manifest.layout.size : undefined;
   // All versions have the same tensors, so one is asked for and not each: the server exports a version to know.
   const adapter = useQuery({
     queryKey: ['adapter-bytes', manifest.id],
     queryFn: ({ signal }) => fetchAdapterBytes(manifest.id, signal),
-    enabled: needed,
+    enabled: needed && known === undefined,
     staleTime: Infinity,
   });
-  const adapterBytes = needed ? adapter.data : 0;
+  const adapterBytes = needed ? (known ?? adapter.data) : 0;
   if (!stored || adapterBytes === undefined) return null;
   return <p className="text-sm text-muted">{costText(stored.missing, adapterBytes)}</p>;
 }
