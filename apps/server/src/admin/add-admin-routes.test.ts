@@ -3,6 +3,7 @@ import { Refusal, type RefusalCode } from '@oneround/fl-core';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { hashToken } from '../ledger/admission.ts';
+import { VerifyError } from '../ledger/index.ts';
 import { recordActivity, type RecordedActivity } from '../testing/recorded-activity.ts';
 import { addAdminRoutes } from './add-admin-routes.ts';
 import { AdminAccess } from './admin-access.ts';
@@ -18,6 +19,8 @@ let app: FastifyInstance;
 let recorded: RecordedActivity;
 /** What the organiser refuses with, if it does. */
 let refusal: RefusalCode | null;
+/** What comes of a verification. */
+let fault: Error;
 
 beforeEach(() => {
   refusal = null;
@@ -33,6 +36,9 @@ beforeEach(() => {
     withdraw: () => answer({ campaignId: 'mine', version: 2 }),
     createInvite: () => answer({ id: invite, token: inviteToken }),
     revokeInvite: () => answer(undefined),
+    verify: async () => {
+      throw fault;
+    },
   } as unknown as Organiser;
   recorded = recordActivity();
   app = Fastify();
@@ -95,10 +101,35 @@ it('writes down and counts what an organiser was refused, and with which token n
   expect(JSON.stringify(recorded.lines)).not.toMatch(/guess-|127\.0\.0\.1|NOT AN ID/);
 });
 
+it('writes down and counts a verification that found something, and one that broke', async () => {
+  fault = new VerifyError('campaign mine: version 1: the weight should be 2, but is 3');
+  const answer = await ask('POST', '/campaigns/mine/verify');
+  expect([answer.statusCode, answer.json()]).toEqual([
+    409,
+    { error: { code: 'not_as_recorded', message: fault.message } },
+  ]);
+  fault = new Error('out of memory');
+  const broken = await ask('POST', '/campaigns/mine/verify');
+  expect([broken.statusCode, broken.json()]).toMatchObject([500, { error: { code: 'internal' } }]);
+  expect(broken.body).not.toContain('memory');
+  expect(recorded.lines).toMatchObject([
+    {
+      level: 50,
+      msg: 'verify failed',
+      campaignId: 'mine',
+      err: { message: expect.stringContaining('the weight should be') },
+    },
+    { level: 50, msg: 'request failed', request: 'admin', action: 'verify', campaignId: 'mine' },
+  ]);
+  expect(await recorded.counted('oneround_failures_total{what="verify"}')).toBe(1);
+  expect(await recorded.counted('oneround_failures_total{what="request"}')).toBe(1);
+});
+
 it.each([
   ['malformed', 400],
   ['unknown_campaign', 404],
   ['wrong_status', 409],
+  ['bad_campaign_file', 422],
   ['rate_limited', 429],
   ['unavailable', 503],
   ['storage_full', 507],

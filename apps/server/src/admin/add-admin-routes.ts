@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { VerifyError } from '../ledger/index.ts';
 import type { Activity } from '../operations/index.ts';
 import { AdminDenied, type AdminAccess } from './admin-access.ts';
-import { openApiDocument } from './open-api.ts';
+import { adminErrorSchema, openApiDocument } from './open-api.ts';
 import type { Organiser } from './organiser.ts';
 import { adminRoutes, type AdminRoute } from './routes.ts';
 
@@ -38,7 +38,9 @@ export function addAdminRoutes(app: FastifyInstance, { organiser, access, activi
           return answer;
         } catch (error) {
           if (error instanceof AdminDenied) activity.turnedAway('admin', error.code);
-          if (error instanceof Refusal) activity.refused('admin', error, { action, ...subjectOf(params) });
+          else if (error instanceof Refusal) activity.refused('admin', error, { action, ...subjectOf(params) });
+          else if (error instanceof VerifyError) activity.failed('verify', error, subjectOf(params));
+          else activity.failed('request', error, { request: 'admin', action, ...subjectOf(params) });
           return answerError(error, reply);
         }
       },
@@ -63,22 +65,30 @@ function subjectOf(facts: Record<string, unknown>) {
 function parsed(schema: z.ZodObject, value: unknown): Record<string, unknown> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new Refusal('malformed', z.prettifyError(result.error).replaceAll('\n', ' ').slice(0, 300));
+  throw new Refusal('malformed', z.prettifyError(result.error));
 }
 
 function answerError(error: unknown, reply: FastifyReply): FastifyReply {
-  const send = (status: number, code: string, message: string) => reply.code(status).send({ error: { code, message } });
+  const send = (status: number, code: z.infer<typeof adminErrorSchema>['code'], message: string) =>
+    reply.code(status).send({ error: { code, message: sentence(message) } });
   if (error instanceof AdminDenied) {
     if (error.status === 401) reply.header('www-authenticate', 'Bearer');
     return send(error.status, error.code, error.message);
   }
   if (error instanceof VerifyError) return send(409, 'not_as_recorded', error.message);
-  if (!(error instanceof Refusal)) throw error;
+  if (!(error instanceof Refusal))
+    return send(500, 'internal', 'The server failed at this request; it has been logged.');
   return send(statusOf(error.code), error.code, error.message);
+}
+
+/** One line, as long as an answer's may be. */
+function sentence(message: string): string {
+  return message.replaceAll(/\s*\n\s*/g, ' ').slice(0, 500);
 }
 
 function statusOf(code: RefusalCode): number {
   if (code === 'malformed') return 400;
+  if (code === 'bad_campaign_file') return 422;
   if (code === 'rate_limited') return 429;
   if (code === 'unavailable') return 503;
   if (code === 'storage_full') return 507;

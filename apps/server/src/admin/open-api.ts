@@ -1,7 +1,12 @@
 /** The admin API in OpenAPI 3.1, made from the schemas that check it. */
-import { refusalSchema } from '@oneround/fl-core';
+import { refusalCodes, refusalSchema } from '@oneround/fl-core';
 import * as z from 'zod';
 import { adminRoutes, type AdminRoute } from './routes.ts';
+
+/** What is wrong with a request: a refusal of the ledger's, of its token, or what a verification found. */
+export const adminErrorSchema = refusalSchema.extend({
+  code: z.enum([...refusalCodes, 'forbidden', 'not_as_recorded']),
+});
 
 /** What `/v1/openapi.json` serves. */
 export function openApiDocument(): object {
@@ -36,14 +41,15 @@ function operationOf(name: string, { summary, params, body, answer }: Described)
       required: true,
       schema: schemaOf(schema as z.ZodType, 'input'),
     })),
-    ...(takesBody && { requestBody: { content: jsonOf(body, 'input') } }),
+    ...(takesBody && { requestBody: { required: !body.safeParse({}).success, content: jsonOf(body, 'input') } }),
     responses: {
       200: { description: 'Done', content: jsonOf(answer, 'output') },
       default: {
         description:
           'Refused: 400 for what does not fit, 401 and 403 for the token, 404 for what is not there, 409 for what cannot be done, ' +
-          '429 for too many requests, 503 for a database that is away, 507 for a full disk',
-        content: jsonOf(z.strictObject({ error: refusalSchema }), 'output'),
+          '422 for a campaign file that cannot be served, 429 for too many requests, 500 for a fault that is logged, ' +
+          '503 for a database that is away, 507 for a full disk',
+        content: jsonOf(z.strictObject({ error: adminErrorSchema }), 'output'),
       },
     },
   };

@@ -102,7 +102,11 @@ export class Activity {
     this.#log.info(campaign, 'campaign moved on');
   }
 
-  failed(what: 'fold' | 'evaluation' | 'request' | 'sweep', error: unknown, about: Record<string, string> = {}): void {
+  failed(
+    what: 'fold' | 'evaluation' | 'request' | 'sweep' | 'verify',
+    error: unknown,
+    about: Record<string, string | undefined> = {},
+  ): void {
     this.#metrics.failures.inc({ what });
     const words = error instanceof Refusal ? operatorsWords[error.code] : undefined;
     if (error instanceof Refusal && words !== undefined) {

@@ -66,7 +66,7 @@ export class ServerMetrics {
   });
   readonly failures = new Counter({
     name: 'oneround_failures_total',
-    help: 'Folds, evaluations and requests that failed inside the server',
+    help: 'Folds, evaluations, requests, sweeps and verifications that failed inside the server',
     labelNames: ['what'],
     registers: [this.#registry],
   });
