@@ -1,7 +1,8 @@
 /** Adds campaigns to a server that goes on: each file is read in a thread of its own, and the ledger takes what came of it. */
 import { Refusal } from '@oneround/fl-core';
 import type { Logger } from 'pino';
-import type { DataSetReport, LoadedCampaign } from './campaign/index.ts';
+import type { AddedCampaign } from './admin/index.ts';
+import type { LoadedCampaign } from './campaign/index.ts';
 import {
   readUntilServed,
   type Ledger,
@@ -12,9 +13,6 @@ import {
   type ServedFile,
 } from './ledger/index.ts';
 import { startThread, type Remote, type Thread } from './threads/thread.ts';
-
-/** A campaign file that was served, and how its data were read. */
-export type AddedCampaign = Outcome<ServedFile> & { dataSets: DataSetReport[] };
 
 export interface Adding {
   /**
@@ -27,7 +25,16 @@ export interface Adding {
   stop(): Promise<void>;
 }
 
-export function startAdding(place: LedgerPlace, ledger: Remote<Ledger>, logger: Logger): Adding {
+export interface AddingParts {
+  /** Where the ledger is. */
+  place: LedgerPlace;
+  ledger: Remote<Ledger>;
+  logger: Logger;
+  /** Told of each file that is served, before `add` returns. */
+  served: (outcome: Outcome<ServedFile>) => Promise<void>;
+}
+
+export function startAdding({ place, ledger, logger, served }: AddingParts): Adding {
   let thread: Thread<Loader> | null = null;
   const load = async (path: string): Promise<LoadedCampaign> => {
     const options: LoadOptions = { ...place, path };
@@ -45,8 +52,10 @@ export function startAdding(place: LedgerPlace, ledger: Remote<Ledger>, logger: 
       if (isBusy) throw new Refusal('rate_limited', 'A campaign file is being read; ask again when that is done.');
       isBusy = true;
       try {
-        const added = await readUntilServed(() => load(path), ledger.serveCampaign);
+        const { value, changes, dataSets } = await readUntilServed(() => load(path), ledger.serveCampaign);
+        const added = { ...value, dataSets };
         tell(logger, added);
+        await served({ value, changes });
         return added;
       } finally {
         isBusy = false;
@@ -57,7 +66,7 @@ export function startAdding(place: LedgerPlace, ledger: Remote<Ledger>, logger: 
 }
 
 /** Rows that were left out are worth a warning, and so are terms that are not those of the file; how the rest was read is not. */
-function tell(logger: Logger, { value: { campaignId, termsOf }, dataSets }: AddedCampaign): void {
+function tell(logger: Logger, { campaignId, termsOf, dataSets }: AddedCampaign): void {
   for (const dataSet of dataSets) {
     const { withoutAnswer, tooLong, shortened } = dataSet;
     if (withoutAnswer + tooLong + shortened > 0)

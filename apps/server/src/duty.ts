@@ -14,8 +14,8 @@ export interface DutyParts {
   fold: (campaignId: string) => void;
   /** A campaign was deleted or replaced, here or by another server. */
   forget: (campaignId: string) => Promise<void>;
-  /** A campaign was added by another server, and this one leads: its version 0 may not be scored yet. */
-  evaluate: (campaignId: string) => void;
+  /** A campaign is served since, added or replaced here or by another server; if this one leads, its version 0 is to be scored. */
+  opened: (campaignId: string, leads: boolean) => Promise<void>;
   /** Ends what has run out. */
   sweep: () => Promise<void>;
   /** Told once when a round, or the opening of a campaign, fails; of a round again only after one that did not. */
@@ -29,14 +29,14 @@ export interface Duty {
 }
 
 /** Starts with one round at once. @throws the error of that round */
-export async function startDuty({ catchUp, onLead, fold, forget, evaluate, sweep, onError }: DutyParts): Promise<Duty> {
+export async function startDuty({ catchUp, onLead, fold, forget, opened, sweep, onError }: DutyParts): Promise<Duty> {
   let isOurs = false;
   let isFailing = false;
   const told = new Set<string>();
   let running: Promise<void> | null = null;
   const round = async () => {
-    const { leads, unfolded, gone, opened, failures } = await catchUp();
-    for (const failure of failures) {
+    const { leads, unfolded, gone, ...news } = await catchUp();
+    for (const failure of news.failures) {
       if (!told.has(failure)) onError(new Error(failure));
       told.add(failure);
     }
@@ -45,7 +45,7 @@ export async function startDuty({ catchUp, onLead, fold, forget, evaluate, sweep
     isOurs = leads;
     if (isNew) await onLead();
     for (const campaignId of unfolded) fold(campaignId);
-    if (leads) opened.forEach(evaluate);
+    for (const campaignId of news.opened) await opened(campaignId, leads);
     if (leads) await sweep();
   };
   const guarded = async () => {

@@ -9,11 +9,11 @@ import type { Logger } from 'pino';
 import { Server } from 'socket.io';
 import { startAdding } from './adding.ts';
 import { AdminAccess, addAdminRoutes, organiserOf } from './admin/index.ts';
-import { CHUNK_BYTES } from './campaign/index.ts';
+import { CampaignFolder, CHUNK_BYTES } from './campaign/index.ts';
 import { startDuty, type Duty } from './duty.ts';
 import { startEvaluating, type Evaluating } from './evaluating.ts';
 import { startExporting } from './exporting/index.ts';
-import { startFolding, type Folding } from './folding.ts';
+import { startFolding } from './folding.ts';
 import {
   addOperationsRoutes,
   addressHere,
@@ -55,6 +55,7 @@ import {
 } from './sockets/index.ts';
 import { filesToServe, servedCampaigns, type ServedCampaign } from './served-campaigns.ts';
 import { startVerifying } from './verifying.ts';
+import { sweep } from './sweep.ts';
 import { startThread, type Thread } from './threads/thread.ts';
 
 /** A socket.io frame holds one chunk and its envelope. */
@@ -85,6 +86,8 @@ export interface ServerOptions {
   campaignFiles: string[];
   /** Served only where `campaignFiles` names none and the ledger holds none. */
   sampleCampaignFile?: string | undefined;
+  /** Where organisers may add campaigns from, by the names of their folders; nowhere unless told. */
+  campaignFolder?: string | undefined;
   /** The built page; without it only the API answers. */
   webRoot?: string | undefined;
   /** Intake stops with `storage_full` before blobs and uploads take more than this. */
@@ -171,6 +174,7 @@ interface Running {
 
 async function run(options: ServerOptions, running: Running): Promise<RunningServer> {
   const { logger, ledgerThread, disk, readiness, closers, close } = running;
+  const campaignFolder = new CampaignFolder(options.campaignFolder);
   const ledger = ledgerThread.call;
   const place: LedgerPlace = { dataDir: running.dataDir, databaseUrl: options.databaseUrl };
   let duty: Duty | null = null;
@@ -250,7 +254,20 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     await rooms.forget(campaignId);
     await evaluating.forget(campaignId);
   };
-  const organiser = organiserOf(ledger, startVerifying(place), {
+  const adding = startAdding({
+    ...{ place, ledger, logger },
+    async served({ value: { campaignId, change }, changes }) {
+      // Whoever watched it or scored it meant another one.
+      if (change === 'replaced') await forget(campaignId);
+      rooms.publish(campaignId, changes);
+    },
+  });
+  const deeds = {
+    campaignFiles: () => campaignFolder.list(),
+    addCampaign: async (name: string) => adding.add(await campaignFolder.fileOf(name)),
+    verify: startVerifying(place),
+  };
+  const organiser = organiserOf(ledger, deeds, {
     changed(campaignId, outcome) {
       rooms.publish(campaignId, outcome.changes);
       folds.request(campaignId);
@@ -271,7 +288,6 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   const { port } = http.server.address() as AddressInfo;
   announce(running.dataDir, { ...thisProcess(), url: addressHere(options.host, port) });
 
-  const adding = startAdding(place, ledger, logger);
   closers.push(adding.stop);
   // As it opens it sets aside what no row names: until then nobody else may store anything.
   await ledger.figures();
@@ -293,7 +309,13 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     },
     fold: folds.request,
     forget,
-    evaluate: evaluating.wake,
+    async opened(campaignId, leads) {
+      const manifest = (await ledger.manifests()).find(({ id }) => id === campaignId);
+      // It may be gone again.
+      if (!manifest) return;
+      disk.expectUploads(manifest.upload.bytes);
+      if (leads) evaluating.wake(campaignId);
+    },
     sweep: () => sweep(ledger, { rooms, activity, evaluating, folds }),
     onError: (error) => activity.failed('sweep', error),
   });
@@ -332,32 +354,4 @@ async function joinOthers(
   const others = new OtherServers(io, pool, onLost);
   closers.push(() => others.close());
   return others;
-}
-
-async function sweep(
-  ledger: Thread<Ledger>['call'],
-  parts: { rooms: CampaignRooms; activity: Activity; evaluating: Evaluating; folds: Folding },
-): Promise<void> {
-  const { rooms, activity, evaluating, folds } = parts;
-  try {
-    for (const { campaignId, leaseId, outcome } of await ledger.sweep()) {
-      rooms.publish(campaignId, outcome.changes);
-      activity.leaseEnded({ campaignId, leaseId, why: 'lapsed' });
-    }
-    for (const { campaignId, outcome, failure } of await ledger.advance()) {
-      if (failure !== undefined) activity.failed('sweep', new Error(failure), { campaignId });
-      rooms.publish(campaignId, outcome.changes);
-      // What was let in waits for a fold; a search may wait for an evaluation, and a new version does.
-      folds.request(campaignId);
-      evaluating.wake(campaignId);
-      if (outcome.value !== null) activity.moved({ campaignId, status: outcome.value });
-      for (const change of outcome.changes) {
-        if (change.type === 'log' && change.entry.kind === 'screened') {
-          activity.screened({ campaignId, found: change.entry.message });
-        }
-      }
-    }
-  } catch (error) {
-    activity.failed('sweep', error);
-  }
 }

@@ -2,5 +2,5 @@
 export { AdminAccess } from './admin-access.ts';
 export { addAdminRoutes } from './add-admin-routes.ts';
 export { openApiDocument } from './open-api.ts';
-export { organiserOf, type Organiser, type OrganiserListener } from './organiser.ts';
-export { remoteOrganiser } from './remote-organiser.ts';
+export { organiserOf, type AddedCampaign, type Organiser, type OrganiserListener } from './organiser.ts';
+export { isPath, remoteOrganiser } from './remote-organiser.ts';

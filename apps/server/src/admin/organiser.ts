@@ -1,11 +1,27 @@
 /** What an organiser may do, wherever the ledger is: in this process, behind its thread, or behind a server's admin API. */
-import type { CampaignStatus, Contribution } from '@oneround/fl-core';
-import type { CampaignEntry, Invite, InviteLimits, Ledger, Outcome, VerifiedCampaign } from '../ledger/index.ts';
+import type { CampaignStatus, Contribution, TermsChange } from '@oneround/fl-core';
+import type { CampaignFile, DataSetReport } from '../campaign/index.ts';
+import type {
+  CampaignEntry,
+  Invite,
+  InviteLimits,
+  Ledger,
+  Outcome,
+  ServedFile,
+  TermsInForce,
+  VerifiedCampaign,
+} from '../ledger/index.ts';
 import type { Remote } from '../threads/thread.ts';
 
 /** Each throws `Refusal`s: `unknown_...` for what is not there, others for what cannot be done now. */
 export interface Organiser {
   campaigns(): Promise<CampaignEntry[]>;
+  /** What may be added by name. */
+  campaignFiles(): Promise<CampaignFile[]>;
+  /** Serves a campaign file, as new, changed, or in place of one without contributions. `file`: its name, or a path where nothing serves. */
+  addCampaign(file: string): Promise<AddedCampaign>;
+  terms(campaignId: string): Promise<TermsInForce>;
+  changeTerms(campaignId: string, change: TermsChange): Promise<TermsInForce>;
   contributions(campaignId: string): Promise<Contribution[]>;
   quarantine(campaignId: string): Promise<Quarantine>;
   move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<CampaignStatus>;
@@ -17,6 +33,12 @@ export interface Organiser {
   /** @throws VerifyError naming the first thing that is not as recorded */
   verify(campaignId: string): Promise<VerifiedCampaign>;
 }
+
+/** A campaign file that is served now, and how its data were read. */
+export type AddedCampaign = ServedFile & { dataSets: DataSetReport[] };
+
+/** What takes more than a ledger. */
+export type OrganiserDeeds = Pick<Organiser, 'campaignFiles' | 'addCampaign' | 'verify'>;
 
 /** What the screens have set aside, and how many shards are given out no more because of it. */
 export interface Quarantine {
@@ -36,6 +58,8 @@ export type OrganisedLedger = Pick<
   | 'campaigns'
   | 'contributions'
   | 'counts'
+  | 'terms'
+  | 'changeTerms'
   | 'move'
   | 'deleteCampaign'
   | 'withdraw'
@@ -53,11 +77,18 @@ export interface OrganiserListener {
 /** An organiser of a ledger that this process holds. */
 export function organiserOf(
   ledger: OrganisedLedger,
-  verify: Organiser['verify'],
+  deeds: OrganiserDeeds,
   { changed, deleted }: OrganiserListener,
 ): Organiser {
   return {
+    ...deeds,
     campaigns: () => ledger.campaigns(),
+    terms: (campaignId) => ledger.terms(campaignId),
+    async changeTerms(campaignId, change) {
+      const outcome = await ledger.changeTerms(campaignId, change);
+      changed(campaignId, outcome);
+      return outcome.value;
+    },
     contributions: (campaignId) => allContributions(ledger, campaignId),
     async quarantine(campaignId) {
       const contributions = await allContributions(ledger, campaignId);
@@ -84,7 +115,6 @@ export function organiserOf(
     createInvite: (campaignId, limits) => ledger.createInvite(campaignId, limits),
     listInvites: (campaignId) => ledger.listInvites(campaignId),
     revokeInvite: (campaignId, inviteId) => ledger.revokeInvite(campaignId, inviteId),
-    verify,
   };
 }
 

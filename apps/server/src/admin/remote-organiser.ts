@@ -27,6 +27,10 @@ export function remoteOrganiser(server: string, token: string): Organiser {
     throw new Error(problem.success ? problem.data.error.message : `${server} answered ${response.status}`);
   }
   return {
+    campaignFiles: async () => (await ask(adminRoutes.campaignFiles, {})).files,
+    addCampaign: async (file) => ask(adminRoutes.addCampaign, {}, { name: nameOf(file) }),
+    terms: (campaign) => ask(adminRoutes.terms, { campaign }),
+    changeTerms: (campaign, change) => ask(adminRoutes.changeTerms, { campaign }, change),
     campaigns: async () => (await ask(adminRoutes.campaigns, {})).campaigns,
     contributions: async (campaign) => (await ask(adminRoutes.contributions, { campaign })).contributions,
     quarantine: (campaign) => ask(adminRoutes.quarantine, { campaign }),
@@ -38,4 +42,17 @@ export function remoteOrganiser(server: string, token: string): Organiser {
     revokeInvite: async (campaign, invite) => void (await ask(adminRoutes.revokeInvite, { campaign, invite })),
     verify: (campaign) => ask(adminRoutes.verify, { campaign }),
   };
+}
+
+/** A server reads no file but those of its own folder. */
+function nameOf(file: string): string {
+  if (!isPath(file)) return file;
+  throw new Error(
+    'A running server is given a campaign by its name in the campaign folder of that server (its setting --campaigns), not by a path.',
+  );
+}
+
+/** True for a campaign file that is not named as in a campaign folder. */
+export function isPath(file: string): boolean {
+  return /[\\/]/.test(file);
 }

@@ -2,8 +2,16 @@
  * The admin API as a table: each route's path, the schemas that check what it takes and what it gives, and what it does.
  * The server registers it, `open-api.ts` describes it, `remote-organiser.ts` calls it.
  */
-import { campaignIdSchema, campaignStatusSchema, contributionSchema } from '@oneround/fl-core';
+import {
+  campaignIdSchema,
+  campaignStatusSchema,
+  campaignTermsSchema,
+  contributionSchema,
+  termsChangeSchema,
+} from '@oneround/fl-core';
+import { dataSetFormats } from '@oneround/lora/data-set';
 import * as z from 'zod';
+import { campaignNameSchema } from '../campaign/index.ts';
 import type { Organiser } from './organiser.ts';
 
 /** A route of `/v1/admin`. `path` names its parameters as `:name`. */
@@ -12,7 +20,7 @@ export interface AdminRoute<
   Body extends z.ZodObject = z.ZodObject,
   Answer extends z.ZodObject = z.ZodObject,
 > {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   path: string;
   summary: string;
   params: Params;
@@ -33,6 +41,12 @@ const inviteSchema = z.strictObject({
   expiresAt: epochMs.nullable(),
   maxUses: z.int().positive().nullable(),
   uses: countSchema,
+});
+
+const termsInForceSchema = z.strictObject({
+  terms: campaignTermsSchema,
+  /** `organiser`: changed since the campaign's file was. */
+  termsOf: z.enum(['file', 'organiser']),
 });
 
 /** Gives each route's `run` the types of its schemas. */
@@ -73,6 +87,71 @@ export const adminRoutes = {
       ),
     }),
     run: async (organiser) => ({ campaigns: await organiser.campaigns() }),
+  }),
+  campaignFiles: route({
+    method: 'GET',
+    path: '/v1/admin/campaign-files',
+    summary: 'The campaign files in the folder that campaigns may be added from',
+    params: nothing,
+    body: nothing,
+    answer: z.strictObject({
+      files: z.array(
+        z.strictObject({
+          name: campaignNameSchema,
+          /** The campaign that it describes, and why it describes none: one of them is null. */
+          campaignId: campaignIdSchema.nullable(),
+          problem: z.string().nullable(),
+        }),
+      ),
+    }),
+    run: async (organiser) => ({ files: await organiser.campaignFiles() }),
+  }),
+  addCampaign: route({
+    method: 'POST',
+    path: '/v1/admin/campaigns',
+    summary:
+      'Serve a campaign file of that folder: a new campaign, changed words and terms of one that is served, ' +
+      'or another one in place of one that nobody contributed to; answers when it is served',
+    params: nothing,
+    body: z.strictObject({ name: campaignNameSchema }),
+    answer: termsInForceSchema.extend({
+      campaignId: campaignIdSchema,
+      status: campaignStatusSchema,
+      change: z.enum(['added', 'replaced', 'changed', 'unchanged']),
+      /** How its training and held-out data were read. */
+      dataSets: z.array(
+        z.strictObject({
+          path: z.string(),
+          format: z.enum(dataSetFormats),
+          examples: countSchema,
+          withoutAnswer: countSchema,
+          tooLong: countSchema,
+          shortened: countSchema,
+          ignoredFields: z.array(z.string()),
+        }),
+      ),
+    }),
+    run: (organiser, _params, { name }) => organiser.addCampaign(name),
+  }),
+  terms: route({
+    method: 'GET',
+    path: '/v1/admin/campaigns/:campaign/terms',
+    summary: 'Who may take part in a campaign, and until when',
+    params: ofCampaign,
+    body: nothing,
+    answer: termsInForceSchema,
+    run: (organiser, { campaign }) => organiser.terms(campaign),
+  }),
+  changeTerms: route({
+    method: 'PATCH',
+    path: '/v1/admin/campaigns/:campaign/terms',
+    summary:
+      'Change the terms that are named, at once; null takes a limit or a target away. ' +
+      "They hold, over restarts too, until those of the campaign's file change",
+    params: ofCampaign,
+    body: termsChangeSchema,
+    answer: termsInForceSchema,
+    run: (organiser, { campaign }, change) => organiser.changeTerms(campaign, change),
   }),
   contributions: route({
     method: 'GET',

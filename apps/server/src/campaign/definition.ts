@@ -157,7 +157,8 @@ export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[]
   return [...modelFiles(manifest), ...shards.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))];
 }
 
-function parseConfig(text: string): CampaignConfig {
+/** What a campaign file says. @throws ZodError, SyntaxError, Error */
+export function parseConfig(text: string): CampaignConfig {
   const written = JSON.parse(text) as { merge?: Partial<CampaignConfig['merge']> };
   const config = campaignConfigSchema.parse(written, { error: sayMissing });
   if (!config.rounds) return config;

@@ -1,6 +1,7 @@
 /** `oneround campaign`: what an organiser does with campaigns that a data directory or a server has. */
 import type { Command } from 'commander';
 import type { Invite } from '../ledger/index.ts';
+import { addFileCommands } from './campaign-files.ts';
 import { confirm } from './confirm.ts';
 import { lineOfContribution, lineOfQuarantined } from './contribution-line.ts';
 import { findCampaign } from './find-campaign.ts';
@@ -12,7 +13,7 @@ const DAY_MS = 86_400_000;
 export function addCampaignCommand(program: Command): void {
   const campaign = program
     .command('campaign')
-    .description('list, open, pause, close or delete campaigns; invite to private ones; see contributions');
+    .description('list, add, open, pause, close or delete campaigns; change their terms; invite; see contributions');
   addOrganiserFlags(campaign.command('list').description('every campaign with its status')).action(
     async (flags: OrganiserFlags) => {
       await withOrganiser(flags, async (organiser) => {
@@ -22,6 +23,7 @@ export function addCampaignCommand(program: Command): void {
       });
     },
   );
+  addFileCommands(campaign);
   addMove(campaign, 'open', 'let volunteers in: a draft, or a paused campaign again');
   addMove(campaign, 'pause', 'let nobody new in; who is training may finish and send');
   addMove(campaign, 'close', 'take no more contributions; closed once a server has folded and scored what is there');

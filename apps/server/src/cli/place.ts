@@ -16,6 +16,8 @@ export interface PlaceFlags {
 export interface Place {
   data: string;
   databaseUrl: string | undefined;
+  /** Where campaigns may be added from. */
+  campaigns: string | undefined;
   /** The server that was named; else where one started from the same configuration listens. Without a slash at its end. */
   server: string;
   isServerNamed: boolean;
@@ -48,10 +50,10 @@ export function addServerFlag(command: Command, help: string): Command {
  */
 export async function placeOf({ config: file, server: named, ...flags }: PlaceFlags): Promise<Place> {
   const config = await loadServerConfig({ flags, environment: process.env, workingDirectory: process.cwd(), file });
-  const { data, host, port } = config;
+  const { data, campaigns, host, port } = config;
   const isDirectory = flags.data !== undefined && flags.databaseUrl === undefined;
   const databaseUrl = isDirectory ? undefined : config.databaseUrl;
   const server = named ?? (isDirectory ? undefined : process.env.ONEROUND_SERVER);
   const address = server ?? addressHere(host, port);
-  return { data, databaseUrl, server: address.replace(/\/$/, ''), isServerNamed: server !== undefined };
+  return { data, databaseUrl, campaigns, server: address.replace(/\/$/, ''), isServerNamed: server !== undefined };
 }

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { organiserOf, remoteOrganiser, type Organiser } from '../admin/index.ts';
+import { isPath, organiserOf, remoteOrganiser, type Organiser } from '../admin/index.ts';
+import { CampaignFolder } from '../campaign/index.ts';
 import { DataDirInUse, Ledger, lockDataDir, nameOfDatabase, thisProcess, verifyDataDir } from '../ledger/index.ts';
 import { addConfigFlag, addDatabaseFlag, addDataFlag, addServerFlag, placeOf, type PlaceFlags } from './place.ts';
 
@@ -32,7 +33,7 @@ export async function withOrganiser<Result>(
   { adminToken, ...flags }: OrganiserFlags,
   use: (organiser: Organiser, server: string) => Promise<Result>,
 ): Promise<Result> {
-  const { data, databaseUrl, server, isServerNamed } = await placeOf(flags);
+  const { data, databaseUrl, campaigns, server, isServerNamed } = await placeOf(flags);
   const through = (which: string, at = server) => use(remoteOrganiser(at, required(adminToken, which, at)), at);
   if (isServerNamed) return through(`the server at ${server}`);
   if (databaseUrl !== undefined) return through(`a server on the Postgres ${nameOfDatabase(databaseUrl)}`);
@@ -52,11 +53,14 @@ export async function withOrganiser<Result>(
   try {
     const ledger = await Ledger.open({ dataDir: data });
     try {
+      const folder = new CampaignFolder(campaigns);
+      const deeds = {
+        campaignFiles: () => folder.list(),
+        addCampaign: async (file: string) => ledger.addCampaign(isPath(file) ? file : await folder.fileOf(file)),
+        verify: (campaign: string) => verifyOne(data, campaign),
+      };
       const onChange = { changed: () => {}, deleted: async () => {} };
-      return await use(
-        organiserOf(ledger, (campaign) => verifyOne(data, campaign), onChange),
-        server,
-      );
+      return await use(organiserOf(ledger, deeds, onChange), server);
     } finally {
       await ledger.close();
     }

@@ -40,11 +40,12 @@ async function serve({ config: file, printConfig, ...flags }: ServeFlags): Promi
 }
 
 /** A server as it was configured; the sample campaign is for those who named none. */
-export function serverOptionsOf({ data, campaign, logFormat, ...rest }: ServerConfig): ServerOptions {
+export function serverOptionsOf({ data, campaign, campaigns, logFormat, ...rest }: ServerConfig): ServerOptions {
   return {
     ...rest,
     dataDir: data,
     campaignFiles: campaign ?? [],
+    campaignFolder: campaigns,
     sampleCampaignFile: campaign === undefined ? defaultCampaign : undefined,
     webRoot,
     logFormat: logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json'),

@@ -32,6 +32,7 @@ export const serverConfigSchema = z.strictObject({
     .regex(/^postgres(ql)?:\/\//, 'a Postgres is named as postgres://user@host/database')
     .optional(),
   campaign: pathList.optional(),
+  campaigns: z.string().min(1).optional(),
   maxDataBytes: written(parseBytes).optional(),
   minFreeBytes: written(parseBytes).optional(),
   trustProxy: yesOrNo.default(false),
@@ -47,7 +48,7 @@ export type Setting = keyof ServerConfig;
 export const secrets: ReadonlySet<Setting> = new Set(['databaseUrl', 'metricsToken']);
 
 /** Paths are relative to where they are written: the working directory, or the folder of the configuration file. */
-export const paths: ReadonlySet<Setting> = new Set(['data', 'campaign']);
+export const paths: ReadonlySet<Setting> = new Set(['data', 'campaign', 'campaigns']);
 
 /** The flag's value and what a setting is for. */
 export const words: Readonly<Record<Setting, { value: string; help: string }>> = {
@@ -61,6 +62,10 @@ export const words: Readonly<Record<Setting, { value: string; help: string }>> =
   campaign: {
     value: '<file...>',
     help: 'campaign.json files to serve besides the campaigns of the ledger (default: the sample, if there are none)',
+  },
+  campaigns: {
+    value: '<folder>',
+    help: 'let organisers add <folder>/<name>/campaign.json to a running server (default: none)',
   },
   maxDataBytes: { value: '<size>', help: 'stop intake before uploads and blobs take more, as 50GiB' },
   minFreeBytes: { value: '<size>', help: 'stop intake while the disk has less free (default: 1GiB)' },

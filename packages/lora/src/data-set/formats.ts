@@ -11,7 +11,16 @@ export interface Row {
   fields: Record<string, unknown>;
 }
 
-export type DataSetFormat = 'messages' | 'sharegpt' | 'alpaca' | 'dolly' | 'prompt-completion' | 'gsm8k' | 'text';
+export const dataSetFormats = [
+  'messages',
+  'sharegpt',
+  'alpaca',
+  'dolly',
+  'prompt-completion',
+  'gsm8k',
+  'text',
+] as const;
+export type DataSetFormat = (typeof dataSetFormats)[number];
 
 interface FormatDefinition {
   format: DataSetFormat;
