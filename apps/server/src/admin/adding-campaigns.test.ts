@@ -79,6 +79,9 @@ const addNamed = (name: unknown) => add(JSON.stringify({ name }));
 const stateOf = async ({ url }: RunningServer) =>
   (await (await fetch(`${url}/v1/campaigns/test/state`)).json()) as CampaignState;
 
+const rankAt = async ({ url }: RunningServer) =>
+  ((await (await fetch(`${url}/v1/campaigns/test`)).json()) as { adapter: { rank: number } }).adapter.rank;
+
 const isScored = async (server: RunningServer) => (await stateOf(server)).versions[0]?.evaluation;
 
 describe('a running server', () => {
@@ -266,8 +269,6 @@ describe('two servers on one Postgres', () => {
     await vi.waitUntil(() => isScored(second), PATIENCE);
     write('mine', { adapter: { ...smallAdapter, rank: 4, seed: 2 } });
     expect(await organiser.addCampaign('mine')).toMatchObject({ change: 'replaced' });
-    const rankAt = async ({ url }: RunningServer) =>
-      ((await (await fetch(`${url}/v1/campaigns/test`)).json()) as { adapter: { rank: number } }).adapter.rank;
     await vi.waitFor(async () => expect([await rankAt(first), await rankAt(second)]).toEqual([4, 4]), PATIENCE);
     await vi.waitUntil(() => isScored(first), PATIENCE);
     const client = await connect(second);

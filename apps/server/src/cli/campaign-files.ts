@@ -7,7 +7,7 @@ import type { DataSetReport } from '../campaign/index.ts';
 import { addOrganiserFlags, withOrganiser, type OrganiserFlags } from './reach-organiser.ts';
 
 export function addFileCommands(campaign: Command): void {
-  addOrganiserFlags(
+  addFolderFlags(
     campaign
       .command('files')
       .description('the campaigns that `add` finds by name, in the folder that --campaigns of `oneround serve` names'),
@@ -16,7 +16,7 @@ export function addFileCommands(campaign: Command): void {
     for (const { name, campaignId, problem } of files) console.log(`${name}  ${campaignId ?? problem}`);
     if (files.length === 0) console.log('There are none.');
   });
-  addOrganiserFlags(
+  addFolderFlags(
     campaign
       .command('add')
       .description('serve a campaign file: a new one, or a changed one in place of itself')
@@ -38,6 +38,10 @@ export function addFileCommands(campaign: Command): void {
     console.log(JSON.stringify(terms, null, 2));
     if (termsOf === 'organiser') console.error(`They were changed since the file of ${id} was.`);
   });
+}
+
+function addFolderFlags(command: Command): Command {
+  return addOrganiserFlags(command).option('--campaigns <folder>', 'where names are looked up while no server runs');
 }
 
 const outcomes: Record<AddedCampaign['change'], string> = {

@@ -10,6 +10,7 @@ export interface PlaceFlags {
   config?: string;
   data?: string;
   databaseUrl?: string;
+  campaigns?: string;
   server?: string;
 }
 

@@ -37,12 +37,17 @@ describe('the configuration of a server', () => {
   });
 
   it.each([
-    ['oneround.config.json', '{"campaign": ["a.json", "/b.json"], "data": "d"}'],
-    ['oneround.config.yaml', 'campaign:\n  - a.json\n  - /b.json\ndata: d\n'],
-    ['oneround.config.ts', "export default { campaign: ['a.json', '/b.json'], data: 'd' as string };\n"],
+    ['oneround.config.json', '{"campaign": ["a.json", "/b.json"], "campaigns": "c", "data": "d"}'],
+    ['oneround.config.yaml', 'campaign:\n  - a.json\n  - /b.json\ncampaigns: c\ndata: d\n'],
+    [
+      'oneround.config.ts',
+      "export default { campaign: ['a.json', '/b.json'], campaigns: 'c', data: 'd' as string };\n",
+    ],
   ])('reads %s, whose paths start from its folder', async (name, text) => {
     write(name, text);
-    const paths = { campaign: [join(folder, 'a.json'), '/b.json'], data: join(folder, 'd') };
+    const paths = {
+      ...{ campaign: [join(folder, 'a.json'), '/b.json'], campaigns: join(folder, 'c'), data: join(folder, 'd') },
+    };
     expect(await load()).toMatchObject(paths);
     expect(await load({ workingDirectory: '/', file: join(folder, name) })).toMatchObject(paths);
   });

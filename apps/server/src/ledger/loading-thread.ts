@@ -1,6 +1,4 @@
 /** Reads one campaign file in a thread of its own, while the ledger's goes on: it is computing and waiting for the disk. */
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { Refusal } from '@oneround/fl-core';
 import { CampaignFileError, loadCampaign, type LoadedCampaign } from '../campaign/index.ts';
 import { serveCalls, threadData } from '../threads/thread.ts';
@@ -21,23 +19,19 @@ export interface Loader {
 }
 
 const { dataDir, databaseUrl, path } = threadData<LoadOptions>();
+const files = new FileBlobs(dataDir);
 
 serveCalls(
   {
-    load: () =>
-      databaseUrl === undefined ? loadCampaign(path, new FileBlobs(dataDir)) : loadIntoPostgres(databaseUrl),
+    async load() {
+      if (databaseUrl === undefined) return loadCampaign(path, files);
+      const database = await openPresentDatabase(dataDir, databaseUrl);
+      try {
+        return await loadCampaign(path, new PostgresBlobs(database, files));
+      } finally {
+        await database.destroy();
+      }
+    },
   } satisfies Loader,
   (error) => (error instanceof CampaignFileError ? new Refusal('bad_campaign_file', error.message) : asRefusal(error)),
 );
-
-/** With copies of its own: those of the server go when nothing names them, and nothing names these yet. */
-async function loadIntoPostgres(url: string): Promise<LoadedCampaign> {
-  const copies = join(dataDir, 'loading');
-  const database = await openPresentDatabase(dataDir, url);
-  try {
-    return await loadCampaign(path, new PostgresBlobs(database, new FileBlobs(copies)));
-  } finally {
-    rmSync(copies, { recursive: true, force: true });
-    await database.destroy();
-  }
-}
