@@ -1,4 +1,5 @@
 /** Held-out evaluation of every campaign: a queue each, opened when there is something to evaluate for the first time. */
+import { definitionHash } from './campaign/index.ts';
 import {
   startEvaluationQueue,
   type EvaluationQueue,
@@ -31,13 +32,15 @@ export function startEvaluating(
   const open = new Set<EvaluationQueue>();
   const openQueue = async (campaignId: string): Promise<EvaluationQueue> => {
     const definition = await ledger.definition(campaignId);
+    const scoredAs = definitionHash(definition);
     const data: EvaluatorOptions = { definition, blobFolder: await ledger.evaluationFolder(campaignId) };
     const queue = startEvaluationQueue({
       unevaluated: async () => (isOurs() ? ledger.unevaluated(campaignId) : []),
       change: (subject) => ledger.subjectChange(campaignId, subject),
       record: async (subject, result, ms) => {
-        const { changes } = await ledger.recordEvaluation(campaignId, subject, result);
-        rooms.publish(campaignId, changes);
+        const outcome = await ledger.recordEvaluation(campaignId, subject, result, scoredAs);
+        if (!outcome) return;
+        rooms.publish(campaignId, outcome.changes);
         const { loss, accuracy } = result;
         activity.evaluated({ campaignId, subject: nameOf(subject), loss, accuracy, ms: Math.round(ms) });
       },

@@ -1,10 +1,11 @@
 /** Terms that a file sets and an organiser changes, in both stores: what was changed last holds, over restarts too. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CampaignConfig } from '@oneround/fl-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
-import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
+import { encodeDelta, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { definitionHash, servedFiles } from '../campaign/index.ts';
+import { beginOf, contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
+import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
 import { seededDelta } from '../testing/test-client.ts';
 import { Ledger } from './ledger.ts';
@@ -30,6 +31,9 @@ afterEach(async () => {
 const onFiles = () => Ledger.open({ dataDir: campaign.dataDir });
 const onPostgres = () => Ledger.open({ dataDir: join(campaign.folder, 'copies'), databaseUrl });
 
+const blobFiles = async () => readdirSync(join(campaign.dataDir, 'blobs'));
+const blobRows = async () => (await queryOnce(databaseUrl, 'select sha256 from blobs')).map(({ sha256 }) => sha256);
+
 function rewrite(changes: (config: CampaignConfig) => Partial<CampaignConfig>): void {
   const config = JSON.parse(readFileSync(campaign.file, 'utf8')) as CampaignConfig;
   writeFileSync(campaign.file, JSON.stringify({ ...config, ...changes(config) }));
@@ -39,9 +43,9 @@ const writeTerms = (terms: Partial<CampaignConfig['terms']>) =>
   rewrite((config) => ({ terms: { ...config.terms, ...terms } }));
 
 describe.each([
-  ['files', onFiles],
-  ['Postgres', onPostgres],
-])('%s', (_name, open) => {
+  ['files', onFiles, blobFiles],
+  ['Postgres', onPostgres, blobRows],
+])('%s', (_name, open, blobs) => {
   it('what was changed last holds: an organiser’s terms over a restart, those of a changed file over them', async () => {
     ledger = await open();
     expect(await ledger.addCampaign(campaign.file)).toMatchObject({ change: 'added', status: 'open', termsOf: 'file' });
@@ -92,7 +96,44 @@ describe.each([
     await expect(ledger.addCampaign(campaign.file)).rejects.toMatchObject({ code: 'campaign_started' });
     expect(ledger.definition('test').manifest.upload.codec).toBe('int8');
   });
+
+  it('keeps nothing of a campaign that was replaced: no blob, no upload, no score that is still to come', async () => {
+    ledger = await open();
+    await ledger.addCampaign(campaign.file);
+    await vi.waitUntil(async () => (await ledger.catchUp()).leads, { timeout: 20_000 });
+    const { definition: replaced, scoredAs } = current();
+    const volunteer = await joinLedger(ledger);
+    const bytes = encodeDelta(seededDelta(replaced.manifest.layout.size, 1), 'f32');
+    const begin = await beginOf(ledger, volunteer, bytes);
+    await ledger.beginUpload(begin);
+    await ledger.uploadChunk(begin.contributionId, 0, bytes.subarray(0, 1000));
+    const first = replaced.shards[0]!.sha256;
+    expect(await blobs()).toContain(first);
+
+    rewrite(({ data }) => ({ data: { ...data, shards: 2 } }));
+    await ledger.addCampaign(campaign.file);
+    const kept = current();
+    expect(await ledger.servedFile(first)).toBeNull();
+    expect(await blobs()).not.toContain(first);
+    for (const { sha256 } of servedFiles(kept.definition)) expect(await blobs()).toContain(sha256);
+    await expect(ledger.uploadChunk(begin.contributionId, 1000, bytes.subarray(1000))).rejects.toMatchObject({
+      code: 'unknown_upload',
+    });
+    const version = { kind: 'version', version: 0 } as const;
+    const result: EvaluationResult = { loss: 1, accuracy: 0.5, examples: 8, domains: {} };
+    expect(await ledger.recordEvaluation('test', version, result, scoredAs)).toBeNull();
+    expect(await ledger.unevaluated('test')).toEqual([version]);
+    expect(await ledger.recordEvaluation('test', version, result, kept.scoredAs)).not.toBeNull();
+    expect(await ledger.unevaluated('test')).toEqual([]);
+    await ledger.deleteCampaign('test');
+    expect(await ledger.recordEvaluation('test', version, result)).toBeNull();
+  });
 });
+
+function current() {
+  const definition = ledger.definition('test');
+  return { definition, scoredAs: definitionHash(definition) };
+}
 
 it('lets no change of terms keep a round from ending', async () => {
   campaign.remove();

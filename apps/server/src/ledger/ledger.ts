@@ -536,8 +536,13 @@ export class Ledger {
   }
 
   /** As `Scoring.record`. */
-  recordEvaluation(campaignId: string, subject: EvaluationSubject, result: EvaluationResult): Promise<Outcome<null>> {
-    return this.#scoring.record(campaignId, subject, result);
+  recordEvaluation(
+    campaignId: string,
+    subject: EvaluationSubject,
+    result: EvaluationResult,
+    scoredAs?: string,
+  ): Promise<Outcome<null> | null> {
+    return this.#scoring.record(campaignId, subject, result, scoredAs);
   }
 
   /** A version; the newest unless told. @throws Refusal `unknown_campaign`, `unknown_version` */

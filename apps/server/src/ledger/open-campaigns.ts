@@ -8,7 +8,7 @@ import {
 } from '../campaign/index.ts';
 import { openAdapter, type CampaignAdapter } from './campaign-adapter.ts';
 import { unknownCampaign } from './campaign-life.ts';
-import { deleteCampaign } from './delete-campaign.ts';
+import { deleteCampaign, dropLeftBehind } from './delete-campaign.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
 import { forgetOther, storeCampaign, type CampaignChange } from './store-campaign.ts';
 
@@ -88,19 +88,20 @@ export class OpenCampaigns {
     const { definition } = loaded;
     const { id } = definition.manifest;
     const hash = definitionHash(definition);
-    const isReplaced = await forgetOther(db, loaded, hash);
-    if (isReplaced) {
+    const replaced = await forgetOther(db, loaded, hash);
+    if (replaced) {
       this.#open.delete(id);
       this.#onGone(id);
     }
     const stored = await storeCampaign(db, blobs, loaded, { hash, now: this.#now() });
+    if (replaced) await dropLeftBehind(db, blobs, replaced);
     if (!stored) return null;
     const { wording, ...change } = stored;
     const open = this.#open.get(id);
     if (open?.hash === hash) this.#open.set(id, { ...open, definition, wording });
     // One that could not be opened a moment ago was told of, and keeps nobody from the others.
     else if (this.#open.size === 0 || !this.#failed.isRecent(id, hash)) await this.#openOne(definition, hash, wording);
-    return { ...change, isReplaced };
+    return { ...change, isReplaced: replaced !== null };
   }
 
   /** Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone. */

@@ -3,6 +3,7 @@ import type { EvaluationResult } from '@oneround/fl-core';
 import { sql } from 'kysely';
 import type { ModelChange } from './adapter-form.ts';
 import { readContribution, readVersion } from './campaign-view.ts';
+import { lockCampaign } from './dialect.ts';
 import type { OpenCampaigns } from './open-campaigns.ts';
 import type { Outcome } from './outcome.ts';
 import { readDelta } from './read-delta.ts';
@@ -87,13 +88,39 @@ export class Scoring {
     return adapter.alone(delta, base_version);
   }
 
-  async record(campaignId: string, subject: EvaluationSubject, result: EvaluationResult): Promise<Outcome<null>> {
+  /**
+   * Records what scoring a subject came to.
+   * @param scoredAs the `definitionHash` of the campaign that was scored; the newest under this id unless told
+   * @returns null when that is gone: deleted, or replaced by another one
+   */
+  async record(
+    campaignId: string,
+    subject: EvaluationSubject,
+    result: EvaluationResult,
+    scoredAs?: string,
+  ): Promise<Outcome<null> | null> {
     const { db, reports, screening } = this.#parts;
-    await db
-      .insertInto('evaluations')
-      .values({ campaign_id: campaignId, kind: subject.kind, subject: keyOf(subject), result: JSON.stringify(result) })
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
+    const isThere = await db.transaction().execute(async (transaction) => {
+      await lockCampaign(transaction, campaignId);
+      const campaign = await transaction
+        .selectFrom('campaigns')
+        .select('definition_hash')
+        .where('id', '=', campaignId)
+        .executeTakeFirst();
+      if (!campaign || (scoredAs ?? campaign.definition_hash) !== campaign.definition_hash) return false;
+      await transaction
+        .insertInto('evaluations')
+        .values({
+          campaign_id: campaignId,
+          kind: subject.kind,
+          subject: keyOf(subject),
+          result: JSON.stringify(result),
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      return true;
+    });
+    if (!isThere) return null;
     if (subject.kind === 'trial') {
       screening.answer(campaignId, subject.key, result);
       return { value: null, changes: [] };

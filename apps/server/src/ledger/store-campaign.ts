@@ -1,8 +1,9 @@
 /** The row of a campaign and the files that it serves: stored when its file is served, replaced while nobody contributed. */
 import { Refusal } from '@oneround/fl-core';
-import { servedFiles, type LoadedCampaign } from '../campaign/index.ts';
+import { campaignDefinitionSchema, servedFiles, type LoadedCampaign } from '../campaign/index.ts';
 import { BlobsGone, type Blobs } from './blobs.ts';
 import { differingTerms, termsAfterFile, termsInForce } from './campaign-terms.ts';
+import { deleteArithmetic, type LeftBehind } from './delete-campaign.ts';
 import { lockCampaign } from './dialect.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { valuesPath } from './rounds.ts';
@@ -39,20 +40,24 @@ export interface StoredCampaign extends Omit<CampaignChange, 'isReplaced'> {
 /**
  * Forgets another campaign under the id of this one, with its versions, uploads and leases, which meant another one.
  * @param hash the `definitionHash` of this one
- * @returns whether there was one
+ * @returns what it named; null when there was none
  * @throws Refusal `campaign_started` when somebody contributed to it
  */
 export async function forgetOther(
   db: LedgerDatabase,
   { path, definition }: LoadedCampaign,
   hash: string,
-): Promise<boolean> {
+): Promise<LeftBehind | null> {
   const { id } = definition.manifest;
-  const stored = await db.selectFrom('campaigns').select('definition_hash').where('id', '=', id).executeTakeFirst();
-  if (!stored || stored.definition_hash === hash) return false;
-  await db.transaction().execute(async (transaction) => {
+  return db.transaction().execute(async (transaction) => {
     // Whoever accepts a first contribution, on another server, locks the row too: it has done so, or finds none.
     await lockCampaign(transaction, id);
+    const stored = await transaction
+      .selectFrom('campaigns')
+      .select(['definition_hash', 'definition'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+    if (!stored || stored.definition_hash === hash) return null;
     const { contributions } = await transaction
       .selectFrom('contributions')
       .select((row) => row.fn.countAll<number>().as('contributions'))
@@ -65,12 +70,9 @@ export async function forgetOther(
           'Give the changed campaign another id, or start it with another --data directory.',
       );
     }
-    await transaction.deleteFrom('campaigns').where('id', '=', id).execute();
-    for (const table of ['versions', 'snapshots', 'evaluations', 'uploads', 'leases'] as const) {
-      await transaction.deleteFrom(table).where('campaign_id', '=', id).execute();
-    }
+    const other = campaignDefinitionSchema.safeParse(JSON.parse(stored.definition)).data;
+    return deleteArithmetic(transaction, id, other);
   });
-  return true;
 }
 
 /**
