@@ -2,9 +2,10 @@
 import { Refusal } from '@oneround/fl-core';
 import type { Logger } from 'pino';
 import type { AddedCampaign } from './admin/index.ts';
-import type { LoadedCampaign } from './campaign/index.ts';
+import { definitionHash, type LoadedCampaign } from './campaign/index.ts';
 import {
   readUntilServed,
+  type FirstVersion,
   type Ledger,
   type LedgerPlace,
   type Loader,
@@ -36,11 +37,14 @@ export interface AddingParts {
 
 export function startAdding({ place, ledger, logger, served }: AddingParts): Adding {
   let thread: Thread<Loader> | null = null;
-  const load = async (path: string): Promise<LoadedCampaign> => {
+  const load = async (path: string): Promise<LoadedCampaign & { first: FirstVersion | null }> => {
     const options: LoadOptions = { ...place, path };
     thread = startThread<Loader>(new URL('./ledger/loading-thread.ts', import.meta.url), options);
     try {
-      return await thread.call.load();
+      const loaded = await thread.call.load();
+      const { manifest } = loaded.definition;
+      const isServed = await ledger.serves(manifest.id, definitionHash(loaded.definition));
+      return { ...loaded, first: isServed ? null : await thread.call.firstVersion(manifest) };
     } finally {
       await thread.stop();
       thread = null;
@@ -52,7 +56,10 @@ export function startAdding({ place, ledger, logger, served }: AddingParts): Add
       if (isBusy) throw new Refusal('rate_limited', 'A campaign file is being read; ask again when that is done.');
       isBusy = true;
       try {
-        const { value, changes, dataSets } = await readUntilServed(() => load(path), ledger.serveCampaign);
+        const { value, changes, dataSets } = await readUntilServed(
+          () => load(path),
+          ({ first, ...loaded }) => ledger.serveCampaign(loaded, first),
+        );
         const added = { ...value, dataSets };
         tell(logger, added);
         await served({ value, changes });

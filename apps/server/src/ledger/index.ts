@@ -9,6 +9,7 @@ export { announce, DataDirInUse, lockDataDir, lockFolder, thisProcess } from './
 export type { TermsInForce } from './campaign-terms.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type LedgerOptions, type ServedFile } from './ledger.ts';
+export type { FirstVersion } from './first-version.ts';
 export type { Loader, LoadOptions } from './loading-thread.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
 export { readUntilServed } from './read-until-served.ts';

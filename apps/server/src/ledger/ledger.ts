@@ -51,6 +51,7 @@ import {
 } from './campaign-view.ts';
 import { isPostgres, readClock } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
+import type { FirstVersion } from './first-version.ts';
 import { FoldLease, LeaseTaken } from './fold-lease.ts';
 import { Intake } from './intake.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
@@ -219,21 +220,26 @@ export class Ledger {
   }
 
   /**
-   * Serves what a campaign file came to, from now on.
+   * Serves what a campaign file came to, from now on. `first` is its version 0, which is otherwise made here and now.
    * @returns null when it must be read again, as `OpenCampaigns.add`
    * @throws Refusal `campaign_started`, `wrong_status`
    */
-  async serveCampaign(loaded: LoadedCampaign): Promise<Outcome<ServedFile> | null> {
+  async serveCampaign(loaded: LoadedCampaign, first?: FirstVersion | null): Promise<Outcome<ServedFile> | null> {
     const { id } = loaded.definition.manifest;
     // It was another thread that stored the blobs.
     this.#files.recount();
     const wasOpen = this.#campaigns.has(id);
-    const change = await this.#campaigns.add(loaded);
+    const change = await this.#campaigns.add(loaded, first);
     if (!change) return null;
     if (!wasOpen || change.isReplaced) this.#news.note({ opened: [id], failures: [] });
     const { status } = await readLife(this.#db, id);
     const value = { campaignId: id, status, change: nameOfChange(change), ...(await readTerms(this.#db, id)) };
     return { value, changes: await this.#tellTerms(id, change.changedTerms) };
+  }
+
+  /** Whether a campaign of this `definitionHash` is served under this id. */
+  serves(campaignId: string, hash: string): boolean {
+    return this.#campaigns.isOpenAs(campaignId, hash);
   }
 
   /** Who may take part in a campaign, and until when. @throws Refusal `unknown_campaign` */

@@ -1,9 +1,11 @@
 /** Reads one campaign file in a thread of its own, while the ledger's goes on: it is computing and waiting for the disk. */
-import { Refusal } from '@oneround/fl-core';
+import { Refusal, type Manifest } from '@oneround/fl-core';
 import { CampaignFileError, loadCampaign, type LoadedCampaign } from '../campaign/index.ts';
 import { serveCalls, threadData } from '../threads/thread.ts';
+import { BlobFault, type Blobs } from './blobs.ts';
 import { asRefusal } from './database-errors.ts';
 import { FileBlobs } from './file-blobs.ts';
+import { firstVersionOf, type FirstVersion } from './first-version.ts';
 import { openPresentDatabase } from './open-database.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
 import type { LedgerPlace } from './verify-thread.ts';
@@ -16,6 +18,8 @@ export interface LoadOptions extends LedgerPlace {
 export interface Loader {
   /** As `loadCampaign`. @throws Refusal `bad_campaign_file`, `storage_full`, `unavailable` */
   load(): Promise<LoadedCampaign>;
+  /** As `firstVersionOf`; null also when blobs were dropped since, with another campaign that had them. */
+  firstVersion(manifest: Manifest): Promise<FirstVersion | null>;
 }
 
 const { dataDir, databaseUrl, path } = threadData<LoadOptions>();
@@ -23,15 +27,25 @@ const files = new FileBlobs(dataDir);
 
 serveCalls(
   {
-    async load() {
-      if (databaseUrl === undefined) return loadCampaign(path, files);
-      const database = await openPresentDatabase(dataDir, databaseUrl);
-      try {
-        return await loadCampaign(path, new PostgresBlobs(database, files));
-      } finally {
-        await database.destroy();
-      }
-    },
+    load: () => withBlobs((blobs) => loadCampaign(path, blobs)),
+    firstVersion: (manifest) =>
+      withBlobs((blobs) => firstVersionOf(manifest, (sha256) => blobs.read(sha256))).catch(nullWhenGone),
   } satisfies Loader,
   (error) => (error instanceof CampaignFileError ? new Refusal('bad_campaign_file', error.message) : asRefusal(error)),
 );
+
+async function withBlobs<Result>(use: (blobs: Blobs) => Promise<Result>): Promise<Result> {
+  if (databaseUrl === undefined) return use(files);
+  const database = await openPresentDatabase(dataDir, databaseUrl);
+  try {
+    return await use(new PostgresBlobs(database, files));
+  } finally {
+    await database.destroy();
+  }
+}
+
+/** Then the file is read again. */
+function nullWhenGone(error: unknown): null {
+  if (error instanceof BlobFault) return null;
+  throw error;
+}

@@ -9,6 +9,7 @@ import {
 import { openAdapter, type CampaignAdapter } from './campaign-adapter.ts';
 import { unknownCampaign } from './campaign-life.ts';
 import { deleteCampaign, dropLeftBehind } from './delete-campaign.ts';
+import type { FirstVersion } from './first-version.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
 import { forgetOther, storeCampaign, type CampaignChange } from './store-campaign.ts';
 
@@ -72,6 +73,11 @@ export class OpenCampaigns {
     return this.#open.has(campaignId);
   }
 
+  /** Whether this very campaign is open: one of this `definitionHash`. */
+  isOpenAs(campaignId: string, hash: string): boolean {
+    return this.#open.get(campaignId)?.hash === hash;
+  }
+
   manifests(): Manifest[] {
     return [...this.#open.values()].map(({ definition }) => definition.manifest);
   }
@@ -79,11 +85,12 @@ export class OpenCampaigns {
   /**
    * Serves what a campaign file came to: a new campaign is stored; a known one must be the same, or still without
    * contribution.
+   * @param first its version 0, which is otherwise made here and now
    * @returns what that changed; null when blobs of it were dropped since it was read, with another campaign that had them:
    *   read it again
    * @throws Refusal `campaign_started` when the file no longer fits what was contributed under its id
    */
-  async add(loaded: LoadedCampaign): Promise<CampaignChange | null> {
+  async add(loaded: LoadedCampaign, first: FirstVersion | null = null): Promise<CampaignChange | null> {
     const { db, blobs } = this.#store;
     const { definition } = loaded;
     const { id } = definition.manifest;
@@ -93,7 +100,7 @@ export class OpenCampaigns {
       this.#open.delete(id);
       this.#onGone(id);
     }
-    const stored = await storeCampaign(db, blobs, loaded, { hash, now: this.#now() });
+    const stored = await storeCampaign(db, blobs, loaded, { hash, first, now: this.#now() });
     if (replaced) await dropLeftBehind(db, blobs, replaced);
     if (!stored) return null;
     const { wording, ...change } = stored;

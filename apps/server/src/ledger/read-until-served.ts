@@ -10,9 +10,9 @@ const MOST_ATTEMPTS = 5;
  * @returns what `serve` does, with how the file's data were read
  * @throws Refusal `unavailable`, and as `load` and `serve`
  */
-export async function readUntilServed<Served>(
-  load: () => Promise<LoadedCampaign>,
-  serve: (loaded: LoadedCampaign) => Promise<Served | null>,
+export async function readUntilServed<Loaded extends LoadedCampaign, Served>(
+  load: () => Promise<Loaded>,
+  serve: (loaded: Loaded) => Promise<Served | null>,
 ): Promise<Served & { dataSets: DataSetReport[] }> {
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     const loaded = await load();

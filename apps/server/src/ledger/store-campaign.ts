@@ -5,6 +5,7 @@ import { BlobsGone, type Blobs } from './blobs.ts';
 import { differingTerms, termsAfterFile, termsInForce } from './campaign-terms.ts';
 import { deleteArithmetic, type LeftBehind } from './delete-campaign.ts';
 import { lockCampaign } from './dialect.ts';
+import type { FirstVersion } from './first-version.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { valuesPath } from './rounds.ts';
 
@@ -77,7 +78,7 @@ export async function forgetOther(
 
 /**
  * Stores a new campaign, or what may change of one that is there.
- * @param at `hash`: its `definitionHash`; `now`: epoch milliseconds
+ * @param facts `hash`: its `definitionHash`; `first`: its version 0, where that is known; `now`: epoch milliseconds
  * @returns null when blobs of it were dropped since it was read
  * @throws Refusal `wrong_status` when another server added a different one under its id in the same moment
  */
@@ -85,7 +86,7 @@ export async function storeCampaign(
   db: LedgerDatabase,
   blobs: Blobs,
   { definition, terms: fileTerms }: LoadedCampaign,
-  { hash, now }: { hash: string; now: number },
+  { hash, first, now }: { hash: string; first: FirstVersion | null; now: number },
 ): Promise<StoredCampaign | null> {
   const { id } = definition.manifest;
   const served = servedFiles(definition);
@@ -136,6 +137,13 @@ export async function storeCampaign(
       .insertInto('files')
       .values(served.map((file) => ({ campaign_id: id, ...file })))
       .execute();
+    if (first) {
+      await transaction
+        .insertInto('versions')
+        .values({ campaign_id: id, version: 0, created_at: now, ...first })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    }
     return {
       isNew: known === undefined,
       isReworded,
