@@ -10,6 +10,8 @@
  */
 import { Refusal } from './refusal.ts';
 
+/** What every term is rounded to a multiple of. */
+export const EXACT_GRID = 2 ** -30;
 const ROUNDING = 1.5 * 2 ** 22;
 const TERM_LIMIT = 2 ** 21;
 const SUM_LIMIT = 2 ** 23;

@@ -90,6 +90,17 @@ describe('loadCampaign', () => {
     await expect(load({ ...both, merge, rounds })).rejects.toThrow(/merge\.rule: .*leave rounds out/);
   });
 
+  it('refuses a norm whose room in exact sums would leave nothing of useful deltas', async () => {
+    const both = { adapter: { ...smallAdapter, trains: 'a-and-b' } };
+    const upload = { codec: 'int8', maxNorm: 1e6 };
+    // The larger a norm may be, the less a delta weighs; in an update it counts squared.
+    await expect(load({ ...both, upload })).rejects.toThrow(
+      /changed\.json: upload\.maxNorm: .* 1000000 .*take a smaller/,
+    );
+    expect(await load({ ...both, upload, merge: { rule: 'factor-mean' } })).toHaveProperty('upload.maxNorm', 1e6);
+    await expect(load({ upload: { ...upload, maxNorm: 1e12 } })).rejects.toThrow(/upload\.maxNorm/);
+  });
+
   it('names the file and the line at fault', async () => {
     const data = { train: 'train.csv', heldOut: 'heldout.jsonl' };
     const load = () => loadCampaign(writeCampaign({ 'train.csv': `${alpaca}too,few\n` }, data), blobs);

@@ -10,6 +10,7 @@ import {
   chosenRule,
   encodedDeltaBytes,
   encodeRecords,
+  EXACT_GRID,
   fileRefSchema,
   manifestSchema,
   modelFiles,
@@ -37,6 +38,8 @@ const WINDOW = 4;
 const modelAdvice = '; `oneround model add` makes a folder of a model on the hub, and says what to write here';
 /** Volunteers' own data may weigh up to this many times the campaign's shards before the exact fold is full. */
 const OWN_DATA_ROOM = 16;
+/** Of a contribution of middling weight: a hundredth of what the values of useful updates are. */
+const MOST_ROUNDING = 2 ** -14;
 
 /** A data shard with the server's own count of its label tokens: what a contribution's weight must equal. */
 const shardSchema = fileRefSchema.extend({
@@ -103,6 +106,16 @@ export async function loadCampaign(path: string, blobs: Blobs): Promise<LoadedCa
     campaignRule({ adapter, layout, merge }, () => publishedFactors(model.config, adapter)),
   );
   const totalTokens = shards.reduce((sum, shard) => sum + shard.labelTokens, 0);
+  const { maxNorm } = config.upload;
+  // With the largest value in it, no sum of accepted terms can leave the range of exact sums.
+  const weightScale = weightScaleFor(totalTokens * OWN_DATA_ROOM * Math.max(1, largestValue(maxNorm)));
+  const weight = weightScale * (merge.weights.by === 'equal' ? 1 : totalTokens / shards.length);
+  if (EXACT_GRID / 2 / weight > MOST_ROUNDING) {
+    throw new CampaignFileError(
+      path,
+      `upload.maxNorm: exact sums with room for deltas as long as ${maxNorm} round useful ones away; take a smaller one`,
+    );
+  }
   const manifest = manifestSchema.parse({
     protocol: PROTOCOL_VERSION,
     id: config.id,
@@ -130,8 +143,7 @@ export async function loadCampaign(path: string, blobs: Blobs): Promise<LoadedCa
     },
     lease: config.lease,
     merge,
-    // With the largest value in it, no sum of accepted terms can leave the range of exact sums.
-    weightScale: weightScaleFor(totalTokens * OWN_DATA_ROOM * Math.max(1, largestValue(config.upload.maxNorm))),
+    weightScale,
   });
   const definition = {
     manifest,
