@@ -61,6 +61,11 @@ export class ExactFold {
     return this.#sum.slice();
   }
 
+  /** A fold of its own with the same sum. */
+  copy(): ExactFold {
+    return new ExactFold(this.size, { sum: this.#sum, weight: this.#weight });
+  }
+
   /**
    * Folds one contribution in: `sum += round(weight * delta)`.
    * @throws Refusal `wrong_shape`, `not_finite`, `bad_weight` or `norm_too_large`; the sum is then unchanged

@@ -72,7 +72,7 @@ export class VersionSums {
   async at(recorded: RecordedSum, known?: VersionSum, limit = Number.POSITIVE_INFINITY): Promise<RunningMerge> {
     const { version } = recorded;
     const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
-    const inMemory = known ? [{ version: known.version, read: async () => known.merge }] : [];
+    const inMemory = known ? [{ version: known.version, read: async () => known.merge.copy() }] : [];
     const stored = (await this.#stored()).map((sum) => ({ version: sum.version, read: () => this.#read(sum) }));
     const empty = { version: 0, read: async () => new RunningMerge(this.#rule) };
     const [nearest] = [...inMemory, empty, ...stored]
@@ -86,7 +86,7 @@ export class VersionSums {
         `Version ${version} is not kept ready any more: it lies ${added.length + removed.length} contributions from those that are. Take a newer one.`,
       );
     }
-    const merge = (await read()).copy();
+    const merge = await read();
     await this.apply(merge, { added, removed });
     this.#check(recorded, merge);
     return merge;
@@ -175,5 +175,6 @@ export class VersionSums {
 }
 
 function floats64(bytes: Uint8Array): Float64Array {
-  return new Float64Array(bytes.slice().buffer);
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  return new Float64Array(buffer, byteOffset, byteLength / 8);
 }

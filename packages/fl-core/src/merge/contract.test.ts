@@ -1,6 +1,6 @@
 /** One contract over all merge rules, on random shapes, deltas and weights; each kind is held to exactly what it promises. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { deltaNorm } from '../delta-codec.ts';
 import { SeededRandom } from '../random.ts';
 import {
@@ -211,6 +211,21 @@ describe.each(Object.keys(sumRules))('sum rule: %s', (name) => {
       }),
       seeds,
     );
+  });
+
+  it('copies a merge, which may be a gigabyte, once, and apart from the first', () => {
+    const { rule, parts } = sumCase(name, 1);
+    const merge = new RunningMerge(rule);
+    merge.add(parts[0]!);
+    const slice = vi.spyOn(Float64Array.prototype, 'slice');
+    const copy = merge.copy();
+    expect(slice).toHaveBeenCalledTimes(1);
+    slice.mockRestore();
+    sameBits(copy, merge);
+    const before = merge.sum;
+    copy.add(parts[1]!);
+    expect(merge.sum).toEqual(before);
+    expect(merge.weight).toBeLessThan(copy.weight);
   });
 
   it('is the weighted mean of the terms', () => {

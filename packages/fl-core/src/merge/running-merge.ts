@@ -6,10 +6,10 @@ export class RunningMerge {
   readonly rule: SumRule;
   readonly #fold: ExactFold;
 
-  /** Continues from a stored sum (copied) and its total weight, or starts at nothing. */
-  constructor(rule: SumRule, stored?: { sum: Float64Array; weight: number }) {
+  /** Continues from a fold or a stored sum and its total weight (copied: it may be a gigabyte, so once), or starts at nothing. */
+  constructor(rule: SumRule, from?: ExactFold | { sum: Float64Array; weight: number }) {
     this.rule = rule;
-    this.#fold = new ExactFold(rule.termSize, stored);
+    this.#fold = from instanceof ExactFold ? from.copy() : new ExactFold(rule.termSize, from);
   }
 
   /** Sum of the weights merged so far. */
@@ -43,7 +43,7 @@ export class RunningMerge {
   }
 
   copy(): RunningMerge {
-    return new RunningMerge(this.rule, { sum: this.#fold.sum, weight: this.weight });
+    return new RunningMerge(this.rule, this.#fold);
   }
 
   /** This merge with one contribution more; this one stays as it is. @throws Refusal as `add` */
