@@ -9,7 +9,7 @@ import { type Remote, startThread, type Thread } from '../threads/thread.ts';
 import type { Factoriser } from './factorising-thread.ts';
 
 const KEPT = 4;
-/** Versions that wait to be factorised, at some ten seconds each. */
+/** Versions that wait to be factorised, at ten seconds each for two million weights (`npm run bench -- rules`). */
 const MOST_WAITING = 4;
 
 export interface Exported extends PeftFiles {

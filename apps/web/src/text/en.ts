@@ -307,7 +307,7 @@ export const en = {
   'live.adapter.text':
     'The merged adapter of version {version} as a Hugging Face PEFT folder. Load it with PEFT on the same base model.',
   'live.adapter.dense':
-    'This campaign sums whole updates. The server brings the sum to the adapter’s rank when you download it, which takes some seconds; the losses shown are of the sum itself.',
+    'This campaign sums whole updates. The server brings the sum to the adapter’s rank when you download it, which takes from seconds to minutes, by the model’s size; the losses shown are of the sum itself.',
   'live.adapter.weights': 'adapter_model.safetensors',
   'live.adapter.config': 'adapter_config.json',
   'live.adapter.exportSha256': 'SHA-256 of the file',
