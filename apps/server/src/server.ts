@@ -257,8 +257,8 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   const adding = startAdding({
     ...{ place, ledger, logger },
     async served({ value: { campaignId, change }, changes }) {
-      // Whoever watched it or scored it meant another one.
-      if (change === 'replaced') await forget(campaignId);
+      // What scores it has another one's model; who watches it is told at the next look (`duty`).
+      if (change === 'replaced') await evaluating.forget(campaignId);
       rooms.publish(campaignId, changes);
     },
   });

@@ -146,8 +146,13 @@ describe('a running server', () => {
     write('mine');
     await organiser.addCampaign('mine');
     await vi.waitUntil(() => isScored(server), PATIENCE);
+    const observer = await connect(server);
+    await observer.value('watch', { campaignId: 'test' });
+    const hungUp = new Promise((resolve) => observer.socket.once('disconnect', resolve));
     write('mine', { adapter: { ...smallAdapter, rank: 4, seed: 2 } });
     expect(await organiser.addCampaign('mine')).toMatchObject({ change: 'replaced' });
+    // It comes again, and asks again.
+    expect(await hungUp).toBe('transport close');
     // What was scored was another adapter's.
     await vi.waitUntil(() => isScored(server), PATIENCE);
     const client = await connect(server);

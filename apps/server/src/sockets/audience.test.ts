@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { Audience } from './audience.ts';
 
@@ -83,4 +83,13 @@ it('has each socket once, however often it joins', async () => {
   for (let i = 0; i < 3; i++) await audience.join(socket!);
   await audience.send('news', { number: 1 });
   await expect.poll(() => clients[0]!.heard).toEqual(['42["news",{"number":1}]']);
+});
+
+it('ends the connections of all who are in it, and of nobody else', async () => {
+  const [audience, other] = [new Audience(io, 'test'), new Audience(io, 'other')];
+  await fill(other, 2);
+  await fill(audience, 60);
+  await audience.hangUp();
+  await vi.waitFor(() => expect(io.engine.clientsCount).toBe(2));
+  expect([audience.isEmpty, other.isEmpty]).toEqual([true, false]);
 });

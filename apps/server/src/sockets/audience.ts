@@ -43,6 +43,15 @@ export class Audience {
     }
   }
 
+  /** Ends their connections as a lost one ends: whoever wants to hear on connects, and asks, again. */
+  async hangUp(): Promise<void> {
+    const { sockets, adapter } = this.#io.of('/');
+    for (let slice = 0; slice < this.#slices; slice++) {
+      for (const id of [...(adapter.rooms.get(this.#room(slice)) ?? [])]) sockets.get(id)?.conn.close();
+      await nextTurn();
+    }
+  }
+
   #room(slice: number): string {
     return `${this.#name}/${slice}`;
   }

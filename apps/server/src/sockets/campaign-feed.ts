@@ -64,6 +64,12 @@ export class CampaignFeed {
     return this.#pace.stop();
   }
 
+  /** The campaign is no more: whoever watches it asks again, and hears that or of another one in its place. */
+  async end(): Promise<void> {
+    await this.#pace.stop();
+    await this.watchers.hangUp();
+  }
+
   async #deliver(): Promise<void> {
     const { status, ...rows } = this.#pending.take();
     if (!this.watchers.isEmpty) {

@@ -62,7 +62,7 @@ export class CampaignRooms {
     const feed = this.#feeds.get(campaignId);
     this.#feeds.delete(campaignId);
     this.#online.delete(campaignId);
-    await feed?.stop();
+    await feed?.end();
   }
 
   async close(): Promise<void> {
