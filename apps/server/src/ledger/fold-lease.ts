@@ -123,3 +123,9 @@ export class FoldLease {
     this.#epoch = taken?.epoch ?? null;
   }
 }
+
+/** For what only the leader does, and another server does now. */
+export function nullWhenTaken(error: unknown): null {
+  if (error instanceof LeaseTaken) return null;
+  throw error;
+}

@@ -25,34 +25,28 @@ import {
   type Version,
 } from '@oneround/fl-core';
 import type { PeftFiles } from '@oneround/lora/adapter';
-import { loadCampaign, type CampaignDefinition, type DataSetReport, type LoadedCampaign } from '../campaign/index.ts';
+import type { CampaignDefinition, DataSetReport, LoadedCampaign } from '../campaign/index.ts';
 import type { ModelChange, UpdateToExport } from './adapter-form.ts';
 import { BlobsGone, type Blobs } from './blobs.ts';
-import {
-  advanceCampaigns,
-  moveCampaign,
-  readLife,
-  readLives,
-  type StatusChange,
-  unknownVersion,
-} from './campaign-life.ts';
+import { readLife, readLives, unknownVersion } from './campaign-life.ts';
+import { CampaignCourse, type Advanced } from './campaign-course.ts';
+import { CampaignFiles, type ServedFile } from './campaign-files.ts';
 import { CampaignNews, type ToldCampaigns } from './campaign-news.ts';
-import { changeTerms, readTerms, type TermsInForce } from './campaign-terms.ts';
+import { readTerms, type TermsInForce } from './campaign-terms.ts';
 import {
   readContribution,
   readFolded,
   readLog,
   readNewest,
   readPage,
-  readThese,
   readVersion,
   readVersions,
   unfoldedCampaigns,
 } from './campaign-view.ts';
-import { isPostgres, readClock } from './dialect.ts';
+import { isPostgres } from './dialect.ts';
 import { FileBlobs, type FileBlobsOptions } from './file-blobs.ts';
 import type { FirstVersion } from './first-version.ts';
-import { FoldLease, LeaseTaken } from './fold-lease.ts';
+import { FoldLease, LeaseTaken, nullWhenTaken } from './fold-lease.ts';
 import { Intake } from './intake.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
 import { shardName } from './lease-terms.ts';
@@ -63,12 +57,10 @@ import { OpenCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, LedgerCounts, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
-import { readUntilServed } from './read-until-served.ts';
 import { Reports } from './reports.ts';
-import { Screening, type ScreeningStep } from './screening.ts';
+import { Screening } from './screening.ts';
 import { Scoring, type EvaluationSubject } from './scoring.ts';
 import { findSetting } from './settings.ts';
-import { nameOfChange } from './store-campaign.ts';
 import { defaultSnapshots, type SnapshotPolicy } from './version-sums.ts';
 
 /** A campaign in a list. */
@@ -80,28 +72,12 @@ export interface CampaignEntry {
   private: boolean;
 }
 
-/** What a look at one campaign came to. */
-export interface Advanced {
-  campaignId: string;
-  outcome: Outcome<CampaignStatus | null>;
-  /** What went wrong; the next look tries again. */
-  failure?: string;
-}
-
 /** What a server learns of the ledger, which it may share. */
 export interface News extends ToldCampaigns {
   /** Whether this server folds, evaluates and ends leases. */
   leads: boolean;
   /** Campaigns with something to fold, if it does. */
   unfolded: string[];
-}
-
-/** What serving a campaign file came to. */
-export interface ServedFile extends TermsInForce {
-  campaignId: string;
-  status: CampaignStatus;
-  /** `replaced`: there was another one under its id, without contributions; `changed`: what may be, of one that was there. */
-  change: ReturnType<typeof nameOfChange>;
 }
 
 export interface LedgerOptions {
@@ -143,6 +119,8 @@ export class Ledger {
   readonly #intake: Intake;
   readonly #screening: Screening;
   readonly #scoring: Scoring;
+  readonly #course: CampaignCourse;
+  readonly #served: CampaignFiles;
   readonly #news = new CampaignNews();
 
   private constructor({ db, blobs, files, snapshots, now, foldLease }: LedgerParts) {
@@ -158,12 +136,16 @@ export class Ledger {
       this.#news.noteGone(campaignId);
     };
     const campaigns = new OpenCampaigns({ store: { db, blobs, foldLease, snapshots }, now, onGone });
+    const reports = new Reports({ db, campaigns, now });
+    const screening = new Screening({ db, blobs, campaigns, now });
     this.#leases = leases;
     this.#campaigns = campaigns;
-    this.#reports = new Reports({ db, campaigns, now });
-    this.#intake = new Intake({ db, blobs, leases, now, campaigns, reports: this.#reports });
-    this.#screening = new Screening({ db, blobs, campaigns, now });
-    this.#scoring = new Scoring({ db, blobs, campaigns, reports: this.#reports, screening: this.#screening });
+    this.#reports = reports;
+    this.#screening = screening;
+    this.#intake = new Intake({ db, blobs, leases, now, campaigns, reports });
+    this.#scoring = new Scoring({ db, blobs, campaigns, reports, screening });
+    this.#course = new CampaignCourse({ db, campaigns, screening, reports, foldLease, now });
+    this.#served = new CampaignFiles({ db, blobs, campaigns, reports, news: this.#news });
   }
 
   /**
@@ -208,33 +190,16 @@ export class Ledger {
     return { leads, unfolded, ...this.#news.take() };
   }
 
-  /**
-   * Reads a campaign file here and now, and serves it; a server has it read elsewhere (`loading-thread.ts`).
-   * @throws CampaignFileError, and as `serveCampaign`
-   */
+  /** As `CampaignFiles.add`. */
   addCampaign(path: string): Promise<ServedFile & { dataSets: DataSetReport[] }> {
-    return readUntilServed(
-      () => loadCampaign(path, this.#blobs),
-      async (loaded) => (await this.serveCampaign(loaded))?.value ?? null,
-    );
+    return this.#served.add(path);
   }
 
-  /**
-   * Serves what a campaign file came to, from now on. `first` is its version 0, which is otherwise made here and now.
-   * @returns null when it must be read again, as `OpenCampaigns.add`
-   * @throws Refusal `campaign_started`, `wrong_status`
-   */
+  /** As `CampaignFiles.serve`. */
   async serveCampaign(loaded: LoadedCampaign, first?: FirstVersion | null): Promise<Outcome<ServedFile> | null> {
-    const { id } = loaded.definition.manifest;
     // It was another thread that stored the blobs.
     this.#files.recount();
-    const wasOpen = this.#campaigns.has(id);
-    const change = await this.#campaigns.add(loaded, first);
-    if (!change) return null;
-    if (!wasOpen || change.isReplaced) this.#news.note({ opened: [id], failures: [] });
-    const { status } = await readLife(this.#db, id);
-    const value = { campaignId: id, status, change: nameOfChange(change), ...(await readTerms(this.#db, id)) };
-    return { value, changes: await this.#tellTerms(id, change.changedTerms) };
+    return this.#served.serve(loaded, first);
   }
 
   /** Whether a campaign of this `definitionHash` is served under this id. */
@@ -243,69 +208,23 @@ export class Ledger {
   }
 
   /** Who may take part in a campaign, and until when. @throws Refusal `unknown_campaign` */
-  async terms(campaignId: string): Promise<TermsInForce> {
-    this.#campaigns.get(campaignId);
+  terms(campaignId: string): Promise<TermsInForce> {
     return readTerms(this.#db, campaignId);
   }
 
-  /** As `changeTerms`. @throws Refusal `unknown_campaign`, `malformed` */
-  async changeTerms(campaignId: string, change: TermsChange): Promise<Outcome<TermsInForce>> {
-    const { manifest } = this.#campaigns.get(campaignId).definition;
-    const { now, changed } = await changeTerms(this.#db, manifest, change);
-    return { value: now, changes: await this.#tellTerms(campaignId, changed) };
+  /** As `CampaignFiles.changeTerms`. */
+  changeTerms(campaignId: string, change: TermsChange): Promise<Outcome<TermsInForce>> {
+    return this.#served.changeTerms(campaignId, change);
   }
 
-  async #tellTerms(campaignId: string, changed: readonly string[]): Promise<Change[]> {
-    if (changed.length === 0) return [];
-    return [await this.#reports.log(campaignId, 'status', `the terms have changed: ${changed.join(', ')}`)];
+  /** As `CampaignCourse.move`. */
+  move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<Outcome<CampaignStatus>> {
+    return this.#course.move(campaignId, action);
   }
 
-  /** Opens, pauses or closes a campaign. @throws Refusal `unknown_campaign`, `wrong_status` */
-  async move(campaignId: string, action: 'open' | 'pause' | 'close'): Promise<Outcome<CampaignStatus>> {
-    this.#campaigns.get(campaignId);
-    const status = await moveCampaign(this.#db, campaignId, action);
-    return this.#moved({ campaignId, status, why: 'so its organiser decided' });
-  }
-
-  /**
-   * Judges what has been scored, and moves every campaign on that has reached a target or is done closing.
-   * @returns one entry for each campaign where something came of it, or a search goes on
-   */
-  async advance(): Promise<Advanced[]> {
-    const advanced: Advanced[] = [];
-    for (const [campaignId, { status }] of await readLives(this.#db)) {
-      if (!this.#foldLease.isHeld) this.#screening.forget(campaignId);
-      const isUnderWay = status === 'open' || status === 'paused' || status === 'closing';
-      if (!isUnderWay || !this.#campaigns.has(campaignId) || !this.#foldLease.isHeld) continue;
-      const nothing = { value: null, changes: [] };
-      try {
-        const step = await this.#screening.step(campaignId, status === 'closing').catch(orNullWhenTaken);
-        if (step) advanced.push({ campaignId, outcome: await this.#screened(campaignId, step) });
-        else if (this.#screening.isSearching(campaignId)) advanced.push({ campaignId, outcome: nothing });
-      } catch (error) {
-        const failure = error instanceof Error ? error.message : String(error);
-        advanced.push({ campaignId, outcome: nothing, failure });
-      }
-    }
-    const now = await readClock(this.#db, this.#now);
-    const manifests = new Map(this.#campaigns.manifests().map((manifest) => [manifest.id, manifest]));
-    for (const change of await advanceCampaigns(this.#db, now, (id) => manifests.get(id))) {
-      advanced.push({ campaignId: change.campaignId, outcome: await this.#moved(change) });
-    }
-    return advanced;
-  }
-
-  async #screened(campaignId: string, step: ScreeningStep): Promise<Outcome<null>> {
-    const entry = await this.#reports.log(campaignId, 'screened', step.message);
-    const moved = await readThese(this.#db, step.contributionIds);
-    const changes = moved.map((contribution): Change => ({ type: 'contribution', contribution }));
-    if (step.version) changes.unshift({ type: 'version', version: step.version });
-    return { value: null, changes: [...changes, entry] };
-  }
-
-  async #moved({ campaignId, status, why }: StatusChange): Promise<Outcome<CampaignStatus>> {
-    const entry = await this.#reports.log(campaignId, 'status', `the campaign is ${status}: ${why}`);
-    return { value: status, changes: [{ type: 'status', status }, entry] };
+  /** As `CampaignCourse.advance`. */
+  advance(): Promise<Advanced[]> {
+    return this.#course.advance();
   }
 
   /** The manifests of all campaigns served. */
@@ -465,7 +384,7 @@ export class Ledger {
     if (!this.#foldLease.isHeld || !this.#campaigns.has(campaignId)) return null;
     const { adapter, definition } = this.#campaigns.get(campaignId);
     const { rounds } = definition.manifest;
-    const version = await adapter.foldPending(this.#now()).catch(orNullWhenTaken);
+    const version = await adapter.foldPending(this.#now()).catch(nullWhenTaken);
     if (!version) return null;
     const folded = await readFolded(this.#db, campaignId, version.version);
     const ended = rounds ? `round ${version.version} of ${rounds.count} is over: ` : '';
@@ -614,10 +533,4 @@ export class Ledger {
     const { campaignId } = await this.#leases.holder(leaseId);
     return this.#campaigns.get(campaignId).definition.manifest.lease.ttlMs;
   }
-}
-
-/** Another server leads, and does it. */
-function orNullWhenTaken(error: unknown): null {
-  if (error instanceof LeaseTaken) return null;
-  throw error;
 }

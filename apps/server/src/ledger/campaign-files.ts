@@ -1,0 +1,78 @@
+/** Campaign files that come to be served, and the terms of those that are: what an organiser decides of a campaign in words. */
+import type { CampaignStatus, TermsChange } from '@oneround/fl-core';
+import { loadCampaign, type DataSetReport, type LoadedCampaign } from '../campaign/index.ts';
+import type { Blobs } from './blobs.ts';
+import { readLife } from './campaign-life.ts';
+import type { CampaignNews } from './campaign-news.ts';
+import { changeTerms, readTerms, type TermsInForce } from './campaign-terms.ts';
+import type { FirstVersion } from './first-version.ts';
+import type { OpenCampaigns } from './open-campaigns.ts';
+import type { LedgerDatabase } from './open-database.ts';
+import type { Change, Outcome } from './outcome.ts';
+import { readUntilServed } from './read-until-served.ts';
+import type { Reports } from './reports.ts';
+import { nameOfChange } from './store-campaign.ts';
+
+/** What serving a campaign file came to. */
+export interface ServedFile extends TermsInForce {
+  campaignId: string;
+  status: CampaignStatus;
+  /** `replaced`: there was another one under its id, without contributions; `changed`: what may be, of one that was there. */
+  change: ReturnType<typeof nameOfChange>;
+}
+
+export interface CampaignFilesParts {
+  db: LedgerDatabase;
+  blobs: Blobs;
+  campaigns: OpenCampaigns;
+  reports: Reports;
+  news: CampaignNews;
+}
+
+export class CampaignFiles {
+  readonly #parts: CampaignFilesParts;
+
+  constructor(parts: CampaignFilesParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Reads a campaign file here and now, and serves it; a server has it read elsewhere (`loading-thread.ts`).
+   * @throws CampaignFileError, and as `serve`
+   */
+  add(path: string): Promise<ServedFile & { dataSets: DataSetReport[] }> {
+    return readUntilServed(
+      () => loadCampaign(path, this.#parts.blobs),
+      async (loaded) => (await this.serve(loaded))?.value ?? null,
+    );
+  }
+
+  /**
+   * Serves what a campaign file came to, from now on. `first` is its version 0, which is otherwise made here and now.
+   * @returns null when it must be read again, as `OpenCampaigns.add`
+   * @throws Refusal `campaign_started`, `wrong_status`
+   */
+  async serve(loaded: LoadedCampaign, first?: FirstVersion | null): Promise<Outcome<ServedFile> | null> {
+    const { db, campaigns, news } = this.#parts;
+    const { id } = loaded.definition.manifest;
+    const wasOpen = campaigns.has(id);
+    const change = await campaigns.add(loaded, first);
+    if (!change) return null;
+    if (!wasOpen || change.isReplaced) news.note({ opened: [id], failures: [] });
+    const { status } = await readLife(db, id);
+    const value = { campaignId: id, status, change: nameOfChange(change), ...(await readTerms(db, id)) };
+    return { value, changes: await this.#tellTerms(id, change.changedTerms) };
+  }
+
+  /** As `changeTerms`. @throws Refusal `unknown_campaign`, `malformed` */
+  async changeTerms(campaignId: string, change: TermsChange): Promise<Outcome<TermsInForce>> {
+    const { db, campaigns } = this.#parts;
+    const { now, changed } = await changeTerms(db, campaigns.get(campaignId).definition.manifest, change);
+    return { value: now, changes: await this.#tellTerms(campaignId, changed) };
+  }
+
+  async #tellTerms(campaignId: string, changed: readonly string[]): Promise<Change[]> {
+    if (changed.length === 0) return [];
+    return [await this.#parts.reports.log(campaignId, 'status', `the terms have changed: ${changed.join(', ')}`)];
+  }
+}
