@@ -9,7 +9,7 @@ import { type Remote, startThread, type Thread } from '../threads/thread.ts';
 import type { Factoriser } from './factorising-thread.ts';
 
 const KEPT = 4;
-/** Versions that wait to be factorised, at ten seconds each for two million weights (`npm run bench -- rules`). */
+/** Older versions that wait to be factorised, at ten seconds each for two million weights (`npm run bench -- rules`). */
 const MOST_WAITING = 4;
 
 export interface Exported extends PeftFiles {
@@ -19,7 +19,7 @@ export interface Exported extends PeftFiles {
 export interface Exporting {
   /**
    * The newest version unless told.
-   * @throws Refusal `unknown_campaign`, `unknown_version`, `version_archived`; `rate_limited` while too many others wait
+   * @throws Refusal `unknown_campaign`, `unknown_version`, `version_archived`; `rate_limited` for an older one while too many others wait
    */
   exportVersion(campaignId: string, version?: number): Promise<Exported>;
   stop(): Promise<void>;
@@ -47,8 +47,9 @@ export function startExporting(ledger: Pick<Remote<Ledger>, 'exportable' | 'expo
       throw error;
     }
   };
-  const begin = (update: string, campaignId: string, version: number): Promise<PeftFiles> => {
-    if (waiting >= MOST_WAITING) {
+  const begin = (update: string, campaignId: string, version: number, isNewest: boolean): Promise<PeftFiles> => {
+    // Whoever asks for one old version after the other keeps nobody from the newest.
+    if (waiting >= MOST_WAITING && !isNewest) {
       throw new Refusal('rate_limited', 'Other versions are being made into adapters; ask again in a minute.');
     }
     waiting++;
@@ -61,11 +62,11 @@ export function startExporting(ledger: Pick<Remote<Ledger>, 'exportable' | 'expo
   };
   return {
     async exportVersion(campaignId, wanted) {
-      const { version, update } = await ledger.exportable(campaignId, wanted);
+      const { version, isNewest, update } = await ledger.exportable(campaignId, wanted);
       const files =
         update === null
           ? ((await ledger.exportVersion(campaignId, version)) as PeftFiles)
-          : await (folders.get(update) ?? begin(update, campaignId, version));
+          : await (folders.get(update) ?? begin(update, campaignId, version, isNewest));
       return { version, adapterConfig: files.adapterConfig, adapterModel: files.adapterModel };
     },
     async stop() {

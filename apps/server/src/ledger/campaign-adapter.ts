@@ -9,10 +9,12 @@ import { RoundsAdapter } from './rounds-adapter.ts';
 
 /** What the ledger asks of either. */
 export interface CampaignAdapter {
-  /** @throws Refusal when this delta could not be folded exactly with what is there; nothing changes */
-  checkFoldable(delta: Float32Array, member: Pick<Member, 'clientId' | 'labelTokens'>): Promise<void>;
-  /** The cosine between a delta and what is merged; null while fewer than `least` are, and in many rounds, which have no screens. */
-  cosine(delta: Float32Array, least: number): Promise<number | null>;
+  /**
+   * Looks at a delta that may be merged; nothing changes.
+   * @returns the cosine between it and what is merged; null where that is not asked, or not yet
+   * @throws Refusal when it could not be folded exactly with what is there
+   */
+  examine(delta: Float32Array, member: Pick<Member, 'clientId' | 'labelTokens'>): Promise<number | null>;
   /**
    * Makes the next version of what is in the ledger and in none yet, if that is enough for one.
    * @returns the new version without its evaluation, or null

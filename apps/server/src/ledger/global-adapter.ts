@@ -84,25 +84,37 @@ export class GlobalAdapter {
     return adapter;
   }
 
-  /** @throws Refusal when this delta could not be folded exactly on top of what is there; nothing changes */
-  async checkFoldable(delta: Float32Array, contribution: Pick<Member, 'clientId' | 'labelTokens'>): Promise<void> {
+  /**
+   * Looks at a delta that may be merged on top of what is there; nothing changes.
+   * @returns the cosine between it and what is merged; null in a campaign without screens, while fewer contributions are merged
+   *   than warm these up, and when what is merged `isFaint`
+   * @throws Refusal when it could not be folded exactly
+   */
+  async examine(delta: Float32Array, contribution: Pick<Member, 'clientId' | 'labelTokens'>): Promise<number | null> {
     await this.#refresh();
     const { merge, weightScale } = this.#campaign.manifest;
     const [weight] = contributionWeights(merge.weights, [contribution], weightScale);
-    this.#merge.check({ delta, weight: weight! });
+    const term = this.#form.rule.term(delta);
+    this.#merge.check(term, weight!);
+    return this.#cosine(term);
   }
 
-  /** The cosine between a delta and what is merged; null while fewer than `least` contributions are, or it `isFaint`. */
-  async cosine(delta: Float32Array, least: number): Promise<number | null> {
+  /** As `examine`, of a delta that is known to fold. */
+  async cosine(delta: Float32Array): Promise<number | null> {
     await this.#refresh();
+    return this.#cosine(this.#form.rule.term(delta));
+  }
+
+  async #cosine(term: Float32Array): Promise<number | null> {
+    const { screens } = this.#campaign.manifest.merge;
+    if (!screens) return null;
     const { held } = await countedContributions(this.#store.db, this.#campaign.manifest.id)
       .clearSelect()
       .select((row) => row.fn.countAll<number>().as('held'))
       .where('folded_version', 'is not', null)
       .executeTakeFirstOrThrow();
-    if (held < least) return null;
+    if (held < screens.warmUp) return null;
     const { sum, weight } = this.#merge;
-    const term = this.#form.rule.term(delta);
     return isFaint(term, sum, weight) ? null : cosineToSum(term, sum);
   }
 

@@ -205,9 +205,7 @@ export class Intake {
       }
       const delta = decodeDelta(bytes, { size: manifest.layout.size, codec: manifest.upload.codec });
       const norm = checkNorm(delta, manifest.upload.maxNorm);
-      await adapter.checkFoldable(delta, { clientId, labelTokens });
-      const { screens } = manifest.merge;
-      return { norm, cosine: screens && (await adapter.cosine(delta, screens.warmUp)) };
+      return { norm, cosine: await adapter.examine(delta, { clientId, labelTokens }) };
     });
   }
 

@@ -107,6 +107,13 @@ interface LedgerParts {
   foldLease: FoldLease;
 }
 
+/** A version, and what tells its folder from all others where that is made of an update. */
+export interface Exportable {
+  version: number;
+  isNewest: boolean;
+  update: string | null;
+}
+
 export class Ledger {
   readonly #db: LedgerDatabase;
   readonly #blobs: Blobs;
@@ -481,10 +488,11 @@ export class Ledger {
    * Which version an export is of, the newest unless told; of an update also what tells its folder from all others.
    * @throws Refusal `unknown_campaign`, `unknown_version`
    */
-  async exportable(campaignId: string, wanted?: number): Promise<{ version: number; update: string | null }> {
-    const { hash } = this.#campaigns.get(campaignId);
+  async exportable(campaignId: string, wanted?: number): Promise<Exportable> {
+    const { hash, adapter } = this.#campaigns.get(campaignId);
     const { version, sha256, exportSha256 } = await this.version(campaignId, wanted);
-    return { version, update: exportSha256 === null ? `${hash} ${sha256}` : null };
+    const isNewest = version === (await adapter.newestVersion());
+    return { version, isNewest, update: exportSha256 === null ? `${hash} ${sha256}` : null };
   }
 
   /** As `CampaignAdapter.exportVersion`. */

@@ -58,15 +58,15 @@ export class RoundsAdapter {
     return adapter;
   }
 
-  /** @throws Refusal when this delta could not be folded exactly into its round; nothing changes */
-  async checkFoldable(delta: Float32Array, contribution: Pick<Member, 'clientId' | 'labelTokens'>): Promise<void> {
+  /**
+   * Looks at a delta; nothing changes. Rounds are not screened.
+   * @throws Refusal when it could not be folded exactly into its round
+   */
+  async examine(delta: Float32Array, contribution: Pick<Member, 'clientId' | 'labelTokens'>): Promise<null> {
     const { version } = await this.#newest();
+    const { form } = this.#parts;
     const fold = await this.#fold.of(await this.#members(version));
-    fold.check({ delta, weight: this.#fold.weight(contribution) });
-  }
-
-  /** Rounds are not screened. */
-  async cosine(): Promise<null> {
+    fold.check(form.rule.term(delta), this.#fold.weight(contribution));
     return null;
   }
 

@@ -66,7 +66,7 @@ export async function comparedAgain(campaign: ScreenedCampaign): Promise<string[
   const back: string[] = [];
   for (const { contribution_id: contributionId, sha256 } of rows) {
     const { read } = candidateOf(campaign, { contributionId, sha256 });
-    const cosine = await adapter.cosine(await read(), merge.screens.warmUp);
+    const cosine = await adapter.cosine(await read());
     if (cosine === null || cosine > chanceCosine(layout.size)) back.push(contributionId);
   }
   return back;

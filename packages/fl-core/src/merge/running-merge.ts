@@ -27,9 +27,9 @@ export class RunningMerge {
     this.#fold.add(this.rule.term(delta), weight);
   }
 
-  /** Throws as `add` would, and changes nothing. */
-  check({ delta, weight }: WeightedDelta): void {
-    this.#fold.check(this.rule.term(delta), weight);
+  /** Throws as `add` would for the delta that `term` is of, and changes nothing. */
+  check(term: Float32Array, weight: number): void {
+    this.#fold.check(term, weight);
   }
 
   /** Takes a contribution out again, leaving the bits of never having had it. @throws Refusal as `add` */
