@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeDelta, type CampaignConfig, type EvaluationResult } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { definitionHash, servedFiles } from '../campaign/index.ts';
+import { definitionHash, servedFiles, type CampaignDefinition } from '../campaign/index.ts';
 import { beginOf, contributeTo, joinLedger } from '../testing/ledger-volunteer.ts';
 import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter, type TestCampaign } from '../testing/test-campaign.ts';
@@ -128,7 +128,24 @@ describe.each([
     await ledger.deleteCampaign('test');
     expect(await ledger.recordEvaluation('test', version, result)).toBeNull();
   });
+
+  it('serves as many shards as a campaign file may ask for', async () => {
+    ledger = await open();
+    await ledger.addCampaign(campaign.file);
+    const { manifest, shards } = current().definition;
+    const shard = shards[0]!;
+    const many = Array.from({ length: 10_000 }, (_, index) => ({ ...shard, index, path: `data/shard-${index}.jsonl` }));
+    const served = await serve({ manifest: { ...manifest, id: 'many' }, shards: many });
+    expect(served!.value).toMatchObject({ campaignId: 'many', change: 'added' });
+  });
 });
+
+/** Serves the campaign "test" with these changes to its definition. */
+async function serve(changes: Partial<CampaignDefinition>) {
+  const { terms } = await ledger.terms('test');
+  const definition = { ...current().definition, ...changes };
+  return ledger.serveCampaign({ path: campaign.file, definition, terms, dataSets: [] });
+}
 
 function current() {
   const definition = ledger.definition('test');

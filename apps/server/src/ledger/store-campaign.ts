@@ -9,6 +9,9 @@ import type { FirstVersion } from './first-version.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { valuesPath } from './rounds.ts';
 
+/** Files named in one statement: a database takes only so many values in one. */
+const NAMED_AT_ONCE = 1000;
+
 /** What serving a campaign file changed. */
 export interface CampaignChange {
   /** The ledger had no such campaign, or another one under its id that nobody had contributed to. */
@@ -133,10 +136,13 @@ export async function storeCampaign(
       .where('campaign_id', '=', id)
       .where('path', 'not like', valuesPath('%'))
       .execute();
-    await transaction
-      .insertInto('files')
-      .values(served.map((file) => ({ campaign_id: id, ...file })))
-      .execute();
+    for (let at = 0; at < served.length; at += NAMED_AT_ONCE) {
+      const some = served.slice(at, at + NAMED_AT_ONCE);
+      await transaction
+        .insertInto('files')
+        .values(some.map((file) => ({ campaign_id: id, ...file })))
+        .execute();
+    }
     if (first) {
       await transaction
         .insertInto('versions')
