@@ -97,6 +97,16 @@ describe.each([
     expect(ledger.definition('test').manifest.upload.codec).toBe('int8');
   });
 
+  it('keeps a campaign in place of which another one could not be stored', async () => {
+    ledger = await open();
+    await ledger.addCampaign(campaign.file);
+    const { scoredAs } = current();
+    expect(await serve({ heldOutSha256: '0'.repeat(64) })).toBeNull();
+    expect(ledger.serves('test', scoredAs)).toBe(true);
+    await joinLedger(ledger);
+    expect(await ledger.addCampaign(campaign.file)).toMatchObject({ change: 'unchanged' });
+  });
+
   it('keeps nothing of a campaign that was replaced: no blob, no upload, no score that is still to come', async () => {
     ledger = await open();
     await ledger.addCampaign(campaign.file);

@@ -11,7 +11,7 @@ import { unknownCampaign } from './campaign-life.ts';
 import { deleteCampaign, dropLeftBehind } from './delete-campaign.ts';
 import type { FirstVersion } from './first-version.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
-import { forgetOther, storeCampaign, type CampaignChange } from './store-campaign.ts';
+import { storeCampaign, type CampaignChange } from './store-campaign.ts';
 
 /** Between two tries to open a campaign that cannot be. */
 const TRY_AGAIN_MS = 30_000;
@@ -95,15 +95,14 @@ export class OpenCampaigns {
     const { definition } = loaded;
     const { id } = definition.manifest;
     const hash = definitionHash(definition);
-    const replaced = await forgetOther(db, loaded, hash);
+    const stored = await storeCampaign(db, blobs, loaded, { hash, first, now: this.#now() });
+    if (!stored) return null;
+    const { wording, replaced, ...change } = stored;
     if (replaced) {
       this.#open.delete(id);
       this.#onGone(id);
+      await dropLeftBehind(db, blobs, replaced);
     }
-    const stored = await storeCampaign(db, blobs, loaded, { hash, first, now: this.#now() });
-    if (replaced) await dropLeftBehind(db, blobs, replaced);
-    if (!stored) return null;
-    const { wording, ...change } = stored;
     const open = this.#open.get(id);
     if (open?.hash === hash) this.#open.set(id, { ...open, definition, wording });
     // One that could not be opened a moment ago was told of, and keeps nobody from the others.

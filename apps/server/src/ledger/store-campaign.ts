@@ -39,62 +39,65 @@ export function nameOfChange({
 export interface StoredCampaign extends Omit<CampaignChange, 'isReplaced'> {
   /** Of its row. */
   wording: number;
+  /** What another campaign named that it replaced. */
+  replaced: LeftBehind | null;
 }
 
 /**
- * Forgets another campaign under the id of this one, with its versions, uploads and leases, which meant another one.
+ * Forgets another campaign under the id of this one, with its versions, uploads and leases, which meant another one; in the
+ * transaction that stores this one, which has locked the campaign.
  * @param hash the `definitionHash` of this one
  * @returns what it named; null when there was none
  * @throws Refusal `campaign_started` when somebody contributed to it
  */
-export async function forgetOther(
-  db: LedgerDatabase,
+async function forgetOther(
+  transaction: LedgerDatabase,
   { path, definition }: LoadedCampaign,
   hash: string,
 ): Promise<LeftBehind | null> {
   const { id } = definition.manifest;
-  return db.transaction().execute(async (transaction) => {
-    // Whoever accepts a first contribution, on another server, locks the row too: it has done so, or finds none.
-    await lockCampaign(transaction, id);
-    const stored = await transaction
-      .selectFrom('campaigns')
-      .select(['definition_hash', 'definition'])
-      .where('id', '=', id)
-      .executeTakeFirst();
-    if (!stored || stored.definition_hash === hash) return null;
-    const { contributions } = await transaction
-      .selectFrom('contributions')
-      .select((row) => row.fn.countAll<number>().as('contributions'))
-      .where('campaign_id', '=', id)
-      .executeTakeFirstOrThrow();
-    if (contributions > 0) {
-      throw new Refusal(
-        'campaign_started',
-        `${path} has changed since ${contributions} contributions were made to the campaign "${id}". ` +
-          'Give the changed campaign another id, or start it with another --data directory.',
-      );
-    }
-    const other = campaignDefinitionSchema.safeParse(JSON.parse(stored.definition)).data;
-    return deleteArithmetic(transaction, id, other);
-  });
+  const stored = await transaction
+    .selectFrom('campaigns')
+    .select(['definition_hash', 'definition'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (!stored || stored.definition_hash === hash) return null;
+  const { contributions } = await transaction
+    .selectFrom('contributions')
+    .select((row) => row.fn.countAll<number>().as('contributions'))
+    .where('campaign_id', '=', id)
+    .executeTakeFirstOrThrow();
+  if (contributions > 0) {
+    throw new Refusal(
+      'campaign_started',
+      `${path} has changed since ${contributions} contributions were made to the campaign "${id}". ` +
+        'Give the changed campaign another id, or start it with another --data directory.',
+    );
+  }
+  const other = campaignDefinitionSchema.safeParse(JSON.parse(stored.definition)).data;
+  return deleteArithmetic(transaction, id, other);
 }
 
 /**
- * Stores a new campaign, or what may change of one that is there.
+ * Stores a new campaign, in place of another one under its id if need be, or what may change of one that is there; or nothing.
  * @param facts `hash`: its `definitionHash`; `first`: its version 0, where that is known; `now`: epoch milliseconds
  * @returns null when blobs of it were dropped since it was read
- * @throws Refusal `wrong_status` when another server added a different one under its id in the same moment
+ * @throws Refusal `campaign_started` when somebody contributed to the other one; `wrong_status` when another server added a
+ *   different one under its id in the same moment
  */
 export async function storeCampaign(
   db: LedgerDatabase,
   blobs: Blobs,
-  { definition, terms: fileTerms }: LoadedCampaign,
+  loaded: LoadedCampaign,
   { hash, first, now }: { hash: string; first: FirstVersion | null; now: number },
 ): Promise<StoredCampaign | null> {
+  const { definition, terms: fileTerms } = loaded;
   const { id } = definition.manifest;
   const served = servedFiles(definition);
   const work = async (transaction: LedgerDatabase): Promise<StoredCampaign> => {
+    // Whoever accepts a first contribution, on another server, locks the row too: it has done so, or finds none.
     await lockCampaign(transaction, id);
+    const replaced = await forgetOther(transaction, loaded, hash);
     const known = await transaction
       .selectFrom('campaigns')
       .select(['definition', 'terms', 'file_terms', 'wording'])
@@ -155,6 +158,7 @@ export async function storeCampaign(
       isReworded,
       changedTerms: known ? differingTerms(termsInForce(known).terms, terms) : [],
       wording: content.wording,
+      replaced,
     };
   };
   return db
