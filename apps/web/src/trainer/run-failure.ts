@@ -1,5 +1,5 @@
 /** Turns whatever ended a run into a sentence and a remedy. */
-import { FileGone } from '@oneround/client/run';
+import { CampaignReplaced, FileGone } from '@oneround/client/run';
 import { Refusal, RecordsError, type RefusalCode } from '@oneround/fl-core';
 import { DataSetError } from '@oneround/lora/data-set';
 import { ServerUnavailable, UnknownCampaign } from '../campaign/api.ts';
@@ -38,6 +38,7 @@ export function runFailure(error: unknown, backend?: 'webgpu' | 'wasm'): RunFail
     return { message: error.message, remedy: finalRefusals.has(error.code) ? 'final' : 'retry' };
   }
   if (error instanceof TrainingElsewhere) return { message: error.message, remedy: 'busy' };
+  if (error instanceof CampaignReplaced) return { message: error.message, remedy: 'retry' };
   if (error instanceof UnknownCampaign) return { message: error.message, remedy: 'final' };
   if (error instanceof ServerUnavailable) return { message: error.message, remedy: 'retry' };
   if (error instanceof RecordsError || error instanceof DataSetError || error instanceof FileGone) {

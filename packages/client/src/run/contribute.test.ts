@@ -50,7 +50,11 @@ async function diesInDownload(lease: Lease, { checkpoints = new Memory(), source
   const socket = new FakeSocket(async () => ({ pauseMs: 1000, expiresAt: 2 }));
   const device = { backend: 'wasm', description: '' } as const;
   const joining = { campaignId: 'c', publicKey: '0'.repeat(64), device, source: source.kind };
-  held = new HeldLease(socket, joining, lease, { heartbeatMs: 10_000, signal: control.stopped });
+  held = new HeldLease(socket, joining, lease, {
+    heartbeatMs: 10_000,
+    signal: control.stopped,
+    check: async () => undefined,
+  });
   const host = { origin: 'http://127.0.0.1:1', checkpoints, openFileStore } as unknown as ContributionParts['host'];
   const stored = await checkpoints.load();
   const events: RunEvent[] = [];

@@ -1,7 +1,8 @@
-import { Refusal, type Lease, type RequestOf } from '@oneround/fl-core';
+import { Refusal, type Lease, type Manifest, type RequestOf } from '@oneround/fl-core';
 import { describe, expect, it } from 'vitest';
 import { FakeSocket } from '../testing/fake-socket.ts';
 import { HeldLease, joinCampaign, LeaseMoved } from './held-lease.ts';
+import { CampaignReplaced, checkOfLeases } from './same-campaign.ts';
 
 const lease = (index: number): Lease => ({
   leaseId: `3b6f2a10-0000-4000-8000-00000000000${index}`,
@@ -18,11 +19,14 @@ const request = {
   source: 'shard',
 } as const;
 
+const manifest = { id: 'c', name: 'C', adapter: { seed: 1 } } as Manifest;
+
 /** A server that grants `answer`, and may refuse the next heartbeat. */
 class Grants extends FakeSocket {
   joins: RequestOf<'join'>[] = [];
   answer: () => Lease = () => lease(1);
   refuseHeartbeat: Refusal | null = null;
+  manifest = manifest;
 
   constructor() {
     super(async (name, body) => {
@@ -39,7 +43,8 @@ class Grants extends FakeSocket {
 }
 
 function held(socket: Grants, heartbeatMs = 10_000) {
-  return new HeldLease(socket, request, lease(1), { heartbeatMs, signal: new AbortController().signal });
+  const check = checkOfLeases(manifest, async () => socket.manifest);
+  return new HeldLease(socket, request, lease(1), { heartbeatMs, signal: new AbortController().signal, check });
 }
 
 describe('a held lease', () => {
@@ -71,6 +76,19 @@ describe('a held lease', () => {
     socket.reconnect();
     await expect.poll(() => mine.lost.aborted).toBe(true);
     expect(mine.lost.reason).toBeInstanceOf(LeaseMoved);
+    mine.release();
+  });
+
+  it('is lost when the same shard comes back for another campaign in its place, not for one in other words', async () => {
+    const socket = new Grants();
+    socket.manifest = { ...manifest, name: 'In other words' };
+    const mine = held(socket);
+    socket.reconnect();
+    await mine.ready();
+    expect(mine.lost.aborted).toBe(false);
+    socket.manifest = { ...manifest, adapter: { ...manifest.adapter, seed: 2 } } as Manifest;
+    socket.reconnect();
+    await expect(mine.ready()).rejects.toThrow(CampaignReplaced);
     mine.release();
   });
 

@@ -4,6 +4,7 @@
  */
 import { PROTOCOL_VERSION, Refusal, type JoinRequest, type Lease, type RefusalCode } from '@oneround/fl-core';
 import { NoAnswer, type CampaignSocket } from '../connection/index.ts';
+import type { LeaseCheck } from './same-campaign.ts';
 
 /** The shard went to somebody else, or its round ended, while this run was away; `lease` is what the server gave instead. */
 export class LeaseMoved extends Error {
@@ -47,11 +48,12 @@ export async function joinCampaign(
   }
 }
 
-/** A lease in use. `lost` aborts with `LeaseMoved` or a Refusal when the shard is no longer this run's. */
+/** A lease in use. `lost` aborts with `LeaseMoved`, a Refusal or `CampaignReplaced` when the shard is no longer this run's. */
 export class HeldLease {
   readonly #socket: CampaignSocket;
   readonly #request: Omit<JoinRequest, 'protocol' | 'resumeLeaseId'>;
   readonly #signal: AbortSignal;
+  readonly #check: LeaseCheck;
   readonly #lost = new AbortController();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #stopListening: () => void;
@@ -63,12 +65,13 @@ export class HeldLease {
     socket: CampaignSocket,
     request: Omit<JoinRequest, 'protocol' | 'resumeLeaseId'>,
     lease: Lease,
-    options: { heartbeatMs: number; signal: AbortSignal },
+    options: { heartbeatMs: number; signal: AbortSignal; check: LeaseCheck },
   ) {
     this.#socket = socket;
     this.#request = request;
     this.#lease = lease;
     this.#signal = options.signal;
+    this.#check = options.check;
     this.#timer = setInterval(() => void this.#heartbeat(), options.heartbeatMs);
     // The first call is for the connection that the lease was taken on.
     this.#stopListening = socket.onConnection((connected) => {
@@ -132,6 +135,7 @@ export class HeldLease {
     const request = { ...this.#request, resumeLeaseId: this.#lease.leaseId };
     try {
       const lease = await joinCampaign(this.#socket, request, this.#signal, () => undefined);
+      await this.#check(lease);
       const isSame =
         lease.shard?.sha256 === this.#lease.shard?.sha256 && lease.base?.version === this.#lease.base?.version;
       if (isSame) this.#lease = lease;

@@ -8,5 +8,6 @@ export type { Identity, VolunteerHost } from './host.ts';
 export { type OpenedModel, openModel, type ReadFile } from './open-model.ts';
 export { FileGone, readOwnFile } from './own-file.ts';
 export { RunControl } from './run-control.ts';
+export { CampaignReplaced } from './same-campaign.ts';
 export { runSession, type SessionRequest } from './session.ts';
 export type { BackendPreference } from './training-devices.ts';

@@ -14,6 +14,7 @@ import type { VolunteerHost } from './host.ts';
 import { FurtherRounds } from './further-rounds.ts';
 import { outcomeOf } from './outcome.ts';
 import type { RunControl } from './run-control.ts';
+import { checkOfLeases } from './same-campaign.ts';
 import { startHash } from './start-hash.ts';
 import { type BackendPreference, TrainingDevices } from './training-devices.ts';
 
@@ -68,6 +69,7 @@ export async function runSession(
       emit({ type: 'phase', phase: 'waiting', reason }),
     );
   const rounds = new FurtherRounds(socket, joining, control.stopped, emit);
+  const check = checkOfLeases(manifest, () => host.fetchManifest(manifest.id, control.stopped));
   let made = 0;
   let last: string | null = null;
   try {
@@ -80,8 +82,10 @@ export async function runSession(
       const held = new HeldLease(socket, joining, lease, {
         heartbeatMs: manifest.lease.heartbeatMs,
         signal: control.stopped,
+        check,
       });
       try {
+        await check(lease);
         last = await contribute(
           { host, manifest, identity, runtime, device, socket, held, source, stored, control },
           emit,
