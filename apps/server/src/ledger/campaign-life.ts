@@ -48,6 +48,21 @@ function lifeOf({ status, terms }: { status: CampaignStatus; terms: string }): C
   return { status, terms: campaignTermsSchema.parse(JSON.parse(terms)) };
 }
 
+/**
+ * @param hash the `definitionHash` of the campaign that this server has open
+ * @throws Refusal `campaign_not_open` when another server has put another one in its place, which this one will open in a moment
+ */
+export async function checkIsSame(db: LedgerDatabase, campaignId: string, hash: string): Promise<void> {
+  const row = await db
+    .selectFrom('campaigns')
+    .select('definition_hash')
+    .where('id', '=', campaignId)
+    .executeTakeFirst();
+  if (!row) throw unknownCampaign(campaignId);
+  if (row.definition_hash === hash) return;
+  throw new Refusal('campaign_not_open', 'Another campaign has been put in place of this one; it opens in a moment.');
+}
+
 export function unknownCampaign(campaignId: string): Refusal {
   return new Refusal('unknown_campaign', `This server has no campaign called "${campaignId.slice(0, 64)}".`);
 }

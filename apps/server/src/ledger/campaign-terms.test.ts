@@ -192,3 +192,18 @@ it('another server on the same Postgres has new terms at once, and new words whe
     await other.close();
   }
 });
+
+it('another server on the same Postgres grants nothing of a campaign that was replaced, and goes on when it has looked', async () => {
+  ledger = await onPostgres();
+  await ledger.addCampaign(campaign.file);
+  const other = await Ledger.open({ dataDir: join(campaign.folder, 'other'), databaseUrl });
+  try {
+    rewrite(({ data }) => ({ data: { ...data, shards: 2 } }));
+    expect(await ledger.addCampaign(campaign.file)).toMatchObject({ change: 'replaced' });
+    await expect(joinLedger(other)).rejects.toMatchObject({ code: 'campaign_not_open' });
+    expect(await other.catchUp()).toMatchObject({ gone: ['test'], opened: ['test'] });
+    expect((await joinLedger(other)).lease.shard).toMatchObject({ sha256: current().definition.shards[0]!.sha256 });
+  } finally {
+    await other.close();
+  }
+});

@@ -15,6 +15,7 @@ import {
   type RefusalMessage,
 } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
+import { checkIsSame } from './campaign-life.ts';
 import { lockCampaign, readClock } from './dialect.ts';
 import { findLease, grantLease, type HeldLease } from './grant-lease.ts';
 import { clientColumns, entered, isLive, leaseSpent, type LeaseRow } from './lease-terms.ts';
@@ -68,15 +69,16 @@ export class LeaseBook {
   /**
    * Grants a new lease, or the one asked for in `resumeLeaseId` while its shard is not somebody else's and its round lasts.
    * @throws Refusal `no_shard_free` with when one may come back, `no_shard_left` when none will for this asker;
-   *   `campaign_closed` after the last round; those of `admit`
+   *   `campaign_closed` after the last round; those of `admit` and `checkIsSame`
    */
   async join(
     request: JoinRequest,
     asker: { clientId: string; address: string | undefined },
-    campaign: CampaignDefinition,
+    { definition: campaign, hash }: { definition: CampaignDefinition; hash: string },
   ): Promise<HeldLease> {
     return this.#db.transaction().execute(async (transaction) => {
       await lockCampaign(transaction, request.campaignId);
+      await checkIsSame(transaction, request.campaignId, hash);
       const now = await readClock(transaction, this.#now);
       const newest = (row: LeaseRow) => this.#newest(row);
       const granted = await grantLease(transaction, request, { ...asker, campaign, now, newest });

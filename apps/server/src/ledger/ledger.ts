@@ -305,10 +305,10 @@ export class Ledger {
 
   /**
    * @param address the network address the request comes from
-   * @throws Refusal `protocol_version`, `no_shard_free`, `no_shard_left`, and those of `admit`
+   * @throws Refusal `protocol_version`, and those of `LeaseBook.join`
    */
   async join(request: JoinRequest, address?: string): Promise<Outcome<Lease>> {
-    const { definition } = this.#campaigns.get(request.campaignId);
+    const { definition, hash } = this.#campaigns.get(request.campaignId);
     if (request.protocol !== PROTOCOL_VERSION) {
       throw new Refusal(
         'protocol_version',
@@ -316,7 +316,7 @@ export class Ledger {
       );
     }
     const clientId = await clientIdOf(request.publicKey);
-    const { lease, client } = await this.#leases.join(request, { clientId, address }, definition);
+    const { lease, client } = await this.#leases.join(request, { clientId, address }, { definition, hash });
     const entry = await this.#reports.log(
       request.campaignId,
       lease.resumed ? 'resumed' : 'joined',
