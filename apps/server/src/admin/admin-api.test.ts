@@ -200,8 +200,13 @@ describe('an organiser', () => {
   it('deletes a campaign, whose volunteers are told so', async () => {
     const client = await connect();
     const { leaseId } = await client.join();
+    const follower = await connect();
+    const delta = seededDelta(follower.manifest.layout.size, 2);
+    const { contributionId } = await follower.contribute(await follower.join(), delta);
+    await follower.value('follow', { campaignId: 'test', contributionId });
     await merged(1);
     await organiser.deleteCampaign('test');
+    await vi.waitUntil(() => !follower.socket.connected, { timeout: 10_000 });
     expect(await organiser.campaigns()).toEqual([]);
     expect((await fetch(`${server.url}/v1/campaigns/test`)).status).toBe(404);
     const { weights } = client.manifest.model;

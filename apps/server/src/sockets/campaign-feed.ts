@@ -64,10 +64,11 @@ export class CampaignFeed {
     return this.#pace.stop();
   }
 
-  /** The campaign is no more: whoever watches it asks again, and hears that or of another one in its place. */
+  /** The campaign is no more: whoever hears of it asks again, and is told that, or of another one in its place. */
   async end(): Promise<void> {
     await this.#pace.stop();
     await this.watchers.hangUp();
+    await this.followers.hangUp();
   }
 
   async #deliver(): Promise<void> {
