@@ -37,7 +37,9 @@ export interface AddingParts {
 
 export function startAdding({ place, ledger, logger, served }: AddingParts): Adding {
   let thread: Thread<Loader> | null = null;
+  let isStopped = false;
   const load = async (path: string): Promise<LoadedCampaign & { first: FirstVersion | null }> => {
+    if (isStopped) throw new Refusal('unavailable', 'The server is stopping; ask again when it is back.');
     const options: LoadOptions = { ...place, path };
     thread = startThread<Loader>(new URL('./ledger/loading-thread.ts', import.meta.url), options);
     try {
@@ -68,7 +70,10 @@ export function startAdding({ place, ledger, logger, served }: AddingParts): Add
         isBusy = false;
       }
     },
-    stop: async () => thread?.stop(),
+    async stop() {
+      isStopped = true;
+      await thread?.stop();
+    },
   };
 }
 

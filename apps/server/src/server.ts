@@ -288,7 +288,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   const { port } = http.server.address() as AddressInfo;
   announce(running.dataDir, { ...thisProcess(), url: addressHere(options.host, port) });
 
-  closers.push(adding.stop);
+  closers.push(() => adding.stop());
   // As it opens it sets aside what no row names: until then nobody else may store anything.
   await ledger.figures();
   for (const file of await filesToServe(options, ledger)) await adding.add(resolve(file));

@@ -8,7 +8,7 @@ import type { CampaignConfig, CampaignState } from '@oneround/fl-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeAdminToken } from '../ledger/index.ts';
 import { startServer, type RunningServer, type ServerOptions } from '../server.ts';
-import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
+import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, smallAdapter } from '../testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../testing/test-client.ts';
 import type { Organiser } from './organiser.ts';
@@ -257,12 +257,34 @@ describe('a campaign file that cannot be added', () => {
   });
 });
 
-describe('two servers on one Postgres', () => {
+describe('servers on a Postgres', () => {
   let postgres: TestPostgres;
   beforeAll(async () => {
     postgres = await startPostgres();
   });
   afterAll(() => postgres.remove());
+
+  it('keep nothing of a file that could not be served', async () => {
+    const databaseUrl = await postgres.createDatabase();
+    const blobs = () => queryOnce(databaseUrl, 'select sha256 from blobs order by sha256');
+    const server = await serve({ databaseUrl });
+    write('mine');
+    await organiser.addCampaign('mine');
+    const client = await connect(server);
+    await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
+    const before = await blobs();
+    const original = JSON.parse(readFileSync(join(folder, 'mine/campaign.json'), 'utf8')) as CampaignConfig;
+    // Other shards of other data, of a campaign that somebody has contributed to.
+    write('mine', { data: { ...original.data, partitionSeed: 7 } });
+    expect(await addNamed('mine')).toMatchObject({ status: 409, code: 'campaign_started' });
+    expect(await blobs()).toEqual(before);
+    // Its shards are stored by the time that none of its held-out records turns out to fit.
+    const bad = write('bad', { id: 'bad', data: { ...original.data, partitionSeed: 8 } });
+    const long = { id: '', domain: 'sums', prompt: 'Sum', answer: 'word '.repeat(5000) };
+    writeFileSync(join(bad, '../heldout.jsonl'), `${JSON.stringify(long)}\n`);
+    expect(await addNamed('bad')).toMatchObject({ status: 422, code: 'bad_campaign_file' });
+    expect(await blobs()).toEqual(before);
+  });
 
   it('serve what was added to either, replaced, and given other terms', async () => {
     const databaseUrl = await postgres.createDatabase();

@@ -27,7 +27,7 @@ import { loraLayout, publishedFactors } from '@oneround/lora/adapter';
 import { parseDataSet, type DataSet } from '@oneround/lora/data-set';
 import { encodeExamples, type EncodedExamples } from '@oneround/lora/tokenizer';
 import * as z from 'zod';
-import { hashBytes, type Blobs } from '../ledger/blobs.ts';
+import { hashBytes, type BlobStore } from '../ledger/blobs.ts';
 import { CampaignFileError, checked, checkedLater, namedPath } from './campaign-file-error.ts';
 import { reportOf, type DataSetReport } from './data-set-report.ts';
 import { loadModelFiles } from './model-files.ts';
@@ -74,7 +74,7 @@ export interface LoadedCampaign {
  * Reads and checks a campaign file with its model and data, and stores their blobs.
  * @throws CampaignFileError naming the file at fault
  */
-export async function loadCampaign(path: string, blobs: Blobs): Promise<LoadedCampaign> {
+export async function loadCampaign(path: string, blobs: BlobStore): Promise<LoadedCampaign> {
   const config = checked(path, () => parseConfig(readFileSync(path, 'utf8')));
   const model = await loadModelFiles(namedPath(path, 'model', config.model, modelAdvice), blobs);
   const adapter = await checkedLater(path, () =>
@@ -169,6 +169,11 @@ export function servedFiles({ manifest, shards }: CampaignDefinition): FileRef[]
   return [...modelFiles(manifest), ...shards.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))];
 }
 
+/** Hashes of all blobs that a campaign names. */
+export function namedBlobs(definition: CampaignDefinition): string[] {
+  return [...servedFiles(definition).map(({ sha256 }) => sha256), definition.heldOutSha256];
+}
+
 /** What a campaign file says. @throws ZodError, SyntaxError, Error */
 export function parseConfig(text: string): CampaignConfig {
   const written = JSON.parse(text) as { merge?: Partial<CampaignConfig['merge']> };
@@ -198,7 +203,7 @@ function readDataSet(path: string): DataSet {
 async function makeShards(
   records: readonly DataRecord[],
   config: CampaignConfig,
-  blobs: Blobs,
+  blobs: BlobStore,
   countLabelTokens: (records: readonly DataRecord[]) => number,
 ): Promise<DataShard[]> {
   const { shards, partition: strategy, partitionSeed: seed } = config.data;

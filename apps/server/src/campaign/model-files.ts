@@ -6,7 +6,7 @@ import { checkTensors, parameterCount, parseModelConfig } from '@oneround/lora/a
 import { assertHoldsWeights } from '@oneround/lora/checkpoint';
 import { readAcross, readWeightFile } from '@oneround/lora/packing';
 import { loadTokenizer } from '@oneround/lora/tokenizer';
-import type { Blobs } from '../ledger/blobs.ts';
+import type { BlobStore } from '../ledger/blobs.ts';
 import { hasWeights, isPackedFolder, readPackedManifest, readShard, readTokenizerConfig } from '../model/index.ts';
 import { CampaignFileError, checked, checkedLater } from './campaign-file-error.ts';
 
@@ -18,7 +18,7 @@ const UNPACKED_SHARD_BYTES = 4 * 2 ** 20;
  * Stores a model's files, checks that its tensors fit its config, and describes it for the manifest.
  * @throws CampaignFileError naming the folder or the file at fault
  */
-export async function loadModelFiles(folder: string, blobs: Blobs) {
+export async function loadModelFiles(folder: string, blobs: BlobStore) {
   const read = (name: string) => {
     assertHas(folder, name);
     return readFileSync(resolve(folder, name));

@@ -4,12 +4,12 @@ import { join, resolve } from 'node:path';
 import { adapterSpecSchema, type AdapterSpec, type CampaignConfig } from '@oneround/fl-core';
 import { type AdapterTensors, importPeft, readPeftTensors } from '@oneround/lora/adapter';
 import type { ModelConfig } from '@oneround/lora/architecture';
-import type { Blobs } from '../ledger/blobs.ts';
+import type { BlobStore } from '../ledger/blobs.ts';
 
 /** Where a campaign file's paths begin, and where its files are stored. */
 interface Store {
   folder: string;
-  blobs: Blobs;
+  blobs: BlobStore;
 }
 
 /**

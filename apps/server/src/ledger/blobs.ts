@@ -7,6 +7,9 @@ import { createHash } from 'node:crypto';
 import { Refusal } from '@oneround/fl-core';
 import type { LedgerDatabase } from './open-database.ts';
 
+/** Where blobs are stored. */
+export type BlobStore = Pick<Blobs, 'put'>;
+
 export interface Blobs {
   /** @throws Refusal `storage_full` when `bytes` more would pass the quota */
   reserve(bytes: number): Promise<void>;

@@ -1,6 +1,6 @@
 /** Campaign files that come to be served, and the terms of those that are: what an organiser decides of a campaign in words. */
-import type { CampaignStatus, TermsChange } from '@oneround/fl-core';
-import { loadCampaign, type DataSetReport, type LoadedCampaign } from '../campaign/index.ts';
+import { Refusal, type CampaignStatus, type TermsChange } from '@oneround/fl-core';
+import { loadCampaign, namedBlobs, type DataSetReport, type LoadedCampaign } from '../campaign/index.ts';
 import type { Blobs } from './blobs.ts';
 import { readLife } from './campaign-life.ts';
 import type { CampaignNews } from './campaign-news.ts';
@@ -53,10 +53,14 @@ export class CampaignFiles {
    * @throws Refusal `campaign_started`, `wrong_status`
    */
   async serve(loaded: LoadedCampaign, first?: FirstVersion | null): Promise<Outcome<ServedFile> | null> {
-    const { db, campaigns, news } = this.#parts;
+    const { db, blobs, campaigns, news } = this.#parts;
     const { id } = loaded.definition.manifest;
     const wasOpen = campaigns.has(id);
-    const change = await campaigns.add(loaded, first);
+    const change = await campaigns.add(loaded, first).catch(async (error: unknown) => {
+      // What was stored for it alone.
+      if (error instanceof Refusal) await blobs.dropUnnamed(namedBlobs(loaded.definition), db);
+      throw error;
+    });
     if (!change) return null;
     if (!wasOpen || change.isReplaced) news.note({ opened: [id], failures: [] });
     const { status } = await readLife(db, id);

@@ -1,6 +1,6 @@
 /** The row of a campaign and the files that it serves: stored when its file is served, replaced while nobody contributed. */
 import { Refusal } from '@oneround/fl-core';
-import { campaignDefinitionSchema, servedFiles, type LoadedCampaign } from '../campaign/index.ts';
+import { campaignDefinitionSchema, namedBlobs, servedFiles, type LoadedCampaign } from '../campaign/index.ts';
 import { BlobsGone, type Blobs } from './blobs.ts';
 import { differingTerms, termsAfterFile, termsInForce } from './campaign-terms.ts';
 import { deleteArithmetic, type LeftBehind } from './delete-campaign.ts';
@@ -132,7 +132,7 @@ export async function storeCampaign(
         `Another server has added a different campaign "${id}" at this moment; give both one file.`,
       );
     }
-    await blobs.hold([...served.map(({ sha256 }) => sha256), definition.heldOutSha256], transaction);
+    await blobs.hold(namedBlobs(definition), transaction);
     // What a campaign of many rounds serves of its versions stays.
     await transaction
       .deleteFrom('files')
