@@ -7,6 +7,8 @@ import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.
 
 const WARM_UP = 5000;
 const MESSAGES = 20_000;
+/** So often more: what is resident goes up and down by some percent, and a leak only up. */
+const REPEATS = 3;
 const SEED = 20261121;
 
 export async function benchFuzz(): Promise<void> {
@@ -23,6 +25,11 @@ export async function benchFuzz(): Promise<void> {
     const { slowestAnswerMs, ...sent } = await runFuzz(server, MESSAGES, SEED);
     const seconds = (performance.now() - began) / 1000;
     const after = await residentBytes(server);
+    const later: string[] = [];
+    for (let repeat = 1; repeat <= REPEATS; repeat++) {
+      await runFuzz(server, MESSAGES, SEED + 1 + repeat);
+      later.push(megabytes(await residentBytes(server)));
+    }
     const volunteer = await TestClient.connect(server.url);
     const delta = seededDelta(volunteer.manifest.layout.size, 1);
     const receipt = await volunteer.contribute(await volunteer.join(), delta);
@@ -34,6 +41,7 @@ export async function benchFuzz(): Promise<void> {
     console.log(
       `  resident ${megabytes(fresh)} at first, ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
     );
+    console.log(`  after each ${MESSAGES} more: ${later.join(', ')}`);
     console.log(
       `  exit code ${await server.end('SIGTERM')}; warnings, failures and rejections: ${server.output || 'none'}`,
     );
