@@ -15,7 +15,7 @@ export interface DutyParts {
   /** A campaign was deleted or replaced, here or by another server. */
   forget: (campaignId: string) => Promise<void>;
   /** A campaign is served since, added or replaced here or by another server; if this one leads, its version 0 is to be scored. */
-  opened: (campaignId: string, leads: boolean) => Promise<void>;
+  onOpened: (campaignId: string, leads: boolean) => Promise<void>;
   /** Ends what has run out. */
   sweep: () => Promise<void>;
   /** Told once when a round, or the opening of a campaign, fails; of a round again only after one that did not. */
@@ -29,23 +29,31 @@ export interface Duty {
 }
 
 /** Starts with one round at once. @throws the error of that round */
-export async function startDuty({ catchUp, onLead, fold, forget, opened, sweep, onError }: DutyParts): Promise<Duty> {
+export async function startDuty({ catchUp, onLead, fold, forget, onOpened, sweep, onError }: DutyParts): Promise<Duty> {
   let isOurs = false;
   let isFailing = false;
   const told = new Set<string>();
+  // What `catchUp` tells once, until it has been dealt with.
+  const gone = new Set<string>();
+  const opened = new Set<string>();
   let running: Promise<void> | null = null;
   const round = async () => {
-    const { leads, unfolded, gone, ...news } = await catchUp();
+    const { leads, unfolded, ...news } = await catchUp();
+    for (const campaignId of news.gone) {
+      gone.add(campaignId);
+      opened.delete(campaignId);
+    }
+    for (const campaignId of news.opened) opened.add(campaignId);
     for (const failure of news.failures) {
       if (!told.has(failure)) onError(new Error(failure));
       told.add(failure);
     }
-    for (const campaignId of gone) await forget(campaignId);
+    await forEach(gone, forget);
     const isNew = leads && !isOurs;
     isOurs = leads;
     if (isNew) await onLead();
     for (const campaignId of unfolded) fold(campaignId);
-    for (const campaignId of news.opened) await opened(campaignId, leads);
+    await forEach(opened, (campaignId) => onOpened(campaignId, leads));
     if (leads) await sweep();
   };
   const guarded = async () => {
@@ -69,4 +77,12 @@ export async function startDuty({ catchUp, onLead, fold, forget, opened, sweep, 
       await running;
     },
   };
+}
+
+/** Takes each out of the set once it has been dealt with. */
+async function forEach(campaigns: Set<string>, dealWith: (campaignId: string) => Promise<void>): Promise<void> {
+  for (const campaignId of [...campaigns]) {
+    await dealWith(campaignId);
+    campaigns.delete(campaignId);
+  }
 }

@@ -309,7 +309,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     },
     fold: folds.request,
     forget,
-    async opened(campaignId, leads) {
+    async onOpened(campaignId, leads) {
       const manifest = (await ledger.manifests()).find(({ id }) => id === campaignId);
       // It may be gone again.
       if (!manifest) return;
