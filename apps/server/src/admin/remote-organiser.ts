@@ -1,6 +1,7 @@
 /** An organiser of a server elsewhere, through its admin API. */
 import { refusalSchema } from '@oneround/fl-core';
 import * as z from 'zod';
+import { patientFetch } from '../client/index.ts';
 import type { Organiser } from './organiser.ts';
 import { adminRoutes, type AdminRoute } from './routes.ts';
 
@@ -14,7 +15,7 @@ export function remoteOrganiser(server: string, token: string): Organiser {
     body?: object,
   ): Promise<z.output<Answer>> {
     const filled = path.replaceAll(/:(\w+)/g, (_match, name: string) => encodeURIComponent(params[name]!));
-    const response = await fetch(new URL(filled, server), {
+    const response = await patientFetch(new URL(filled, server), {
       method,
       headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),

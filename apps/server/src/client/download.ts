@@ -1,5 +1,7 @@
 /** GET from a oneround server, with its own words when it refuses. */
 import { type FileRef, sha256Hex } from '@oneround/fl-core';
+import type { Response } from 'undici';
+import { patientFetch } from './patient-fetch.ts';
 
 /** No server answers, or one that is starting or stopping: the same request may succeed later. */
 export class ServerAway extends Error {
@@ -12,7 +14,7 @@ export class ServerAway extends Error {
 /** @throws ServerAway, or Error with what the server answered; one sentence each */
 export async function download(url: string): Promise<Response> {
   const { origin } = new URL(url);
-  const response = await fetch(url).catch((cause: unknown) => {
+  const response = await patientFetch(url).catch((cause: unknown) => {
     throw new ServerAway(`no server answers at ${origin}; start one with \`oneround serve\``, { cause });
   });
   if (response.ok) return response;
