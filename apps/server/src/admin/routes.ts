@@ -118,6 +118,8 @@ export const adminRoutes = {
       campaignId: campaignIdSchema,
       status: campaignStatusSchema,
       change: z.enum(['added', 'replaced', 'changed', 'unchanged']),
+      /** Why it cannot be opened on this server; null when it is open. */
+      problem: z.string().nullable(),
       /** How its training and held-out data were read. */
       dataSets: z.array(
         z.strictObject({

@@ -51,9 +51,10 @@ const outcomes: Record<AddedCampaign['change'], string> = {
   unchanged: 'is served as it was',
 };
 
-function linesOfAdded({ campaignId, change, status, termsOf, dataSets }: AddedCampaign): string[] {
+function linesOfAdded({ campaignId, change, status, problem, termsOf, dataSets }: AddedCampaign): string[] {
   return [
     `${campaignId} ${outcomes[change]}: ${status}.`,
+    ...(problem === null ? [] : [`It cannot be opened: ${problem}`]),
     ...dataSets.map(lineOfDataSet),
     ...(termsOf === 'organiser'
       ? [`Its terms are not those of its file: \`oneround campaign terms ${campaignId}\` shows which hold.`]

@@ -6,7 +6,7 @@ import { readLife } from './campaign-life.ts';
 import type { CampaignNews } from './campaign-news.ts';
 import { changeTerms, readTerms, type TermsInForce } from './campaign-terms.ts';
 import type { FirstVersion } from './first-version.ts';
-import type { OpenCampaigns } from './open-campaigns.ts';
+import type { Openness, OpenCampaigns } from './open-campaigns.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { Change, Outcome } from './outcome.ts';
 import { readUntilServed } from './read-until-served.ts';
@@ -14,7 +14,7 @@ import type { Reports } from './reports.ts';
 import { nameOfChange } from './store-campaign.ts';
 
 /** What serving a campaign file came to. */
-export interface ServedFile extends TermsInForce {
+export interface ServedFile extends TermsInForce, Openness {
   campaignId: string;
   status: CampaignStatus;
   /** `replaced`: there was another one under its id, without contributions; `changed`: what may be, of one that was there. */
@@ -62,9 +62,10 @@ export class CampaignFiles {
       throw error;
     });
     if (!change) return null;
-    if (!wasOpen || change.isReplaced) news.note({ opened: [id], failures: [] });
+    const { problem } = change;
+    if (problem === null && (!wasOpen || change.isReplaced)) news.note({ opened: [id], failures: [] });
     const { status } = await readLife(db, id);
-    const value = { campaignId: id, status, change: nameOfChange(change), ...(await readTerms(db, id)) };
+    const value = { campaignId: id, status, change: nameOfChange(change), problem, ...(await readTerms(db, id)) };
     return { value, changes: await this.#tellTerms(id, change.changedTerms) };
   }
 

@@ -26,9 +26,8 @@ export class CampaignNews {
 
   note({ opened, failures }: OpenedCampaigns): void {
     for (const campaignId of opened) this.#opened.add(campaignId);
-    for (const { campaignId, error } of failures) {
-      const why = error instanceof Error ? error.message : String(error);
-      this.#failures.push(`The campaign "${campaignId}" cannot be opened: ${why}`);
+    for (const { campaignId, problem } of failures) {
+      this.#failures.push(`The campaign "${campaignId}" cannot be opened: ${problem}`);
     }
   }
 

@@ -39,7 +39,13 @@ export interface OpenCampaignsParts {
 export interface OpenedCampaigns {
   opened: string[];
   /** One for each campaign that is there and cannot be opened. */
-  failures: { campaignId: string; error: unknown }[];
+  failures: { campaignId: string; error: unknown; problem: string }[];
+}
+
+/** Whether a campaign that is stored could be opened. */
+export interface Openness {
+  /** Why it could not, a moment ago; null when it is open. */
+  problem: string | null;
 }
 
 export class OpenCampaigns {
@@ -86,11 +92,11 @@ export class OpenCampaigns {
    * Serves what a campaign file came to: a new campaign is stored; a known one must be the same, or still without
    * contribution.
    * @param first its version 0, which is otherwise made here and now
-   * @returns what that changed; null when blobs of it were dropped since it was read, with another campaign that had them:
-   *   read it again
+   * @returns what that changed, and whether it is open; null when blobs of it were dropped since it was read, with another
+   *   campaign that had them: read it again
    * @throws Refusal `campaign_started` when the file no longer fits what was contributed under its id
    */
-  async add(loaded: LoadedCampaign, first: FirstVersion | null = null): Promise<CampaignChange | null> {
+  async add(loaded: LoadedCampaign, first: FirstVersion | null = null): Promise<(CampaignChange & Openness) | null> {
     const { db, blobs } = this.#store;
     const { definition } = loaded;
     const { id } = definition.manifest;
@@ -104,10 +110,15 @@ export class OpenCampaigns {
       await dropLeftBehind(db, blobs, replaced);
     }
     const open = this.#open.get(id);
-    if (open?.hash === hash) this.#open.set(id, { ...open, definition, wording });
-    // One that could not be opened a moment ago was told of, and keeps nobody from the others.
-    else if (this.#open.size === 0 || !this.#failed.isRecent(id, hash)) await this.#openOne(definition, hash, wording);
-    return { ...change, isReplaced: replaced !== null };
+    const done = { ...change, isReplaced: replaced !== null };
+    if (open?.hash === hash) {
+      this.#open.set(id, { ...open, definition, wording });
+      return { ...done, problem: null };
+    }
+    // One that could not be opened a moment ago keeps nobody from the others.
+    const problem = this.#open.size > 0 ? this.#failed.whyRecently(id, hash) : null;
+    if (problem === null) await this.#openOne(definition, hash, wording);
+    return { ...done, problem };
   }
 
   /** Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone. */
@@ -122,7 +133,8 @@ export class OpenCampaigns {
     }
     for (const { id, hash, wording } of rows) {
       const known = this.#open.get(id);
-      if ((known?.hash === hash && known.wording === wording) || this.#failed.isRecent(id, hash)) continue;
+      const isAsItWas = known?.hash === hash && known.wording === wording;
+      if (isAsItWas || this.#failed.whyRecently(id, hash) !== null) continue;
       if (known && known.hash !== hash) {
         this.#open.delete(id);
         this.#onGone(id);
@@ -137,8 +149,9 @@ export class OpenCampaigns {
           news.opened.push(id);
         }
       } catch (error) {
-        this.#failed.note(id, hash);
-        news.failures.push({ campaignId: id, error });
+        const problem = error instanceof Error ? error.message : String(error);
+        this.#failed.note(id, hash, problem);
+        news.failures.push({ campaignId: id, error, problem });
       }
     }
     return news;
@@ -163,14 +176,15 @@ export class OpenCampaigns {
 
 /** Campaigns that could not be opened are not tried again all the time. */
 class RecentFailures {
-  readonly #byId = new Map<string, { hash: string; at: number }>();
+  readonly #byId = new Map<string, { hash: string; at: number; problem: string }>();
 
-  note(campaignId: string, hash: string): void {
-    this.#byId.set(campaignId, { hash, at: performance.now() });
+  note(campaignId: string, hash: string, problem: string): void {
+    this.#byId.set(campaignId, { hash, at: performance.now(), problem });
   }
 
-  isRecent(campaignId: string, hash: string): boolean {
+  /** Why it could not be opened a moment ago; null when it was not tried then. */
+  whyRecently(campaignId: string, hash: string): string | null {
     const failure = this.#byId.get(campaignId);
-    return failure?.hash === hash && performance.now() - failure.at < TRY_AGAIN_MS;
+    return failure?.hash === hash && performance.now() - failure.at < TRY_AGAIN_MS ? failure.problem : null;
   }
 }

@@ -147,8 +147,9 @@ describe.each([
     await close();
     await store.damage(await shaOf(store, 'select sha256 from contributions'), 'changed');
     ledger = await store.open();
-    await ledger.addCampaign(campaign.file);
-    await ledger.addCampaign(other.file);
+    const problem = expect.stringMatching(/^campaign test: .* #1 /);
+    expect(await ledger.addCampaign(campaign.file)).toMatchObject({ change: 'unchanged', problem });
+    expect(await ledger.addCampaign(other.file)).toMatchObject({ change: 'unchanged', problem: null });
     other.remove();
     expect(ledger.manifests().map(({ id }) => id)).toEqual(['other']);
     const { failures } = await ledger.catchUp();
