@@ -4,7 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeededRandom } from '@oneround/fl-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { sql } from 'kysely';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { BlobsGone, hashBytes, type Blobs } from './blobs.ts';
 import { FileBlobs } from './file-blobs.ts';
@@ -78,7 +79,7 @@ describe.each(stores)('%s', (name, open) => {
 
   it('forgets a part that is dropped', async () => {
     const blobs = open();
-    const upload = randomUUID();
+    const upload = await beginUpload('');
     await blobs.appendPart(upload, 0, randomBytes(1000, 3));
     await blobs.dropPart(upload);
     expect(await blobs.partBytes(upload)).toBe(0);
@@ -94,7 +95,8 @@ describe.each(stores)('%s', (name, open) => {
       await expect(blobs.adoptPart(upload, sha256)).rejects.toMatchObject({ code: 'unknown_upload' });
       await db.deleteFrom('uploads').execute();
       await blobs.dropPart(upload);
-      await blobs.appendPart(upload, 0, bytes);
+      // Nor does what comes late become a part.
+      expect(await blobs.appendPart(upload, 0, bytes)).toBe(0);
     }
     // Of files the ledger's thread is the only one, and has just hashed them.
     await expect(blobs.adoptPart(upload, sha256)).rejects.toThrow(/ENOENT|No upload was begun/);
@@ -146,7 +148,7 @@ describe.each(stores)('%s', (name, open) => {
 
   it('refuses what is past the quota', async () => {
     const blobs = open(400_000);
-    const upload = randomUUID();
+    const upload = await beginUpload('');
     await blobs.appendPart(upload, 0, randomBytes(200_000, 4));
     const full = { name: 'Refusal', code: 'storage_full' };
     await expect(blobs.reserve(400_000)).rejects.toMatchObject(full);
@@ -162,13 +164,32 @@ describe('two servers on one Postgres', () => {
       new PostgresBlobs(db, new FileBlobs(folder)),
     ];
     const bytes = randomBytes(100_000, 6);
-    const upload = randomUUID();
+    const upload = await beginUpload(hashBytes(bytes));
     await first.appendPart(upload, 0, bytes.subarray(0, 60_000));
     expect(await second.partBytes(upload)).toBe(60_000);
     const rest = bytes.subarray(60_000);
     const lengths = await Promise.all([first, second].map((blobs) => blobs.appendPart(upload, 60_000, rest)));
     expect(lengths).toEqual([100_000, 100_000]);
     expect(hashBytes(await second.readPart(upload))).toBe(hashBytes(bytes));
+  });
+
+  it('leave no chunk behind that reaches one while the other forgets the upload', async () => {
+    const [first, second] = [
+      new PostgresBlobs(db, new FileBlobs(folder)),
+      new PostgresBlobs(db, new FileBlobs(folder)),
+    ];
+    const upload = await beginUpload('');
+    await first.appendPart(upload, 0, randomBytes(1000, 6));
+    let late: Promise<number>;
+    await db.transaction().execute(async (transaction) => {
+      await transaction.deleteFrom('uploads').where('contribution_id', '=', upload).execute();
+      late = second.appendPart(upload, 1000, randomBytes(1000, 7));
+      const waiting = sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+      await vi.waitFor(async () => expect((await waiting.execute(db)).rows).toHaveLength(1));
+      await first.dropPart(upload, transaction);
+    });
+    expect(await late!).toBe(0);
+    expect(await db.selectFrom('chunks').select('upload').execute()).toEqual([]);
   });
 
   it('may put the same bytes at once', async () => {

@@ -21,6 +21,7 @@ import { readLife } from './campaign-life.ts';
 import { readContribution } from './campaign-view.ts';
 import { ChainMoved, moveHead, readHead, rowHash, type ContributionContent } from './chain.ts';
 import { asStorageFull, isDuplicateKey } from './database-errors.ts';
+import { lockCampaign } from './dialect.ts';
 import { leaseSpent, shardName } from './lease-terms.ts';
 import { checkAnnouncement, checkUnique } from './intake-checks.ts';
 import type { LeaseBook } from './leases.ts';
@@ -84,19 +85,24 @@ export class Intake {
     if (same) return this.#storedBytes(same);
     await blobs.reserve(message.bytes);
     for (const upload of earlier) await this.#drop(upload.contribution_id);
-    await db
-      .insertInto('uploads')
-      .values({
-        contribution_id: message.contributionId,
-        campaign_id: campaignId,
-        lease_id: message.leaseId,
-        sha256: message.sha256,
-        bytes: message.bytes,
-        begin: JSON.stringify(message),
-      })
-      // Another server may be asked the same at the same time; the next chunk or `begin` sees what became of it.
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
+    await db.transaction().execute(async (transaction) => {
+      // Whoever deletes the campaign, on another server, has done so, or finds this upload.
+      await lockCampaign(transaction, campaignId);
+      checkMaySend((await readLife(transaction, campaignId)).status);
+      await transaction
+        .insertInto('uploads')
+        .values({
+          contribution_id: message.contributionId,
+          campaign_id: campaignId,
+          lease_id: message.leaseId,
+          sha256: message.sha256,
+          bytes: message.bytes,
+          begin: JSON.stringify(message),
+        })
+        // Another server may be asked the same at the same time; the next chunk or `begin` sees what became of it.
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+    });
     return 0;
   }
 

@@ -20,7 +20,7 @@ import type { LedgerTables } from './schema.ts';
 /** Larger blobs are stored in pieces of this size. */
 const PIECE_BYTES = 1 << 20;
 /** Blobs dropped in one transaction: whoever wants to name one of them waits that long. */
-const DROPPED_AT_ONCE = 64;
+const DROPPED_AT_ONCE = 500;
 
 export class PostgresBlobs implements Blobs {
   readonly #db: LedgerDatabase;
@@ -97,7 +97,10 @@ export class PostgresBlobs implements Blobs {
         .where('sha256', 'in', unnamed)
         .returning('upload')
         .execute();
-      for (const { upload } of dropped) await dropChunks(transaction, upload);
+      await dropChunks(
+        transaction,
+        dropped.map(({ upload }) => upload),
+      );
       return unnamed;
     });
   }
@@ -118,10 +121,13 @@ export class PostgresBlobs implements Blobs {
     let stored: bigint | undefined;
     try {
       // One statement is one transaction: the setting holds for this commit alone. A chunk that another server has stored
-      // meanwhile, from a connection that its client gave up, stays.
-      const result = await sql`insert into chunks (upload, start, data)
-        select ${contributionId}, ${offset}::bigint, ${Buffer.from(data)}::bytea
-        from set_config('synchronous_commit', 'off', true)
+      // meanwhile, from a connection that its client gave up, stays. Whoever drops the upload, on another server, has locked
+      // its row: it has done so, and there is nothing to add to, or drops this chunk too.
+      const result = await sql`with upload as (
+          select contribution_id from uploads where contribution_id = ${contributionId} for key share
+        ), setting as (select set_config('synchronous_commit', 'off', true))
+        insert into chunks (upload, start, data)
+        select upload.contribution_id, ${offset}::bigint, ${Buffer.from(data)}::bytea from upload, setting
         on conflict do nothing`.execute(this.#db);
       stored = result.numAffectedRows;
     } catch (error) {
@@ -154,7 +160,7 @@ export class PostgresBlobs implements Blobs {
   }
 
   async dropPart(contributionId: string, transaction = this.#db): Promise<void> {
-    await dropChunks(transaction, contributionId);
+    await dropChunks(transaction, [contributionId]);
   }
 
   async #durably<Result>(work: (transaction: Transaction<LedgerTables>) => Promise<Result>): Promise<Result> {
@@ -208,11 +214,12 @@ async function readChunks(db: LedgerDatabase, upload: string): Promise<Uint8Arra
   return Buffer.concat(chunks.map(({ data }) => data));
 }
 
-/** Deletes the chunks of an upload that is no blob. */
-async function dropChunks(db: LedgerDatabase, upload: string): Promise<void> {
+/** Deletes the chunks of those of these uploads that are no blobs. */
+async function dropChunks(db: LedgerDatabase, uploads: readonly string[]): Promise<void> {
+  if (uploads.length === 0) return;
   await db
     .deleteFrom('chunks')
-    .where('upload', '=', upload)
+    .where('upload', 'in', uploads)
     .where(({ not, exists, selectFrom }) =>
       not(exists(selectFrom('blobs').select('sha256').whereRef('blobs.upload', '=', 'chunks.upload'))),
     )
