@@ -11,6 +11,7 @@ import {
   type Loader,
   type LoadOptions,
   type Outcome,
+  type Room,
   type ServedFile,
 } from './ledger/index.ts';
 import { startThread, type Remote, type Thread } from './threads/thread.ts';
@@ -29,24 +30,30 @@ export interface Adding {
 export interface AddingParts {
   /** Where the ledger is. */
   place: LedgerPlace;
+  room: Room;
   ledger: Remote<Ledger>;
   logger: Logger;
   /** Told of each file that is served, before `add` returns. */
   served: (outcome: Outcome<ServedFile>) => Promise<void>;
 }
 
-export function startAdding({ place, ledger, logger, served }: AddingParts): Adding {
+export function startAdding({ place, room, ledger, logger, served }: AddingParts): Adding {
   let thread: Thread<Loader> | null = null;
   let isStopped = false;
   const load = async (path: string): Promise<LoadedCampaign & { first: FirstVersion | null }> => {
     if (isStopped) throw new Refusal('unavailable', 'The server is stopping; ask again when it is back.');
-    const options: LoadOptions = { ...place, path };
+    const options: LoadOptions = { ...place, ...room, path };
     thread = startThread<Loader>(new URL('./ledger/loading-thread.ts', import.meta.url), options);
+    const { call } = thread;
     try {
-      const loaded = await thread.call.load();
+      const loaded = await call.load();
       const { manifest } = loaded.definition;
       const isServed = await ledger.serves(manifest.id, definitionHash(loaded.definition));
-      return { ...loaded, first: isServed ? null : await thread.call.firstVersion(manifest) };
+      return { ...loaded, first: isServed ? null : await call.firstVersion(manifest) };
+    } catch (error) {
+      // It would take room from others until the next start. A thread that has ended cannot say what it stored.
+      if (error instanceof Refusal) await ledger.dropUnserved(await call.stored());
+      throw error;
     } finally {
       await thread.stop();
       thread = null;

@@ -163,6 +163,9 @@ describe('what is refused', () => {
   });
 
   it('a full disk: typed, nothing half-stored, and the server stays up', async () => {
+    await start();
+    // What is stored already stays served.
+    await on.server.close();
     await start({ maxDataBytes: 1 });
     const client = await connect();
     const lease = await client.join();

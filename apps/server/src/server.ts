@@ -32,6 +32,7 @@ import {
   type Ledger,
   type LedgerOptions,
   type LedgerPlace,
+  type Room,
 } from './ledger/index.ts';
 import {
   Activity,
@@ -90,9 +91,9 @@ export interface ServerOptions {
   campaignFolder?: string | undefined;
   /** The built page; without it only the API answers. */
   webRoot?: string | undefined;
-  /** Intake stops with `storage_full` before blobs and uploads take more than this. */
+  /** Uploads and campaign files are refused with `storage_full` before blobs and uploads take more than this. */
   maxDataBytes?: number | undefined;
-  /** Intake also stops while the disk has less free than this, or than two of the largest uploads; 1 GiB unless told. */
+  /** The same while the disk has less free than this (intake: than two of the largest uploads); 1 GiB unless told. */
   minFreeBytes?: number | undefined;
   /** Take the last address of `X-Forwarded-For` for the client's: a proxy is in front that writes it. */
   trustProxy?: boolean | undefined;
@@ -128,13 +129,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     dataDir,
     databaseUrl: options.databaseUrl,
     foldLeaseMs: options.foldLeaseMs,
-    blobs: options.maxDataBytes === undefined ? {} : { maxBytes: options.maxDataBytes },
+    blobs: { maxBytes: options.maxDataBytes },
   } satisfies LedgerOptions);
   const closers: (() => Promise<void> | void)[] = [unlock, () => ledgerThread.stop()];
   let evaluating: Evaluating | null = null;
   const disk = new DiskGuard({
     dataDir,
-    minFreeBytes: options.minFreeBytes ?? MIN_FREE_BYTES,
+    minFreeBytes: roomOf(options).minFreeBytes,
     freeBytes: options.freeBytes,
     onChange: (hasRoom, freeBytes) =>
       logger.warn(
@@ -158,6 +159,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await close();
     throw error;
   }
+}
+
+function roomOf({ maxDataBytes, minFreeBytes = MIN_FREE_BYTES }: ServerOptions): Room {
+  return { maxDataBytes, minFreeBytes };
 }
 
 interface Running {
@@ -255,7 +260,7 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
     await evaluating.forget(campaignId);
   };
   const adding = startAdding({
-    ...{ place, ledger, logger },
+    ...{ place, room: roomOf(options), ledger, logger },
     async served({ value: { campaignId, change }, changes }) {
       // What scores it has another one's model; who watches it is told at the next look (`duty`).
       if (change === 'replaced') await evaluating.forget(campaignId);

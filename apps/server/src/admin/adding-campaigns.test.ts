@@ -1,6 +1,16 @@
 /** Campaign files added to a running server by name: what may be named, what becomes of it, and that nobody waits meanwhile. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +57,7 @@ function write(name: string, changes: Partial<CampaignConfig> = {}, where = fold
 }
 
 async function serve(changes: Partial<ServerOptions> = {}): Promise<RunningServer> {
-  const dataDir = join(root, `data-${servers.length}`);
+  const { dataDir = join(root, `data-${servers.length}`) } = changes;
   const server = await startServer({
     ...{ host: '127.0.0.1', port: 0, dataDir, campaignFiles: [], campaignFolder: folder, logLevel: 'silent' },
     ...changes,
@@ -64,8 +74,8 @@ async function connect({ url }: RunningServer): Promise<TestClient> {
   return client;
 }
 
-async function add(body: string): Promise<{ status: number; code: string; message: string }> {
-  const response = await fetch(`${servers[0]!.url}/v1/admin/campaigns`, {
+async function add(body: string, { url } = servers[0]!): Promise<{ status: number; code: string; message: string }> {
+  const response = await fetch(`${url}/v1/admin/campaigns`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body,
@@ -186,7 +196,55 @@ describe('a running server', () => {
   });
 });
 
+/** A file that no longer fits what was contributed, and one that turns out bad late; `blobs`: by name, in order. */
+async function expectNothingKept(blobs: () => Promise<string[]>): Promise<void> {
+  write('mine');
+  await organiser.addCampaign('mine');
+  const client = await connect(servers[0]!);
+  await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
+  const before = await blobs();
+  const { data } = JSON.parse(readFileSync(join(folder, 'mine/campaign.json'), 'utf8')) as CampaignConfig;
+  write('mine', { data: { ...data, partitionSeed: 7 } });
+  expect(await addNamed('mine')).toMatchObject({ status: 409, code: 'campaign_started' });
+  expect(await blobs()).toEqual(before);
+  // Its shards are stored by the time that none of its held-out records turns out to fit.
+  const bad = write('bad', { id: 'bad', data: { ...data, partitionSeed: 8 } });
+  const long = { id: '', domain: 'sums', prompt: 'Sum', answer: 'word '.repeat(5000) };
+  writeFileSync(join(bad, '../heldout.jsonl'), `${JSON.stringify(long)}\n`);
+  expect(await addNamed('bad')).toMatchObject({ status: 422, code: 'bad_campaign_file' });
+  expect(await blobs()).toEqual(before);
+}
+
+const blobsIn = (dataDir: string) => readdirSync(join(dataDir, 'blobs')).toSorted();
+
 describe('a campaign file that cannot be added', () => {
+  it('leaves nothing behind', async () => {
+    const dataDir = join(root, 'data');
+    await serve({ dataDir });
+    await expectNothingKept(async () => blobsIn(dataDir));
+  });
+
+  it.each([
+    ['--max-data-bytes', (stored: number) => ({ maxDataBytes: stored + 1000 })],
+    ['--min-free-bytes', () => ({ minFreeBytes: 2 ** 60 })],
+  ])('is one without room: %s; what is served already goes on', async (option, within) => {
+    const dataDir = join(root, 'data');
+    const unbounded = await serve({ dataDir });
+    write('mine');
+    await organiser.addCampaign('mine');
+    await unbounded.close();
+    const before = blobsIn(dataDir);
+    const stored = before.reduce((sum, name) => sum + statSync(join(dataDir, 'blobs', name)).size, 0);
+    await serve({ dataDir, ...within(stored) });
+    const { data } = JSON.parse(readFileSync(join(folder, 'mine/campaign.json'), 'utf8')) as CampaignConfig;
+    write('other', { id: 'other', data: { ...data, partitionSeed: 7 } });
+    expect(await add(JSON.stringify({ name: 'other' }), servers[1]!)).toMatchObject({
+      ...{ status: 507, code: 'storage_full', message: expect.stringContaining(option) },
+    });
+    expect(blobsIn(dataDir)).toEqual(before);
+    expect(await organiser.addCampaign('mine')).toMatchObject({ change: 'unchanged' });
+  });
+
   it('is named by nothing but a plain name', async () => {
     await serve();
     write('mine');
@@ -266,24 +324,11 @@ describe('servers on a Postgres', () => {
 
   it('keep nothing of a file that could not be served', async () => {
     const databaseUrl = await postgres.createDatabase();
-    const blobs = () => queryOnce(databaseUrl, 'select sha256 from blobs order by sha256');
-    const server = await serve({ databaseUrl });
-    write('mine');
-    await organiser.addCampaign('mine');
-    const client = await connect(server);
-    await client.contribute(await client.join(), seededDelta(client.manifest.layout.size, 1));
-    const before = await blobs();
-    const original = JSON.parse(readFileSync(join(folder, 'mine/campaign.json'), 'utf8')) as CampaignConfig;
-    // Other shards of other data, of a campaign that somebody has contributed to.
-    write('mine', { data: { ...original.data, partitionSeed: 7 } });
-    expect(await addNamed('mine')).toMatchObject({ status: 409, code: 'campaign_started' });
-    expect(await blobs()).toEqual(before);
-    // Its shards are stored by the time that none of its held-out records turns out to fit.
-    const bad = write('bad', { id: 'bad', data: { ...original.data, partitionSeed: 8 } });
-    const long = { id: '', domain: 'sums', prompt: 'Sum', answer: 'word '.repeat(5000) };
-    writeFileSync(join(bad, '../heldout.jsonl'), `${JSON.stringify(long)}\n`);
-    expect(await addNamed('bad')).toMatchObject({ status: 422, code: 'bad_campaign_file' });
-    expect(await blobs()).toEqual(before);
+    await serve({ databaseUrl });
+    await expectNothingKept(async () => {
+      const rows = await queryOnce(databaseUrl, 'select sha256 from blobs order by sha256');
+      return rows.map(({ sha256 }) => String(sha256));
+    });
   });
 
   it('serve what was added to either, replaced, and given other terms', async () => {

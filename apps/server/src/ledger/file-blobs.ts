@@ -42,7 +42,7 @@ export const nodeDisk: Disk = { openSync, writeSync, fdatasyncSync, fsyncSync, r
 
 export interface FileBlobsOptions {
   /** Blobs, parts and what was set aside may together take this many bytes; intake stops before that. */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
   /** What is otherwise than in `nodeDisk`. */
   disk?: Partial<Disk>;
 }

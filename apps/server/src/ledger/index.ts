@@ -11,7 +11,7 @@ export { announce, DataDirInUse, lockDataDir, lockFolder, thisProcess } from './
 export type { FirstVersion } from './first-version.ts';
 export type { Invite, InviteLimits } from './invites.ts';
 export { Ledger, type CampaignEntry, type LedgerOptions } from './ledger.ts';
-export type { Loader, LoadOptions } from './loading-thread.ts';
+export type { Loader, LoadOptions, Room } from './loading-thread.ts';
 export type { Change, LedgerCounts, Outcome } from './outcome.ts';
 export { nameOfDatabase, openPool, requireAnswer } from './postgres.ts';
 export { readUntilServed } from './read-until-served.ts';

@@ -209,6 +209,12 @@ export class Ledger {
     return this.#served.serve(loaded, first);
   }
 
+  /** Drops what was stored for a campaign file that came to nothing, unless something else names it. */
+  dropUnserved(hashes: readonly string[]): Promise<void> {
+    this.#files.recount();
+    return this.#blobs.dropUnnamed(hashes, this.#db);
+  }
+
   /** Whether a campaign of this `definitionHash` is served under this id. */
   serves(campaignId: string, hash: string): boolean {
     return this.#campaigns.isOpenAs(campaignId, hash);

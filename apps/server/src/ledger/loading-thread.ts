@@ -1,16 +1,25 @@
 /** Reads one campaign file in a thread of its own, while the ledger's goes on: it is computing and waiting for the disk. */
+import { statfsSync } from 'node:fs';
 import { Refusal, type Manifest } from '@oneround/fl-core';
 import { CampaignFileError, loadCampaign, type LoadedCampaign } from '../campaign/index.ts';
 import { serveCalls, threadData } from '../threads/thread.ts';
-import { BlobFault, type Blobs, type BlobStore } from './blobs.ts';
+import { BlobFault, hashBytes, type Blobs, type BlobStore } from './blobs.ts';
 import { asRefusal } from './database-errors.ts';
 import { FileBlobs } from './file-blobs.ts';
 import { firstVersionOf, type FirstVersion } from './first-version.ts';
-import { openPresentDatabase, type LedgerDatabase } from './open-database.ts';
+import { openPresentDatabase } from './open-database.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
 import type { LedgerPlace } from './verify-thread.ts';
 
-export interface LoadOptions extends LedgerPlace {
+/** How much a server may store, as its operator has said. */
+export interface Room {
+  /** Of blobs and uploads together. */
+  maxDataBytes?: number | undefined;
+  /** Left free on the disk of the data directory, where that holds the blobs. */
+  minFreeBytes: number;
+}
+
+export interface LoadOptions extends LedgerPlace, Room {
   /** The campaign file. */
   path: string;
 }
@@ -18,45 +27,63 @@ export interface LoadOptions extends LedgerPlace {
 export interface Loader {
   /** As `loadCampaign`. @throws Refusal `bad_campaign_file`, `storage_full`, `unavailable` */
   load(): Promise<LoadedCampaign>;
+  /** Hashes of what `load` has stored, or found there, so far; the ledger's thread drops them if nothing comes of it. */
+  stored(): Promise<string[]>;
   /** As `firstVersionOf`; null also when blobs were dropped since, with another campaign that had them. */
   firstVersion(manifest: Manifest): Promise<FirstVersion | null>;
 }
 
-const { dataDir, databaseUrl, path } = threadData<LoadOptions>();
-const files = new FileBlobs(dataDir);
+const { dataDir, databaseUrl, path, maxDataBytes, minFreeBytes } = threadData<LoadOptions>();
+const files = new FileBlobs(dataDir, { maxBytes: databaseUrl === undefined ? maxDataBytes : undefined });
+const stored = new Set<string>();
 
 serveCalls(
   {
-    load: () => withBlobs(loadOrDrop),
+    load: () => withBlobs((blobs) => loadCampaign(path, withinRoom(blobs))),
+    stored: async () => [...stored],
     firstVersion: (manifest) =>
       withBlobs((blobs) => firstVersionOf(manifest, (sha256) => blobs.read(sha256))).catch(nullWhenGone),
   } satisfies Loader,
-  (error) => (error instanceof CampaignFileError ? new Refusal('bad_campaign_file', error.message) : asRefusal(error)),
+  (error) => {
+    if (error instanceof CampaignFileError) return new Refusal('bad_campaign_file', error.message);
+    const refusal = asRefusal(error);
+    return refusal instanceof Refusal && refusal.code === 'storage_full' ? noRoom() : refusal;
+  },
 );
 
-/** What was stored for a file that turns out bad is dropped on Postgres; a data directory sets it aside at the next start. */
-async function loadOrDrop(blobs: Blobs, database?: LedgerDatabase): Promise<LoadedCampaign> {
-  const stored: string[] = [];
-  const store: BlobStore = {
+/** Takes no more room than there is; what is stored already takes none. */
+function withinRoom(blobs: Blobs): BlobStore {
+  return {
     async put(bytes) {
+      const isThere = await blobs.has(hashBytes(bytes));
+      if (!isThere) {
+        await blobs.reserve(bytes.byteLength);
+        if (databaseUrl === undefined && freeBytes() - bytes.byteLength < minFreeBytes) throw noRoom();
+      }
       const sha256 = await blobs.put(bytes);
-      stored.push(sha256);
+      stored.add(sha256);
       return sha256;
     },
   };
-  try {
-    return await loadCampaign(path, store);
-  } catch (error) {
-    if (database && error instanceof CampaignFileError) await blobs.dropUnnamed(stored, database);
-    throw error;
-  }
 }
 
-async function withBlobs<Result>(use: (blobs: Blobs, database?: LedgerDatabase) => Promise<Result>): Promise<Result> {
+function freeBytes(): number {
+  const { bavail, bsize } = statfsSync(dataDir);
+  return bavail * bsize;
+}
+
+function noRoom(): Refusal {
+  return new Refusal(
+    'storage_full',
+    `There is no room for what ${path} names: make some on the disk, or change --max-data-bytes or --min-free-bytes.`,
+  );
+}
+
+async function withBlobs<Result>(use: (blobs: Blobs) => Promise<Result>): Promise<Result> {
   if (databaseUrl === undefined) return use(files);
   const database = await openPresentDatabase(dataDir, databaseUrl);
   try {
-    return await use(new PostgresBlobs(database, files), database);
+    return await use(new PostgresBlobs(database, files, maxDataBytes));
   } finally {
     await database.destroy();
   }
