@@ -17,6 +17,8 @@ import {
 import { startThread, type Remote, type Thread } from './threads/thread.ts';
 
 export interface Adding {
+  /** Starts the thread that reads files, which takes a while; `add` does so otherwise. */
+  prepare(): void;
   /**
    * Serves a campaign file from now on.
    * @throws Refusal `rate_limited` while another is read, `bad_campaign_file`, `storage_full`, `unavailable`, and those of
@@ -40,13 +42,13 @@ export interface AddingParts {
 export function startAdding({ place, room, ledger, logger, served }: AddingParts): Adding {
   let thread: Thread<Loader> | null = null;
   let isStopped = false;
+  const options: LoadOptions = { ...place, ...room };
+  const ready = () => (thread ??= startThread<Loader>(new URL('./ledger/loading-thread.ts', import.meta.url), options));
   const load = async (path: string): Promise<LoadedCampaign & { first: FirstVersion | null }> => {
     if (isStopped) throw new Refusal('unavailable', 'The server is stopping; ask again when it is back.');
-    const options: LoadOptions = { ...place, ...room, path };
-    thread = startThread<Loader>(new URL('./ledger/loading-thread.ts', import.meta.url), options);
-    const { call } = thread;
+    const { call, stop } = ready();
     try {
-      const loaded = await call.load();
+      const loaded = await call.load(path);
       const { manifest } = loaded.definition;
       const isServed = await ledger.serves(manifest.id, definitionHash(loaded.definition));
       return { ...loaded, first: isServed ? null : await call.firstVersion(manifest) };
@@ -55,12 +57,13 @@ export function startAdding({ place, room, ledger, logger, served }: AddingParts
       if (error instanceof Refusal) await ledger.dropUnserved(await call.stored());
       throw error;
     } finally {
-      await thread.stop();
       thread = null;
+      await stop();
     }
   };
   let isBusy = false;
   return {
+    prepare: () => void ready(),
     async add(path) {
       if (isBusy) throw new Refusal('rate_limited', 'A campaign file is being read; ask again when that is done.');
       isBusy = true;

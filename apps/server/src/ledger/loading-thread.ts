@@ -1,4 +1,4 @@
-/** Reads one campaign file in a thread of its own, while the ledger's goes on: it is computing and waiting for the disk. */
+/** Reads campaign files in a thread of its own, while the ledger's goes on: it is computing and waiting for the disk. */
 import { statfsSync } from 'node:fs';
 import { Refusal, type Manifest } from '@oneround/fl-core';
 import { CampaignFileError, loadCampaign, type LoadedCampaign } from '../campaign/index.ts';
@@ -19,27 +19,23 @@ export interface Room {
   minFreeBytes: number;
 }
 
-export interface LoadOptions extends LedgerPlace, Room {
-  /** The campaign file. */
-  path: string;
-}
+export type LoadOptions = LedgerPlace & Room;
 
 export interface Loader {
   /** As `loadCampaign`. @throws Refusal `bad_campaign_file`, `storage_full`, `unavailable` */
-  load(): Promise<LoadedCampaign>;
+  load(path: string): Promise<LoadedCampaign>;
   /** Hashes of what `load` has stored, or found there, so far; the ledger's thread drops them if nothing comes of it. */
   stored(): Promise<string[]>;
   /** As `firstVersionOf`; null also when blobs were dropped since, with another campaign that had them. */
   firstVersion(manifest: Manifest): Promise<FirstVersion | null>;
 }
 
-const { dataDir, databaseUrl, path, maxDataBytes, minFreeBytes } = threadData<LoadOptions>();
-const files = new FileBlobs(dataDir, { maxBytes: databaseUrl === undefined ? maxDataBytes : undefined });
+const { dataDir, databaseUrl, maxDataBytes, minFreeBytes } = threadData<LoadOptions>();
 const stored = new Set<string>();
 
 serveCalls(
   {
-    load: () => withBlobs((blobs) => loadCampaign(path, withinRoom(blobs))),
+    load: (path) => withBlobs((blobs) => loadCampaign(path, withinRoom(blobs))),
     stored: async () => [...stored],
     firstVersion: (manifest) =>
       withBlobs((blobs) => firstVersionOf(manifest, (sha256) => blobs.read(sha256))).catch(nullWhenGone),
@@ -75,11 +71,13 @@ function freeBytes(): number {
 function noRoom(): Refusal {
   return new Refusal(
     'storage_full',
-    `There is no room for what ${path} names: make some on the disk, or change --max-data-bytes or --min-free-bytes.`,
+    'There is no room for what the campaign file names: make some on the disk, or change --max-data-bytes or --min-free-bytes.',
   );
 }
 
 async function withBlobs<Result>(use: (blobs: Blobs) => Promise<Result>): Promise<Result> {
+  // It counts what is there now: the thread may have been started long before.
+  const files = new FileBlobs(dataDir, { maxBytes: databaseUrl === undefined ? maxDataBytes : undefined });
   if (databaseUrl === undefined) return use(files);
   const database = await openPresentDatabase(dataDir, databaseUrl);
   try {
