@@ -63,7 +63,8 @@ export class CampaignFiles {
     });
     if (!change) return null;
     const { problem } = change;
-    if (problem === null && (!wasOpen || change.isReplaced)) news.note({ opened: [id], failures: [] });
+    if (problem !== null) news.note({ opened: [], failures: [{ campaignId: id, problem }] });
+    else if (!wasOpen || change.isReplaced) news.note({ opened: [id], failures: [] });
     const { status } = await readLife(db, id);
     const value = { campaignId: id, status, change: nameOfChange(change), problem, ...(await readTerms(db, id)) };
     return { value, changes: await this.#tellTerms(id, change.changedTerms) };

@@ -1,5 +1,5 @@
 /** What became of campaigns since somebody was last told: which are gone, which are served now, which cannot be opened. */
-import type { OpenedCampaigns } from './open-campaigns.ts';
+import type { CampaignFailure } from './open-campaigns.ts';
 
 export interface ToldCampaigns {
   /** Deleted or replaced. */
@@ -13,7 +13,7 @@ export interface ToldCampaigns {
 export class CampaignNews {
   readonly #gone = new Set<string>();
   readonly #opened = new Set<string>();
-  readonly #failures: string[] = [];
+  readonly #failures = new Set<string>();
 
   get hasGone(): boolean {
     return this.#gone.size > 0;
@@ -24,18 +24,19 @@ export class CampaignNews {
     this.#opened.delete(campaignId);
   }
 
-  note({ opened, failures }: OpenedCampaigns): void {
+  note({ opened, failures }: { opened: readonly string[]; failures: readonly CampaignFailure[] }): void {
     for (const campaignId of opened) this.#opened.add(campaignId);
     for (const { campaignId, problem } of failures) {
-      this.#failures.push(`The campaign "${campaignId}" cannot be opened: ${problem}`);
+      this.#failures.add(`The campaign "${campaignId}" cannot be opened: ${problem}`);
     }
   }
 
   /** All of it, once. */
   take(): ToldCampaigns {
-    const told = { gone: [...this.#gone], opened: [...this.#opened], failures: this.#failures.splice(0) };
+    const told = { gone: [...this.#gone], opened: [...this.#opened], failures: [...this.#failures] };
     this.#gone.clear();
     this.#opened.clear();
+    this.#failures.clear();
     return told;
   }
 }

@@ -1,5 +1,5 @@
 /** The campaigns that this server has open: read from the ledger, where another server may add, replace or delete them. */
-import type { Manifest } from '@oneround/fl-core';
+import { Refusal, type Manifest } from '@oneround/fl-core';
 import {
   campaignDefinitionSchema,
   definitionHash,
@@ -8,6 +8,7 @@ import {
 } from '../campaign/index.ts';
 import { openAdapter, type CampaignAdapter } from './campaign-adapter.ts';
 import { unknownCampaign } from './campaign-life.ts';
+import { asRefusal } from './database-errors.ts';
 import { deleteCampaign, dropLeftBehind } from './delete-campaign.ts';
 import type { FirstVersion } from './first-version.ts';
 import { GlobalAdapter, type AdapterStore } from './global-adapter.ts';
@@ -35,16 +36,21 @@ export interface OpenCampaignsParts {
   onGone: (campaignId: string) => void;
 }
 
+/** A campaign that is there and cannot be opened. */
+export interface CampaignFailure {
+  campaignId: string;
+  problem: string;
+}
+
 /** What a look at the ledger's campaigns brought. */
 export interface OpenedCampaigns {
   opened: string[];
-  /** One for each campaign that is there and cannot be opened. */
-  failures: { campaignId: string; error: unknown; problem: string }[];
+  failures: (CampaignFailure & { error: unknown })[];
 }
 
 /** Whether a campaign that is stored could be opened. */
 export interface Openness {
-  /** Why it could not, a moment ago; null when it is open. */
+  /** Why it could not, now or a moment ago; null when it is open. */
   problem: string | null;
 }
 
@@ -115,10 +121,7 @@ export class OpenCampaigns {
       this.#open.set(id, { ...open, definition, wording });
       return { ...done, problem: null };
     }
-    // One that could not be opened a moment ago keeps nobody from the others.
-    const problem = this.#open.size > 0 ? this.#failed.whyRecently(id, hash) : null;
-    if (problem === null) await this.#openOne(definition, hash, wording);
-    return { ...done, problem };
+    return { ...done, problem: await this.#tryToOpen(definition, hash, wording) };
   }
 
   /** Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone. */
@@ -149,9 +152,7 @@ export class OpenCampaigns {
           news.opened.push(id);
         }
       } catch (error) {
-        const problem = error instanceof Error ? error.message : String(error);
-        this.#failed.note(id, hash, problem);
-        news.failures.push({ campaignId: id, error, problem });
+        news.failures.push({ campaignId: id, error, problem: this.#failed.note(id, hash, error) });
       }
     }
     return news;
@@ -168,6 +169,25 @@ export class OpenCampaigns {
     this.#onGone(campaignId);
   }
 
+  /**
+   * As `#openOne`, but for one that keeps nobody from the others.
+   * @returns why it cannot be opened, or could not a moment ago; null when it is open
+   * @throws Refusal of a disk that is full or a database that is away; anything when no other campaign is open
+   */
+  async #tryToOpen(definition: CampaignDefinition, hash: string, wording: number): Promise<string | null> {
+    const { id } = definition.manifest;
+    const isAlone = this.#open.size === 0;
+    const problem = isAlone ? null : this.#failed.whyRecently(id, hash);
+    if (problem !== null) return problem;
+    try {
+      await this.#openOne(definition, hash, wording);
+      return null;
+    } catch (error) {
+      if (isAlone || asRefusal(error) instanceof Refusal) throw error;
+      return this.#failed.note(id, hash, error);
+    }
+  }
+
   async #openOne(definition: CampaignDefinition, hash: string, wording: number): Promise<void> {
     const adapter = await openAdapter(definition, this.#store, this.#now());
     this.#open.set(definition.manifest.id, { definition, adapter, hash, wording });
@@ -178,8 +198,11 @@ export class OpenCampaigns {
 class RecentFailures {
   readonly #byId = new Map<string, { hash: string; at: number; problem: string }>();
 
-  note(campaignId: string, hash: string, problem: string): void {
+  /** @returns the problem in words */
+  note(campaignId: string, hash: string, error: unknown): string {
+    const problem = error instanceof Error ? error.message : String(error);
     this.#byId.set(campaignId, { hash, at: performance.now(), problem });
+    return problem;
   }
 
   /** Why it could not be opened a moment ago; null when it was not tried then. */

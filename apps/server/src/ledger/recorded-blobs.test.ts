@@ -149,12 +149,19 @@ describe.each([
     ledger = await store.open();
     const problem = expect.stringMatching(/^campaign test: .* #1 /);
     expect(await ledger.addCampaign(campaign.file)).toMatchObject({ change: 'unchanged', problem });
+    // A file may take longer to read than a failure is remembered.
+    const later = performance.now() + 60_000;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(later);
+    expect(await ledger.addCampaign(campaign.file)).toMatchObject({ change: 'unchanged', problem });
+    clock.mockRestore();
     expect(await ledger.addCampaign(other.file)).toMatchObject({ change: 'unchanged', problem: null });
     other.remove();
     expect(ledger.manifests().map(({ id }) => id)).toEqual(['other']);
     const { failures } = await ledger.catchUp();
     expect(failures).toEqual([expect.stringMatching(/^The campaign "test" cannot be opened: campaign test: .* #1 /)]);
     expect((await ledger.catchUp()).failures).toEqual([]);
+    await ledger.addCampaign(campaign.file);
+    expect((await ledger.catchUp()).failures).toEqual(failures);
     await ledger.deleteCampaign('test');
     expect((await ledger.campaigns()).map(({ id }) => id)).toEqual(['other']);
   });
