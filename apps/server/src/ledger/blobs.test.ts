@@ -155,6 +155,17 @@ describe.each(stores)('%s', (name, open) => {
     await expect(blobs.appendPart(upload, 200_000, randomBytes(400_000, 5))).rejects.toMatchObject(full);
     expect(await blobs.partBytes(upload)).toBe(200_000);
   });
+
+  it('has the room again of what was dropped', async () => {
+    const blobs = open(2_000_000);
+    const sha256 = await blobs.put(randomBytes(1_500_000, 9));
+    const upload = await beginUpload('');
+    await blobs.appendPart(upload, 0, randomBytes(60_000, 4));
+    await expect(blobs.reserve(1_000_000)).rejects.toMatchObject({ code: 'storage_full' });
+    await blobs.dropUnnamed([sha256], db);
+    await blobs.reserve(1_900_000);
+    await expect(blobs.reserve(1_950_000)).rejects.toMatchObject({ code: 'storage_full' });
+  });
 });
 
 describe('two servers on one Postgres', () => {

@@ -36,8 +36,10 @@ export class PostgresBlobs implements Blobs {
 
   async reserve(bytes: number): Promise<void> {
     if (this.#maxBytes === Number.POSITIVE_INFINITY) return;
-    const used = await sql<{ bytes: number }>`select pg_total_relation_size('chunks') as bytes`.execute(this.#db);
-    if (used.rows[0]!.bytes + bytes > this.#maxBytes) throw storageFull();
+    const room = this.#maxBytes - bytes;
+    // The file of a table is known at once, but keeps the room of what was deleted, for what comes next.
+    const file = await sql<{ bytes: number }>`select pg_total_relation_size('chunks') as bytes`.execute(this.#db);
+    if (file.rows[0]!.bytes > room && (await this.#usedBytes()) > room) throw storageFull();
   }
 
   async has(sha256: string): Promise<boolean> {
@@ -161,6 +163,15 @@ export class PostgresBlobs implements Blobs {
 
   async dropPart(contributionId: string, transaction = this.#db): Promise<void> {
     await dropChunks(transaction, [contributionId]);
+  }
+
+  /** Bytes of all blobs and uploads. */
+  async #usedBytes(): Promise<number> {
+    const used = await sql<{ bytes: number }>`select cast(
+        (select coalesce(sum(bytes), 0) from blobs) +
+        (select coalesce(sum(octet_length(data)), 0) from chunks where upload in (select contribution_id from uploads))
+      as bigint) as bytes`.execute(this.#db);
+    return used.rows[0]!.bytes;
   }
 
   async #durably<Result>(work: (transaction: Transaction<LedgerTables>) => Promise<Result>): Promise<Result> {
