@@ -86,9 +86,10 @@ export class Intake {
     await blobs.reserve(message.bytes);
     for (const upload of earlier) await this.#drop(upload.contribution_id);
     await db.transaction().execute(async (transaction) => {
-      // Whoever deletes the campaign, on another server, has done so, or finds this upload.
+      // Whoever deletes or replaces the campaign, on another server, has done so, with its leases, or finds this upload.
       await lockCampaign(transaction, campaignId);
       checkMaySend((await readLife(transaction, campaignId)).status);
+      await leases.live(message.leaseId, transaction);
       await transaction
         .insertInto('uploads')
         .values({

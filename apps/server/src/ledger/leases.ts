@@ -245,11 +245,11 @@ export class LeaseBook {
   }
 
   /** A lease that may still contribute. @throws Refusal `unknown_lease`, `lease_expired`, `lease_spent` or `stale_round` */
-  async live(leaseId: string): Promise<LeaseRow> {
-    const row = await this.#row(leaseId);
+  async live(leaseId: string, db = this.#db): Promise<LeaseRow> {
+    const row = await this.#row(leaseId, db);
     if (row.ended === 'spent') throw leaseSpent();
     if (row.ended === 'stale') throw staleRound(row.base_version);
-    if (!isLive(row, await readClock(this.#db, this.#now))) throw leaseExpired();
+    if (!isLive(row, await readClock(db, this.#now))) throw leaseExpired();
     return row;
   }
 

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { collect } from '../testing/collect.ts';
 import { exportedFiles } from '../testing/exported-files.ts';
 import { beginOf, contributeTo, deltaFor, joinLedger, uploadTo } from '../testing/ledger-volunteer.ts';
-import { queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
+import { connectTo, queryOnce, startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import { makeTestCampaign, type TestCampaign } from '../testing/test-campaign.ts';
 import { Ledger } from './ledger.ts';
 import { verifyDatabase, verifyDataDir } from './verify.ts';
@@ -174,6 +174,36 @@ describe('two servers on one Postgres', () => {
         { contributions: finished.status === 'fulfilled' ? 1 : 0 },
       ]);
     }
+  });
+
+  it.each([
+    ['deletes', 'unknown_campaign', (ledger: Ledger) => ledger.deleteCampaign('test')],
+    ['replaces', 'unknown_lease', (ledger: Ledger) => ledger.addCampaign(campaign.file)],
+  ] as const)('begin no upload in a campaign that the other %s at that moment', async (_, code, act) => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    const volunteer = await joinLedger(first);
+    const begin = await beginOf(first, volunteer, encodeDelta(deltaFor(first, 1), 'f32'));
+    const config = JSON.parse(readFileSync(campaign.file, 'utf8')) as CampaignConfig;
+    writeFileSync(campaign.file, JSON.stringify({ ...config, upload: { codec: 'f32', maxNorm: 99 } }));
+    const hand = await connectTo(databaseUrl);
+    const waiting = async (servers: number) => {
+      const asked = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+      await vi.waitUntil(async () => (await hand.query(asked)).rowCount === servers, PATIENCE);
+    };
+    const answers: Promise<unknown>[] = [];
+    try {
+      await hand.query('begin; select 1 from leases for update');
+      answers.push(act(second));
+      await waiting(1);
+      answers.push(first.beginUpload(begin));
+      await waiting(2);
+    } finally {
+      // Whoever waits for it goes on.
+      await hand.end();
+    }
+    const [, began] = await Promise.allSettled(answers);
+    expect(began).toMatchObject({ status: 'rejected', reason: { name: 'Refusal', code } });
+    expect(await queryOnce(databaseUrl, 'select * from uploads')).toEqual([]);
   });
 
   it('chain what they accept at the same time, without a gap', async () => {
