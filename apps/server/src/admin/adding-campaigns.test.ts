@@ -331,6 +331,16 @@ describe('servers on a Postgres', () => {
     });
   });
 
+  it('hold a file to --max-data-bytes, not to the room on a disk where they keep only copies', async () => {
+    const databaseUrl = await postgres.createDatabase();
+    await serve({ databaseUrl, maxDataBytes: 1, minFreeBytes: 2 ** 60 });
+    write('mine');
+    expect(await addNamed('mine')).toMatchObject({ status: 507, code: 'storage_full' });
+    expect(await queryOnce(databaseUrl, 'select sha256 from blobs')).toEqual([]);
+    const roomy = await serve({ databaseUrl, minFreeBytes: 2 ** 60 });
+    expect(await add(JSON.stringify({ name: 'mine' }), roomy)).toMatchObject({ status: 200 });
+  });
+
   it('serve what was added to either, replaced, and given other terms', async () => {
     const databaseUrl = await postgres.createDatabase();
     write('mine');

@@ -1,7 +1,7 @@
 /** Campaign files that come to be served, and the terms of those that are: what an organiser decides of a campaign in words. */
 import { Refusal, type CampaignStatus, type TermsChange } from '@oneround/fl-core';
 import { loadCampaign, namedBlobs, type DataSetReport, type LoadedCampaign } from '../campaign/index.ts';
-import type { Blobs } from './blobs.ts';
+import type { Blobs, BlobStore } from './blobs.ts';
 import { readLife } from './campaign-life.ts';
 import type { CampaignNews } from './campaign-news.ts';
 import { changeTerms, readTerms, type TermsInForce } from './campaign-terms.ts';
@@ -42,7 +42,7 @@ export class CampaignFiles {
    */
   add(path: string): Promise<ServedFile & { dataSets: DataSetReport[] }> {
     return readUntilServed(
-      () => loadCampaign(path, this.#parts.blobs),
+      () => this.#load(path),
       async (loaded) => (await this.serve(loaded))?.value ?? null,
     );
   }
@@ -75,6 +75,25 @@ export class CampaignFiles {
     const { db, campaigns } = this.#parts;
     const { now, changed } = await changeTerms(db, campaigns.get(campaignId).definition.manifest, change);
     return { value: now, changes: await this.#tellTerms(campaignId, changed) };
+  }
+
+  /** Keeps nothing of a file that turns out bad. */
+  async #load(path: string): Promise<LoadedCampaign> {
+    const { db, blobs } = this.#parts;
+    const stored = new Set<string>();
+    const store: BlobStore = {
+      async put(bytes) {
+        const sha256 = await blobs.put(bytes);
+        stored.add(sha256);
+        return sha256;
+      },
+    };
+    try {
+      return await loadCampaign(path, store);
+    } catch (error) {
+      await blobs.dropUnnamed([...stored], db);
+      throw error;
+    }
   }
 
   async #tellTerms(campaignId: string, changed: readonly string[]): Promise<Change[]> {

@@ -1,5 +1,5 @@
 /** What a start makes of blobs that its ledger does not name: a ledger that is gone, or an older one that was put back. */
-import { copyFileSync, existsSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { collect } from '../testing/collect.ts';
@@ -89,4 +89,38 @@ it('deletes after a week what no ledger came back for, and counts it as used unt
   expect(filesIn('dropped')).toEqual([]);
   expect(filesIn('blobs')).toEqual(kept);
   await reserve(1);
+});
+
+it('keeps nothing of a campaign file that turns out bad', async () => {
+  const before = filesIn('blobs');
+  const ledger = await open();
+  const long = { id: '', domain: 'sums', prompt: 'Sum', answer: 'word '.repeat(5000) };
+  writeFileSync(join(campaign.folder, 'heldout.jsonl'), `${JSON.stringify(long)}\n`);
+  const config = readFileSync(campaign.file, 'utf8').replace('"partitionSeed":', '"partitionSeed":1');
+  writeFileSync(campaign.file, config);
+  await expect(ledger.addCampaign(campaign.file)).rejects.toThrow('no record fits into training.maxTokens');
+  await ledger.close();
+  expect(filesIn('blobs')).toEqual(before);
+});
+
+it('counts what another thread stored for a campaign file that came to nothing neither as used nor as freed', async () => {
+  const lone = makeTestCampaign({ adapter: smallAdapter });
+  const ledger = await Ledger.open({ dataDir: lone.dataDir });
+  await ledger.addCampaign(lone.file);
+  const deltaBytes = 4 * ledger.definition('test').manifest.layout.size;
+  await ledger.close();
+  const used = readdirSync(join(lone.dataDir, 'blobs')).reduce(
+    (sum, name) => sum + statSync(join(lone.dataDir, 'blobs', name)).size,
+    0,
+  );
+  const bounded = await Ledger.open({ dataDir: lone.dataDir, blobs: { maxBytes: used + 1.5 * deltaBytes } });
+  const stored = await new FileBlobs(lone.dataDir).put(new Uint8Array(2 * deltaBytes));
+  await bounded.dropUnserved([stored]);
+  await contributeTo(bounded, await joinLedger(bounded), seededDelta(deltaBytes / 4, 1));
+  const another = joinLedger(bounded).then((volunteer) =>
+    contributeTo(bounded, volunteer, seededDelta(deltaBytes / 4, 2)),
+  );
+  await expect(another).rejects.toMatchObject({ code: 'storage_full' });
+  await bounded.close();
+  lone.remove();
 });
