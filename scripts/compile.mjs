@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -88,6 +89,8 @@ async function bundle(program, folder) {
   const ours = Object.keys(metafile.inputs).filter((path) => !/^(node_modules\/|required:)/.test(path));
   const inputs = [...settings, ...ours].sort();
   const print = fingerprint(inputs, read);
+  // `mkdtemp` lets nobody else in; a service runs what another user, or an image's build, has compiled.
+  chmodSync(fresh, statSync(folder).mode & 0o777);
   publish(fresh, join(folder, print));
   writeFileSync(`${fresh}.json`, JSON.stringify(inputs));
   renameSync(`${fresh}.json`, join(folder, 'inputs.json'));

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -54,6 +54,14 @@ test('programs that start at once share one bundle', async () => {
   const answers = await Promise.all([run(), run(), run()]);
   expect(answers.map((answer) => (answer as unknown[])[0])).toEqual([1, 1, 1]);
   expect(readdirSync(builds())).toHaveLength(2);
+});
+
+test('whoever may look into .build may run a bundle: in the image another user does than made it', async () => {
+  writeFileSync(join(folder, 'answer.ts'), 'export const answer = 2;');
+  await run();
+  const folders = readdirSync(builds(), { withFileTypes: true }).filter((each) => each.isDirectory());
+  const modes = folders.map(({ name }) => statSync(join(builds(), name)).mode);
+  expect(new Set(modes)).toEqual(new Set([statSync(builds()).mode]));
 });
 
 test('an error names the line of the TypeScript', async () => {
