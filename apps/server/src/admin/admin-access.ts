@@ -47,7 +47,12 @@ export class AdminAccess {
     if (expected === null) {
       throw new AdminDenied(403, 'This server has no admin token yet; `oneround admin-token` makes one.');
     }
-    throw new AdminDenied(401, 'Send the admin token: "Authorization: Bearer <token>".');
+    throw new AdminDenied(
+      401,
+      sent === ''
+        ? 'Send the admin token: "Authorization: Bearer <token>".'
+        : 'This is not the admin token of this server, or no longer; `oneround admin-token` makes a new one.',
+    );
   }
 }
 

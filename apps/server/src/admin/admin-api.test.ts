@@ -113,6 +113,21 @@ describe('access', () => {
     expect(await outcome('right', 'another')).toBe(200);
   });
 
+  it('tells a token that is wrong, or was replaced, from none', async () => {
+    const access = new AdminAccess(async () => createHash('sha256').update('right').digest('hex'));
+    const of = (authorization?: string) => access.check(authorization, 'address');
+    await expect(of('Bearer wrong')).rejects.toMatchObject({
+      status: 401,
+      message: expect.stringMatching(/not the admin token/),
+    });
+    for (const nothing of [undefined, 'right', 'Bearer ']) {
+      await expect(of(nothing)).rejects.toMatchObject({
+        status: 401,
+        message: expect.stringMatching(/^Send the admin token/),
+      });
+    }
+  });
+
   it('takes the guesses of one IPv6 network for those of one address', async () => {
     const access = new AdminAccess(async () => createHash('sha256').update('right').digest('hex'));
     const guess = (address: string) => access.check('Bearer wrong', address);

@@ -29,6 +29,7 @@ const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
 
 it('work on a data directory while no server runs', { timeout: 120_000 }, async () => {
   const here = ['--data', campaign.dataDir];
+  expect(await run(['list', ...here])).toMatchObject({ stdout: '', stderr: 'There are no campaigns.\n' });
   const { stdout: added } = await run(['add', campaign.file, ...here]);
   expect(added).toMatch(/^test is added: open\.\ntrain\.jsonl: 24 examples as .*\nheldout\.jsonl: 8 examples as .*\n$/);
   expect((await run(['files', '--campaigns', folder, ...here])).stdout).toBe('mine  test\n');

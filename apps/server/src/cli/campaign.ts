@@ -17,9 +17,11 @@ export function addCampaignCommand(program: Command): void {
   addOrganiserFlags(campaign.command('list').description('every campaign with its status')).action(
     async (flags: OrganiserFlags) => {
       await withOrganiser(flags, async (organiser) => {
-        for (const { id, name, status, private: isPrivate } of await organiser.campaigns()) {
+        const campaigns = await organiser.campaigns();
+        for (const { id, name, status, private: isPrivate } of campaigns) {
           console.log(`${id}  ${status}${isPrivate ? ', private' : ''}  ${name}`);
         }
+        if (campaigns.length === 0) console.error('There are no campaigns.');
       });
     },
   );
@@ -35,9 +37,9 @@ export function addCampaignCommand(program: Command): void {
       .option('--yes', 'do not ask'),
   ).action(async (id: string, { yes = false, ...flags }: OrganiserFlags & { yes?: boolean }) => {
     await withOrganiser(flags, async (organiser) => {
-      const contributions = (await organiser.contributions(id)).length;
+      const { length } = await organiser.contributions(id);
       await confirm(
-        `Deleting the campaign "${id}" with its ${contributions} contributions, every version and its whole record cannot be undone.`,
+        `Deleting the campaign "${id}" with its ${length} contribution${length === 1 ? '' : 's'}, every version and its whole record cannot be undone.`,
         yes,
       );
       await organiser.deleteCampaign(id);
