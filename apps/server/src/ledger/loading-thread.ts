@@ -3,7 +3,7 @@ import { statfsSync } from 'node:fs';
 import { Refusal, type Manifest } from '@oneround/fl-core';
 import { CampaignFileError, loadCampaign, type LoadedCampaign } from '../campaign/index.ts';
 import { serveCalls, threadData } from '../threads/thread.ts';
-import { BlobFault, hashBytes, type Blobs, type BlobStore } from './blobs.ts';
+import { BlobFault, hashBytes, storageFull, type Blobs, type BlobStore } from './blobs.ts';
 import { asRefusal } from './database-errors.ts';
 import { FileBlobs } from './file-blobs.ts';
 import { firstVersionOf, type FirstVersion } from './first-version.ts';
@@ -35,16 +35,12 @@ const stored = new Set<string>();
 
 serveCalls(
   {
-    load: (path) => withBlobs((blobs) => loadCampaign(path, withinRoom(blobs))),
+    load: (path) => withBlobs((blobs) => loadCampaign(path, withinRoom(blobs))).catch(asNoRoomFor(path)),
     stored: async () => [...stored],
     firstVersion: (manifest) =>
       withBlobs((blobs) => firstVersionOf(manifest, (sha256) => blobs.read(sha256))).catch(nullWhenGone),
   } satisfies Loader,
-  (error) => {
-    if (error instanceof CampaignFileError) return new Refusal('bad_campaign_file', error.message);
-    const refusal = asRefusal(error);
-    return refusal instanceof Refusal && refusal.code === 'storage_full' ? noRoom() : refusal;
-  },
+  (error) => (error instanceof CampaignFileError ? new Refusal('bad_campaign_file', error.message) : asRefusal(error)),
 );
 
 /** Takes no more room than there is; what is stored already takes none. */
@@ -54,7 +50,7 @@ function withinRoom(blobs: Blobs): BlobStore {
       const isThere = await blobs.has(hashBytes(bytes));
       if (!isThere) {
         await blobs.reserve(bytes.byteLength);
-        if (databaseUrl === undefined && freeBytes() - bytes.byteLength < minFreeBytes) throw noRoom();
+        if (databaseUrl === undefined && freeBytes() - bytes.byteLength < minFreeBytes) throw storageFull();
       }
       const sha256 = await blobs.put(bytes);
       stored.add(sha256);
@@ -68,11 +64,16 @@ function freeBytes(): number {
   return bavail * bsize;
 }
 
-function noRoom(): Refusal {
-  return new Refusal(
-    'storage_full',
-    'There is no room for what the campaign file names: make some on the disk, or change --max-data-bytes or --min-free-bytes.',
-  );
+/** A disk or quota that is full, in words for an organiser; any other error unchanged. */
+function asNoRoomFor(path: string): (error: unknown) => never {
+  return (error) => {
+    const refusal = asRefusal(error);
+    if (!(refusal instanceof Refusal) || refusal.code !== 'storage_full') throw error;
+    throw new Refusal(
+      'storage_full',
+      `There is no room for what ${path} names: make some on the disk, or change --max-data-bytes or --min-free-bytes.`,
+    );
+  };
 }
 
 async function withBlobs<Result>(use: (blobs: Blobs) => Promise<Result>): Promise<Result> {

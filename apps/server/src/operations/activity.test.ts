@@ -45,6 +45,15 @@ it('warns of wrong admin tokens', () => {
   expect(lines).toMatchObject([{ level: 40, request: 'admin', code: 'forbidden' }]);
 });
 
+it('warns of volunteers who are refused for want of room, in words for whoever runs the server', () => {
+  const { activity, lines } = recordActivity();
+  const full = new Refusal('storage_full', 'Keep this page open.');
+  for (let i = 0; i < 3; i++) activity.refused('upload.begin', full, { leaseId: 'lease' });
+  const msg = expect.stringMatching(/^refused: there is no room left: .*--max-data-bytes/);
+  expect(lines).toMatchObject([{ level: 40, request: 'upload.begin', code: 'storage_full', msg }]);
+  expect(lines).toHaveLength(1);
+});
+
 it('tells a contribution that was set aside as it came from one that counts', async () => {
   const { activity, lines, counted } = recordActivity();
   const contribution = { campaignId: 'a', leaseId: 'lease', contributionId: 'first', sequence: 1, uploadMs: 5 };

@@ -55,14 +55,20 @@ export class Activity {
     this.#log.info(contribution, quarantined ? 'contribution set aside' : 'contribution accepted');
   }
 
-  /** `request` is the protocol's name for it, `admin`, or `unknown`. An organiser's are told each, with what was asked for. */
+  /**
+   * `request` is the protocol's name for it, `admin`, or `unknown`. An organiser's are told each, with what was asked for;
+   * what the operator alone can mend is a warning.
+   */
   refused(request: string, refusal: Refusal, ids: RequestIds): void {
     const { code } = refusal;
     this.#metrics.refused.inc({ request, code });
     if (request === 'admin') return this.#log.info({ request, code, ...ids }, 'refused');
-    this.#sparse.tell(`refused ${request} ${code}`, (others) =>
-      this.#log.info({ request, code, ...ids, others }, 'refused'),
-    );
+    const words = operatorsWords[code];
+    this.#sparse.tell(`refused ${request} ${code}`, (others) => {
+      const line = { request, code, ...ids, others };
+      if (words === undefined) this.#log.info(line, 'refused');
+      else this.#log.warn(line, `refused: ${words}`);
+    });
   }
 
   /** Somebody who did not get as far as a request of the protocol. `code` is one of a few. */
