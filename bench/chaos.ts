@@ -64,6 +64,12 @@ export function printHarm(sentences: readonly string[]): void {
   if (sentences.length > 0) process.exitCode = 1;
 }
 
+/** What is wrong with how a server ended on SIGTERM, and with what it wrote in all its lives: its log warns of nothing good. */
+export function harmAtEnd(exitCode: number | null, output: string): string[] {
+  const harm = exitCode === 0 ? [] : [`the server ended with ${exitCode} instead of 0`];
+  return output === '' ? harm : [...harm, 'the server warned, failed or rejected'];
+}
+
 /** Runs `oneround verify` and prints what it says; it is harm when the ledger is not as recorded. */
 export function printVerified(ledger: string[]): void {
   const verify = spawnSync(process.execPath, [oneround, 'verify', ...ledger], { encoding: 'utf8' });

@@ -4,6 +4,7 @@ import { megabytes, growth, residentBytes } from '../apps/server/src/testing/res
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
+import { harmAtEnd, printHarm } from './chaos.ts';
 
 const WARM_UP = 5000;
 const MESSAGES = 20_000;
@@ -42,9 +43,9 @@ export async function benchFuzz(): Promise<void> {
       `  resident ${megabytes(fresh)} at first, ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
     );
     console.log(`  after each ${MESSAGES} more: ${later.join(', ')}`);
-    console.log(
-      `  exit code ${await server.end('SIGTERM')}; warnings, failures and rejections: ${server.output || 'none'}`,
-    );
+    const exitCode = await server.end('SIGTERM');
+    console.log(`  exit code ${exitCode}; warnings, failures and rejections: ${server.output || 'none'}`);
+    printHarm(harmAtEnd(exitCode, server.output));
   } finally {
     await server.end();
     campaign.remove();

@@ -5,6 +5,7 @@ import { growth, megabytes, residentBytes } from '../apps/server/src/testing/res
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
+import { harmAtEnd, printHarm } from './chaos.ts';
 
 const WARM_UP = 200;
 const MERGES = 1000;
@@ -30,7 +31,9 @@ export async function benchMerges(flags: string[]): Promise<void> {
     console.log(
       `  resident ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
     );
-    console.log(`  exit code ${await server.end('SIGTERM')}; the server wrote: ${server.output || 'nothing'}`);
+    const exitCode = await server.end('SIGTERM');
+    console.log(`  exit code ${exitCode}; the server wrote: ${server.output || 'nothing'}`);
+    printHarm(harmAtEnd(exitCode, server.output));
   } finally {
     await server.end();
     campaign.remove();

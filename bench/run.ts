@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- name ... | -- name --flag ...]`: prints the figures the project stands by. Nothing here passes or
- * fails, but for `step`, whose contenders must compute the same, and for `chaos` and `chaos-servers`, which may do no harm.
+ * fails, but for `step`, whose contenders must compute the same, and for `chaos`, `chaos-servers`, `fuzz` and `merges`, which may
+ * do no harm.
  */
 import { cpus } from 'node:os';
 import { benchAttacks } from './attacks/index.ts';
