@@ -77,9 +77,8 @@ export interface LoadedCampaign {
 export async function loadCampaign(path: string, blobs: BlobStore): Promise<LoadedCampaign> {
   const config = checked(path, () => parseConfig(readFileSync(path, 'utf8')));
   const model = await loadModelFiles(namedPath(path, 'model', config.model, modelAdvice), blobs);
-  const adapter = await checkedLater(path, () =>
-    loadAdapter(config.adapter, model.config, { folder: dirname(path), blobs }),
-  );
+  const { adapter, tensors } = checked(path, () => loadAdapter(config.adapter, model.config, dirname(path)));
+  if (tensors) await blobs.put(tensors);
   const layout = await checkedLater(path, () => loraLayout(model.config, adapter));
   const trainSet = readDataSet(namedPath(path, 'data.train', config.data.train));
   const heldOutSet = readDataSet(namedPath(path, 'data.heldOut', config.data.heldOut));

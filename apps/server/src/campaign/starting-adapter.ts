@@ -4,24 +4,21 @@ import { join, resolve } from 'node:path';
 import { adapterSpecSchema, type AdapterSpec, type CampaignConfig } from '@oneround/fl-core';
 import { type AdapterTensors, importPeft, readPeftTensors } from '@oneround/lora/adapter';
 import type { ModelConfig } from '@oneround/lora/architecture';
-import type { BlobStore } from '../ledger/blobs.ts';
+import { hashBytes } from '../ledger/blobs.ts';
 
-/** Where a campaign file's paths begin, and where its files are stored. */
-interface Store {
-  folder: string;
-  blobs: BlobStore;
+/** An adapter as a manifest says it, and the tensors that it starts from, which are to be stored; null for none. */
+interface LoadedAdapter {
+  adapter: AdapterSpec;
+  tensors: Uint8Array | null;
 }
 
 /**
- * The adapter of a manifest, from that of a campaign file; a PEFT folder is checked whole and its tensors are stored.
+ * The adapter of a manifest, from that of a campaign file; a PEFT folder is checked whole.
+ * @param folder where the paths of the campaign file begin
  * @throws CheckpointError naming the field or tensor that does not fit; Error when the folder lacks a file
  */
-export async function loadAdapter(
-  choice: CampaignConfig['adapter'],
-  model: ModelConfig,
-  { folder, blobs }: Store,
-): Promise<AdapterSpec> {
-  if (!('start' in choice)) return choice;
+export function loadAdapter(choice: CampaignConfig['adapter'], model: ModelConfig, folder: string): LoadedAdapter {
+  if (!('start' in choice)) return { adapter: choice, tensors: null };
   const read = (name: string): Buffer => {
     const path = join(resolve(folder, choice.start), name);
     if (!existsSync(path)) throw new Error(`adapter.start: there is no ${path}; name a PEFT folder`);
@@ -29,8 +26,8 @@ export async function loadAdapter(
   };
   const tensors = read('adapter_model.safetensors');
   const { spec } = importPeft(model, JSON.parse(read('adapter_config.json').toString('utf8')), tensors);
-  const start = { path: 'adapter/start.safetensors', bytes: tensors.byteLength, sha256: await blobs.put(tensors) };
-  return adapterSpecSchema.parse({ ...spec, start });
+  const start = { path: 'adapter/start.safetensors', bytes: tensors.byteLength, sha256: hashBytes(tensors) };
+  return { adapter: adapterSpecSchema.parse({ ...spec, start }), tensors };
 }
 
 /** The tensors of the adapter that a campaign starts from, or null when it starts from the base model. */
