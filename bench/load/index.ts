@@ -1,6 +1,6 @@
 /**
  * One server process under load: thousands of volunteers that are idle, train or watch, deltas of 1 MB, a disk whose every
- * sync takes 200 ms longer; then the same on Postgres, and two servers on one. `--volunteers 1000` for fewer, `--quick` for
+ * sync takes 200 ms longer; then the same on Postgres, with two servers on one. `--volunteers 1000` for fewer, `--quick` for
  * a short look. The volunteers are a process of their own and take a core from the server on a small machine.
  */
 import { execFileSync } from 'node:child_process';
@@ -15,8 +15,9 @@ import { Crowd } from './crowd.ts';
 import { Phases } from './phases.ts';
 import { joinAndListen } from './two-servers.ts';
 
+/** `-D`: it is not in between the program and who starts it. */
 const SLOW_SYNC = [
-  ...['strace', '-f', '-qq', '--seccomp-bpf', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
+  ...['strace', '-D', '-f', '-qq', '--seccomp-bpf', '-o', '/dev/null', '-e', 'trace=fsync,fdatasync'],
   ...['-e', 'inject=fsync,fdatasync:delay_exit=200000'],
 ];
 /** Files and sockets of a process besides its volunteers'. */
@@ -50,14 +51,15 @@ export async function benchLoad(flags: string[]): Promise<void> {
     await withServers([{}], ([server]) => crowded(phases, server!, load));
     phases.printHead('SQLite, every sync of the disk 200 ms longer (strace)');
     await withServers([{ wrapper: SLOW_SYNC }], ([server]) => onSlowDisk(phases, server!, load));
-    const postgres = await startPostgres();
-    try {
-      phases.printHead('Postgres');
-      const shared = { server: { databaseUrl: await postgres.createDatabase() } };
+    phases.printHead('Postgres');
+    await withDatabase([], async (databaseUrl) => {
+      const shared = { server: { databaseUrl } };
       await withServers([shared, shared], ([first, second]) => onPostgres(phases, first!, second!, load));
-    } finally {
-      await postgres.remove();
-    }
+    });
+    phases.printHead('Postgres, every sync of its disk 200 ms longer (strace)');
+    await withDatabase(SLOW_SYNC, (databaseUrl) =>
+      withServers([{ server: { databaseUrl } }], ([server]) => onSlowDisk(phases, server!, load)),
+    );
   } finally {
     phases.end();
   }
@@ -149,6 +151,15 @@ async function gather(
   });
   const each = ((await residentBytes(server)) - before) / volunteers;
   console.log(`      ${(each / 1000).toFixed(1)} kB resident each, with what the server keeps of its lease`);
+}
+
+async function withDatabase(wrapper: string[], use: (databaseUrl: string) => Promise<void>): Promise<void> {
+  const postgres = await startPostgres(wrapper);
+  try {
+    await use(await postgres.createDatabase());
+  } finally {
+    await postgres.remove();
+  }
 }
 
 /** Servers that share a campaign and whatever else their options share. */

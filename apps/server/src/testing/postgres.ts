@@ -20,8 +20,11 @@ export interface TestPostgres {
   remove(): Promise<void>;
 }
 
-/** @throws Error with the line that installs Postgres when there is none */
-export async function startPostgres(): Promise<TestPostgres> {
+/**
+ * @param wrapper started in place of Postgres, with Postgres and its arguments behind; what it starts must be this process's child
+ * @throws Error with the line that installs Postgres when there is none
+ */
+export async function startPostgres(wrapper: string[] = []): Promise<TestPostgres> {
   const bin = findPostgres();
   const folder = mkdtempSync(join(tmpdir(), 'oneround-pg-'));
   const data = join(folder, 'data');
@@ -42,7 +45,8 @@ export async function startPostgres(): Promise<TestPostgres> {
   };
   const start = async () => {
     const settings = ['-D', data, '-k', folder, '-c', 'listen_addresses=', '-c', 'logging_collector=off'];
-    server = spawn(join(bin, 'postgres'), settings, { ...options, stdio: 'ignore' });
+    const [command, ...args] = [...wrapper, join(bin, 'postgres'), ...settings] as [string];
+    server = spawn(command, args, { ...options, stdio: 'ignore' });
     await answers(urlOf('postgres'));
   };
   await start();
