@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import SqliteDatabase from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Ledger, makeAdminToken } from '../ledger/index.ts';
 import { startServer } from '../server.ts';
@@ -41,6 +42,21 @@ it('work on a data directory while no server runs', { timeout: 120_000 }, async 
   await expect(run(['terms', 'test', 'private', ...here])).rejects.toMatchObject({
     stderr: expect.stringContaining('private is no JSON; write changes as'),
   });
+});
+
+it('say why a campaign that is served as it was cannot be opened', { timeout: 120_000 }, async () => {
+  const other = makeTestCampaign({ adapter: smallAdapter, id: 'other' });
+  const ledger = await Ledger.open({ dataDir: campaign.dataDir });
+  for (const { file } of [campaign, other]) await ledger.addCampaign(file);
+  await ledger.close();
+  other.remove();
+  const sqlite = new SqliteDatabase(join(campaign.dataDir, 'ledger.sqlite'));
+  sqlite.prepare(`update versions set sum_sha256 = 'damaged' where campaign_id = 'test'`).run();
+  sqlite.close();
+  const { stdout } = await run(['add', campaign.file, '--data', campaign.dataDir]);
+  expect(stdout).toMatch(
+    /^test is served as it was: open\.\nIt cannot be opened: campaign test: version 0: .* damaged /,
+  );
 });
 
 it('go through the server that runs on it', { timeout: 120_000 }, async () => {

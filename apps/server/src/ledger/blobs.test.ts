@@ -115,6 +115,10 @@ describe.each(stores)('%s', (name, open) => {
     expect(readdirSync(join(folder, 'blobs'))).toEqual([]);
     expect(await blobs.put(bytes)).toBe(sha256);
     expect(hashBytes(await blobs.read(sha256))).toBe(sha256);
+    const two = [sha256, await blobs.put(randomBytes(1000, 20 + name.length))];
+    await blobs.dropUnnamed(two, db);
+    expect(readdirSync(join(folder, 'blobs'))).toEqual([]);
+    expect(await db.selectFrom('chunks').select('upload').execute()).toEqual([]);
   });
 
   it('keeps what a row names, and says of what somebody wants to name that it is gone', async () => {
