@@ -53,7 +53,7 @@ import { shardName } from './lease-terms.ts';
 import { LeaseBook } from './leases.ts';
 import { dropCopies, requireLedgerOf, setLeftoversAside } from './leftovers.ts';
 import { readMergeOutcome } from './merge-outcome.ts';
-import { OpenCampaigns } from './open-campaigns.ts';
+import { OpenCampaigns, type OpenedCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
 import type { Change, LedgerCounts, Outcome } from './outcome.ts';
 import { PostgresBlobs } from './postgres-blobs.ts';
@@ -191,7 +191,9 @@ export class Ledger {
   async catchUp(): Promise<News> {
     const leads = this.#foldLease.isHeld;
     if (!isPostgres(this.#db)) return { leads, unfolded: [], ...this.#news.take() };
-    this.#news.note(await this.#campaigns.openNew());
+    const news: OpenedCampaigns = { opened: [], failures: [] };
+    // What was opened before the database went away is open, and in no later news.
+    await this.#campaigns.openNew(news).finally(() => this.#news.note(news));
     if (this.#news.hasGone) await dropCopies(this.#db, this.#files);
     const unfolded = leads ? await unfoldedCampaigns(this.#db) : [];
     return { leads, unfolded, ...this.#news.take() };

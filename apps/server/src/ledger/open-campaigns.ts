@@ -124,10 +124,12 @@ export class OpenCampaigns {
     return { ...done, problem: await this.#tryToOpen(definition, hash, wording) };
   }
 
-  /** Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone. */
-  async openNew(): Promise<OpenedCampaigns> {
+  /**
+   * Opens the campaigns that are not open here, or were replaced since, as far as they can be; forgets those that are gone.
+   * @returns `news`, to which it has added them; when it throws, it has added those before
+   */
+  async openNew(news: OpenedCampaigns = { opened: [], failures: [] }): Promise<OpenedCampaigns> {
     const { db } = this.#store;
-    const news: OpenedCampaigns = { opened: [], failures: [] };
     const rows = await db.selectFrom('campaigns').select(['id', 'definition_hash as hash', 'wording']).execute();
     for (const id of this.#open.keys()) {
       if (rows.some((row) => row.id === id)) continue;

@@ -261,6 +261,25 @@ describe('two servers on one Postgres', () => {
     expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ withdrawn: 3, versions: 7 }]);
   });
 
+  it('tell later of what they opened before they lost the database', async () => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    await first.catchUp();
+    const others = ['one', 'two'].map((id) => makeTestCampaign({ id }));
+    for (const other of others) {
+      await second.addCampaign(other.file);
+      other.remove();
+    }
+    // The last of the campaigns that it comes to cannot be asked for.
+    const spoil = `create function spoil() returns text stable language plpgsql as $$ begin raise exception 'lost'; end $$;
+      alter table campaigns rename to stored;
+      create view campaigns as select id, definition_hash, case when id = 'two' then spoil() else definition end as definition,
+        opened_at, head_sequence, head_hash, status, terms, file_terms, wording, settled_version from stored order by id`;
+    await queryOnce(databaseUrl, spoil);
+    await expect(first.catchUp()).rejects.toThrow('lost');
+    await queryOnce(databaseUrl, 'drop view campaigns; alter table stored rename to campaigns');
+    expect((await first.catchUp()).opened).toEqual(['one', 'two']);
+  });
+
   it('go on with the others when a campaign cannot be opened, and say which', async () => {
     const [first, second] = [await onPostgres(), await onPostgres()];
     await leads(first);
