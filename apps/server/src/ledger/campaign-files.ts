@@ -55,7 +55,7 @@ export class CampaignFiles {
   async serve(loaded: LoadedCampaign, first?: FirstVersion | null): Promise<Outcome<ServedFile> | null> {
     const { db, blobs, campaigns, news } = this.#parts;
     const { id } = loaded.definition.manifest;
-    const wasOpen = campaigns.has(id);
+    const before = campaigns.has(id) ? campaigns.get(id).adapter : null;
     const change = await campaigns.add(loaded, first).catch(async (error: unknown) => {
       // What was stored for it alone.
       if (error instanceof Refusal) await blobs.dropUnnamed(namedBlobs(loaded.definition), db);
@@ -64,7 +64,7 @@ export class CampaignFiles {
     if (!change) return null;
     const { problem } = change;
     if (problem !== null) news.note({ opened: [], failures: [{ campaignId: id, problem }] });
-    else if (!wasOpen || change.isReplaced) news.note({ opened: [id], failures: [] });
+    else if (campaigns.get(id).adapter !== before) news.note({ opened: [id], failures: [] });
     const { status } = await readLife(db, id);
     const value = { campaignId: id, status, change: nameOfChange(change), problem, ...(await readTerms(db, id)) };
     return { value, changes: await this.#tellTerms(id, change.changedTerms) };

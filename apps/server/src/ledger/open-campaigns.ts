@@ -48,6 +48,15 @@ export interface OpenedCampaigns {
   failures: (CampaignFailure & { error: unknown })[];
 }
 
+/** What of a campaign's row was true when it was opened. */
+interface CampaignRow {
+  /** Its `definitionHash`. */
+  hash: string;
+  /** Epoch milliseconds: a campaign that was deleted and added again is another one. */
+  openedAt: number;
+  wording: number;
+}
+
 /** Whether a campaign that is stored could be opened. */
 export interface Openness {
   /** Why it could not, now or a moment ago; null when it is open. */
@@ -58,8 +67,7 @@ export class OpenCampaigns {
   readonly #store: AdapterStore;
   readonly #now: () => number;
   readonly #onGone: (campaignId: string) => void;
-  /** Each with the `definition_hash` of its row, and the `wording` that it was read with. */
-  readonly #open = new Map<string, OpenCampaign & { hash: string; wording: number }>();
+  readonly #open = new Map<string, OpenCampaign & CampaignRow>();
   readonly #failed = new RecentFailures();
 
   constructor({ store, now, onGone }: OpenCampaignsParts) {
@@ -109,19 +117,20 @@ export class OpenCampaigns {
     const hash = definitionHash(definition);
     const stored = await storeCampaign(db, blobs, loaded, { hash, first, now: this.#now() });
     if (!stored) return null;
-    const { wording, replaced, ...change } = stored;
+    const { wording, openedAt, replaced, ...change } = stored;
+    const row = { hash, openedAt, wording };
     if (replaced) {
-      this.#open.delete(id);
-      this.#onGone(id);
+      this.#forget(id);
       await dropLeftBehind(db, blobs, replaced);
     }
+    this.#forgetOther(id, row);
     const open = this.#open.get(id);
     const done = { ...change, isReplaced: replaced !== null };
-    if (open?.hash === hash) {
-      this.#open.set(id, { ...open, definition, wording });
+    if (open) {
+      this.#open.set(id, { ...open, ...row, definition });
       return { ...done, problem: null };
     }
-    return { ...done, problem: await this.#tryToOpen(definition, hash, wording) };
+    return { ...done, problem: await this.#tryToOpen(definition, row) };
   }
 
   /**
@@ -130,31 +139,28 @@ export class OpenCampaigns {
    */
   async openNew(news: OpenedCampaigns = { opened: [], failures: [] }): Promise<OpenedCampaigns> {
     const { db } = this.#store;
-    const rows = await db.selectFrom('campaigns').select(['id', 'definition_hash as hash', 'wording']).execute();
+    const rows = await db
+      .selectFrom('campaigns')
+      .select(['id', 'definition_hash as hash', 'opened_at as openedAt', 'wording'])
+      .execute();
     for (const id of this.#open.keys()) {
-      if (rows.some((row) => row.id === id)) continue;
-      this.#open.delete(id);
-      this.#onGone(id);
+      if (!rows.some((row) => row.id === id)) this.#forget(id);
     }
-    for (const { id, hash, wording } of rows) {
+    for (const { id, ...found } of rows) {
+      this.#forgetOther(id, found);
       const known = this.#open.get(id);
-      const isAsItWas = known?.hash === hash && known.wording === wording;
-      if (isAsItWas || this.#failed.whyRecently(id, hash) !== null) continue;
-      if (known && known.hash !== hash) {
-        this.#open.delete(id);
-        this.#onGone(id);
-      }
+      if (known?.wording === found.wording || this.#failed.whyRecently(id, found.hash) !== null) continue;
       const row = await db.selectFrom('campaigns').select('definition').where('id', '=', id).executeTakeFirst();
       if (!row) continue;
       try {
         const definition = campaignDefinitionSchema.parse(JSON.parse(row.definition));
-        if (known?.hash === hash) this.#open.set(id, { ...known, definition, wording });
+        if (known) this.#open.set(id, { ...known, ...found, definition });
         else {
-          await this.#openOne(definition, hash, wording);
+          await this.#openOne(definition, found);
           news.opened.push(id);
         }
       } catch (error) {
-        news.failures.push({ campaignId: id, error, problem: this.#failed.note(id, hash, error) });
+        news.failures.push({ campaignId: id, error, problem: this.#failed.note(id, found.hash, error) });
       }
     }
     return news;
@@ -167,8 +173,18 @@ export class OpenCampaigns {
     if (!row) throw unknownCampaign(campaignId);
     // Not only one that is open: what cannot be opened can be deleted.
     await deleteCampaign(db, blobs, campaignId, campaignDefinitionSchema.safeParse(JSON.parse(row.definition)).data);
-    this.#open.delete(campaignId);
-    this.#onGone(campaignId);
+    this.#forget(campaignId);
+  }
+
+  /** Forgets a campaign that had the name of this one before it. */
+  #forgetOther(id: string, { hash, openedAt }: CampaignRow): void {
+    const open = this.#open.get(id);
+    if (open && (open.hash !== hash || open.openedAt !== openedAt)) this.#forget(id);
+  }
+
+  #forget(id: string): void {
+    this.#open.delete(id);
+    this.#onGone(id);
   }
 
   /**
@@ -176,23 +192,23 @@ export class OpenCampaigns {
    * @returns why it cannot be opened, or could not a moment ago; null when it is open
    * @throws Refusal of a disk that is full or a database that is away; anything when no other campaign is open
    */
-  async #tryToOpen(definition: CampaignDefinition, hash: string, wording: number): Promise<string | null> {
+  async #tryToOpen(definition: CampaignDefinition, row: CampaignRow): Promise<string | null> {
     const { id } = definition.manifest;
     const isAlone = this.#open.size === 0;
-    const problem = isAlone ? null : this.#failed.whyRecently(id, hash);
+    const problem = isAlone ? null : this.#failed.whyRecently(id, row.hash);
     if (problem !== null) return problem;
     try {
-      await this.#openOne(definition, hash, wording);
+      await this.#openOne(definition, row);
       return null;
     } catch (error) {
       if (isAlone || asRefusal(error) instanceof Refusal) throw error;
-      return this.#failed.note(id, hash, error);
+      return this.#failed.note(id, row.hash, error);
     }
   }
 
-  async #openOne(definition: CampaignDefinition, hash: string, wording: number): Promise<void> {
+  async #openOne(definition: CampaignDefinition, row: CampaignRow): Promise<void> {
     const adapter = await openAdapter(definition, this.#store, this.#now());
-    this.#open.set(definition.manifest.id, { definition, adapter, hash, wording });
+    this.#open.set(definition.manifest.id, { definition, adapter, ...row });
   }
 }
 

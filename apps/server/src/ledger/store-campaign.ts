@@ -37,8 +37,9 @@ export function nameOfChange({
 
 /** What is stored of a campaign, besides what changed. */
 export interface StoredCampaign extends Omit<CampaignChange, 'isReplaced'> {
-  /** Of its row. */
+  /** Of its row; `openedAt` in epoch milliseconds. */
   wording: number;
+  openedAt: number;
   /** What another campaign named that it replaced. */
   replaced: LeftBehind | null;
 }
@@ -111,7 +112,7 @@ export async function storeCampaign(
       file_terms: JSON.stringify(fileTerms),
       wording: (known?.wording ?? 0) + (isReworded ? 1 : 0),
     };
-    const { numInsertedOrUpdatedRows } = await transaction
+    const row = await transaction
       .insertInto('campaigns')
       .values({
         id,
@@ -125,8 +126,9 @@ export async function storeCampaign(
       .onConflict((conflict) =>
         conflict.column('id').doUpdateSet(content).where('campaigns.definition_hash', '=', hash),
       )
+      .returning('opened_at as openedAt')
       .executeTakeFirst();
-    if (numInsertedOrUpdatedRows !== 1n) {
+    if (!row) {
       throw new Refusal(
         'wrong_status',
         `Another server has added a different campaign "${id}" at this moment; give both one file.`,
@@ -158,6 +160,7 @@ export async function storeCampaign(
       isReworded,
       changedTerms: known ? differingTerms(termsInForce(known).terms, terms) : [],
       wording: content.wording,
+      openedAt: row.openedAt,
       replaced,
     };
   };

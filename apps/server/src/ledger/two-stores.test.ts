@@ -280,6 +280,27 @@ describe('two servers on one Postgres', () => {
     expect((await first.catchUp()).opened).toEqual(['one', 'two']);
   });
 
+  it('take a campaign that the other has deleted and added again for another one, though it is the same', async () => {
+    const [first, second] = [await onPostgres(), await onPostgres()];
+    await leads(first);
+    await contributeTo(second, await joinLedger(second), deltaFor(first, 1));
+    expect((await first.fold('test'))!.value).toBe(1);
+    // Between two looks of the one that leads.
+    await second.deleteCampaign('test');
+    await second.addCampaign(campaign.file);
+    expect(await first.catchUp()).toMatchObject({ gone: ['test'], opened: ['test'], failures: [] });
+    expect((await first.state('test')).versions).toHaveLength(1);
+    await contributeTo(first, await joinLedger(first), deltaFor(first, 2));
+    expect((await first.fold('test'))!.value).toBe(1);
+    expect(await collect(verifyDatabase(databaseUrl))).toMatchObject([{ contributions: 1, versions: 2 }]);
+    // Nor does who is told to serve its file go on with the one that is gone.
+    await second.deleteCampaign('test');
+    await second.addCampaign(campaign.file);
+    expect(await first.addCampaign(campaign.file)).toMatchObject({ change: 'unchanged', problem: null });
+    expect((await first.state('test')).versions).toHaveLength(1);
+    expect(await first.catchUp()).toMatchObject({ gone: ['test'], opened: ['test'] });
+  });
+
   it('go on with the others when a campaign cannot be opened, and say which', async () => {
     const [first, second] = [await onPostgres(), await onPostgres()];
     await leads(first);
