@@ -23,15 +23,37 @@ export async function unnamedBlobs(db: LedgerDatabase, hashes: readonly string[]
   return unnamed;
 }
 
-async function namedOf(db: LedgerDatabase, hashes: readonly string[]): Promise<Set<string>> {
-  const by = (table: 'files' | 'contributions' | 'snapshots' | 'uploads') =>
-    db.selectFrom(table).select('sha256').where('sha256', 'in', hashes);
-  const heldOut = textInJson(db, 'campaigns.definition', 'heldOutSha256');
-  const rows = await by('files')
-    .union(by('contributions'))
-    .union(by('snapshots'))
-    .union(by('uploads'))
-    .union(db.selectFrom('campaigns').select(heldOut.as('sha256')).where(heldOut, 'in', hashes))
+/** All blobs in a database's rows that nothing names. */
+export async function unnamedRows(db: LedgerDatabase): Promise<string[]> {
+  const rows = await names(db)
+    .reduce((rest, named) => rest.except(named), allBlobs(db))
     .execute();
+  return rows.map(({ sha256 }) => sha256);
+}
+
+async function namedOf(db: LedgerDatabase, hashes: readonly string[]): Promise<Set<string>> {
+  const [first, ...others] = names(db, hashes);
+  const rows = await others.reduce((all, named) => all.union(named), first).execute();
   return new Set(rows.map(({ sha256 }) => sha256));
+}
+
+function allBlobs(db: LedgerDatabase) {
+  return db.selectFrom('blobs').select('sha256');
+}
+
+/** Queries for what each kind of row names; of these hashes, if they are told. */
+function names(db: LedgerDatabase, hashes?: readonly string[]) {
+  const by = (table: 'files' | 'contributions' | 'snapshots' | 'uploads') => {
+    const all = db.selectFrom(table).select('sha256');
+    return hashes ? all.where('sha256', 'in', hashes) : all;
+  };
+  const heldOut = textInJson(db, 'campaigns.definition', 'heldOutSha256');
+  const ofCampaigns = db.selectFrom('campaigns').select(heldOut.as('sha256'));
+  return [
+    by('files'),
+    by('contributions'),
+    by('snapshots'),
+    by('uploads'),
+    hashes ? ofCampaigns.where(heldOut, 'in', hashes) : ofCampaigns,
+  ] as const;
 }

@@ -51,7 +51,7 @@ import { Intake } from './intake.ts';
 import { createInvite, listInvites, revokeInvite, type Invite, type InviteLimits } from './invites.ts';
 import { shardName } from './lease-terms.ts';
 import { LeaseBook } from './leases.ts';
-import { dropCopies, requireLedgerOf, setLeftoversAside } from './leftovers.ts';
+import { dropCopies, requireLedgerOf, dropUnnamedRows, setLeftoversAside } from './leftovers.ts';
 import { readMergeOutcome } from './merge-outcome.ts';
 import { OpenCampaigns, type OpenedCampaigns } from './open-campaigns.ts';
 import { openDatabase, type LedgerDatabase } from './open-database.ts';
@@ -163,10 +163,12 @@ export class Ledger {
     const files = new FileBlobs(dataDir, options.databaseUrl === undefined ? options.blobs : {});
     if (options.databaseUrl === undefined) requireLedgerOf(files, dataDir);
     const db = await openDatabase(dataDir, options.databaseUrl);
+    const blobs = isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files;
     await setLeftoversAside(db, files, now());
+    if (isPostgres(db)) await dropUnnamedRows(db, blobs);
     const ledger = new Ledger({
       db,
-      blobs: isPostgres(db) ? new PostgresBlobs(db, files, options.blobs?.maxBytes) : files,
+      blobs,
       files,
       snapshots: { ...defaultSnapshots, ...options.snapshots },
       now,

@@ -1,11 +1,13 @@
 /**
- * Blobs in a data directory that no row names. A server leaves some that dies in the middle of deleting; but an older ledger
- * that an operator put back names as little of what came after it. So what a start finds is set aside for days, in
- * `dropped/`, and comes back by itself with the ledger that names it.
+ * Blobs that no row names. A server leaves some that dies in the middle of deleting, or before it names what it stored. In a
+ * data directory an older ledger that an operator put back names as little of what came after it: so what a start finds there
+ * is set aside for days, in `dropped/`, and comes back by itself with the ledger that names it. On Postgres both are one.
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { unnamedBlobs } from './blob-references.ts';
+import { sql } from 'kysely';
+import { unnamedBlobs, unnamedRows } from './blob-references.ts';
+import type { Blobs } from './blobs.ts';
 import type { FileBlobs } from './file-blobs.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
@@ -42,6 +44,17 @@ export async function setLeftoversAside(db: LedgerDatabase, files: FileBlobs, no
   }
   for (const sha256 of await unnamedBlobs(db, files.list().blobs)) files.setAside(sha256, now);
   await dropUnknownParts(db, files);
+}
+
+/**
+ * At a start on Postgres: drops blobs that nothing names, and chunks of no upload and no blob. What another server has stored
+ * and not named yet, it stores again.
+ */
+export async function dropUnnamedRows(db: LedgerDatabase, blobs: Blobs): Promise<void> {
+  await blobs.dropUnnamed(await unnamedRows(db), db);
+  // One statement sees one state: an upload is there before its chunks, and a blob before its upload is gone.
+  await sql`delete from chunks where upload in (
+    select upload from chunks except select contribution_id from uploads except select upload from blobs)`.execute(db);
 }
 
 /**
