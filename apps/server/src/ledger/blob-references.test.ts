@@ -136,23 +136,25 @@ it('is stored again in a data directory, where another thread stored it and the 
   }
 });
 
+async function storedChunks(): Promise<object[]> {
+  return (await hand.query<{ upload: string }>('select upload, start from chunks order by upload, start')).rows;
+}
+
 it('is dropped at a start when nothing names it, with chunks of no upload; what something names stays', async () => {
   await contribute('test');
   const { contributionId } = await uploadTo(naming, await joinLedger(naming), deltaFor(naming, 7));
-  const rows = async () =>
-    (await hand.query('select upload, start from chunks order by upload, start')).rows as object[];
-  const before = await rows();
+  const before = await storedChunks();
   const db = await openDatabase('', databaseUrl);
   try {
     // Larger than a piece.
     await new PostgresBlobs(db, new FileBlobs(other.dataDir)).put(new Uint8Array(2_000_000));
     await hand.query(`insert into chunks (upload, start, data) values ('gone', 0, 'x')`);
-    expect(await rows()).toHaveLength(before.length + 3);
+    expect(await storedChunks()).toHaveLength(before.length + 3);
   } finally {
     await db.destroy();
   }
   await (await Ledger.open({ dataDir: join(test.folder, 'third'), databaseUrl })).close();
-  expect(await rows()).toEqual(before);
+  expect(await storedChunks()).toEqual(before);
   expect((await naming.finishUpload(contributionId)).value.sequence).toBe(2);
   expect(await verified()).toMatchObject([{ campaignId: 'test', contributions: 2 }]);
 });
