@@ -20,7 +20,7 @@ export function remoteOrganiser(server: string, token: string): Organiser {
       headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
       ...(body && { body: JSON.stringify(body) }),
     }).catch((error: unknown) => {
-      throw new Error(`${server} does not answer (${error instanceof Error ? error.message : String(error)})`);
+      throw new Error(`${server} does not answer (${whyOf(error)}); name the server you mean with --server.`);
     });
     const content: unknown = await response.json().catch(() => null);
     if (response.ok) return answer.parse(content);
@@ -43,6 +43,12 @@ export function remoteOrganiser(server: string, token: string): Organiser {
     revokeInvite: async (campaign, invite) => void (await ask(adminRoutes.revokeInvite, { campaign, invite })),
     verify: (campaign) => ask(adminRoutes.verify, { campaign }),
   };
+}
+
+/** `fetch` says that it failed, and its cause why. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }
 
 /** A server reads no file but those of its own folder. */

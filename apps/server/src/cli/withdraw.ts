@@ -47,7 +47,7 @@ export function consequences({ campaign, status, ...contribution }: Found): stri
   }
   const what = shardIndex === null ? 'data of their own' : `shard ${shardIndex}`;
   const next = isHeldNow(contribution)
-    ? `Versions from ${foldedVersion} on hold it: they stay as they were published, and a new version without it follows.`
+    ? `Versions from ${foldedVersion} on hold it: they stay as they were published, and a new version without it follows (a campaign of many rounds refuses: later rounds were trained from it).`
     : `No version holds it ${foldedVersion === null ? 'yet' : 'now'}, and none will.`;
   const isOver = status === 'closing' || status === 'closed';
   const shard = shardIndex === null || isOver ? '' : ' Its shard may be trained by somebody else.';

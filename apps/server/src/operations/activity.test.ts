@@ -47,7 +47,7 @@ it('warns of wrong admin tokens', () => {
 
 it('warns of volunteers who are refused for want of room, in words for whoever runs the server', () => {
   const { activity, lines } = recordActivity();
-  const full = new Refusal('storage_full', 'Keep this page open.');
+  const full = new Refusal('storage_full', 'What was trained is kept here.');
   for (let i = 0; i < 3; i++) activity.refused('upload.begin', full, { leaseId: 'lease' });
   const msg = expect.stringMatching(/^refused: there is no room left: .*--max-data-bytes/);
   expect(lines).toMatchObject([{ level: 40, request: 'upload.begin', code: 'storage_full', msg }]);
@@ -70,7 +70,7 @@ it('tells a contribution that was set aside as it came from one that counts', as
 it('says a full disk once a minute, in words for whoever runs the server, and any other failure each time', async () => {
   let time = 0;
   const { activity, lines, counted } = recordActivity(() => time);
-  const full = new Refusal('storage_full', 'Keep this page open.');
+  const full = new Refusal('storage_full', 'What was trained is kept here.');
   for (; time < 90_000; time += 3000) activity.failed('evaluation', full, { campaignId: 'a' });
   activity.failed('fold', full, { campaignId: 'a' });
   const line = { level: 50, campaignId: 'a', code: 'storage_full' };
@@ -79,7 +79,7 @@ it('says a full disk once a minute, in words for whoever runs the server, and an
     { ...line, others: 19 },
     { ...line, others: 0, msg: expect.stringMatching(/^fold failed/) },
   ]);
-  expect(JSON.stringify(lines)).not.toContain('Keep this page open');
+  expect(JSON.stringify(lines)).not.toContain('What was trained');
   expect(await counted('oneround_failures_total{what="evaluation"}')).toBe(30);
   for (let i = 0; i < 2; i++) activity.failed('evaluation', new Error('a bug'));
   expect(lines.slice(3)).toMatchObject([1, 2].map(() => ({ msg: 'evaluation failed', err: { message: 'a bug' } })));
