@@ -1,6 +1,6 @@
 /** 20,000 pieces of nonsense for one server process: does it stay, does it serve on, and what does it keep of them. */
 import { runFuzz } from '../apps/server/src/testing/fuzz/index.ts';
-import { megabytes, growth, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
+import { COLLECTING, growth, megabytes, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
@@ -15,7 +15,7 @@ const SEED = 20261121;
 export async function benchFuzz(): Promise<void> {
   const campaign = makeTestCampaign({ adapter: smallAdapter, lease: { ttlMs: 5000, heartbeatMs: 1000 } });
   const { file: campaignFile, dataDir } = campaign;
-  const server = await ServerProcess.prepare({ campaignFile, dataDir, nodeFlags: ['--expose-gc'] });
+  const server = await ServerProcess.prepare({ campaignFile, dataDir, nodeFlags: COLLECTING });
   try {
     server.start();
     await server.untilServing('/readyz');

@@ -1,7 +1,7 @@
 /** A thousand merges (`--merges 100` for fewer), one version each: what the server keeps resident of them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NEWS_EVENT, type MergeNews, type MergeOutcome } from '@oneround/fl-core';
-import { growth, megabytes, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
+import { COLLECTING, growth, megabytes, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
 import { ServerProcess } from '../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-campaign.ts';
 import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
@@ -17,7 +17,7 @@ export async function benchMerges(flags: string[]): Promise<void> {
   const merges = given < 0 ? MERGES : Number(flags[given + 1]);
   const campaign = makeTestCampaign({ adapter: smallAdapter });
   const { file: campaignFile, dataDir } = campaign;
-  const server = await ServerProcess.prepare({ campaignFile, dataDir, nodeFlags: ['--expose-gc'] });
+  const server = await ServerProcess.prepare({ campaignFile, dataDir, nodeFlags: COLLECTING });
   try {
     server.start();
     await server.untilServing('/readyz');

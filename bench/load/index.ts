@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostgres } from '../../apps/server/src/testing/postgres.ts';
-import { residentBytes } from '../../apps/server/src/testing/resident-memory.ts';
+import { COLLECTING, residentBytes } from '../../apps/server/src/testing/resident-memory.ts';
 import { ServerProcess, type ServerProcessOptions } from '../../apps/server/src/testing/server-process.ts';
 import { makeTestCampaign } from '../../apps/server/src/testing/test-campaign.ts';
 import { contribute } from './contributions.ts';
@@ -174,7 +174,7 @@ async function withServers(
         ...one,
         campaignFile: campaign.file,
         dataDir: `${campaign.dataDir}-${index}`,
-        nodeFlags: ['--expose-gc'],
+        nodeFlags: COLLECTING,
       }),
     ),
   );

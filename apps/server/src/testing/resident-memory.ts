@@ -1,6 +1,14 @@
 /** What a server process keeps resident, seen from outside and after a garbage collection. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { ServerProcess } from './server-process.ts';
+
+/** Flags of Node for a server whose `residentBytes` are asked. */
+export const COLLECTING = [
+  '--expose-gc',
+  '--require',
+  fileURLToPath(new URL('./collect-garbage.cjs', import.meta.url)),
+];
 
 const SETTLE_MS = 1500;
 const SAMPLES = 5;
@@ -17,10 +25,7 @@ export async function metricsOf(server: ServerProcess): Promise<string> {
   return (await fetch(`${server.url}/metrics`)).text();
 }
 
-/**
- * Resident bytes of an idle server (`process_resident_memory_bytes`, median of five). The server must run under
- * `--expose-gc`, which collects the main thread's heap; worker threads collect theirs when they like.
- */
+/** Resident bytes of an idle server (`process_resident_memory_bytes`, median of five), which must run under `COLLECTING`. */
 export async function residentBytes(server: ServerProcess): Promise<number> {
   server.signal('SIGUSR2');
   await sleep(SETTLE_MS);

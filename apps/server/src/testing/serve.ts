@@ -15,5 +15,3 @@ const server = await startServer({
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));
 // Whoever started this process is gone; a test that was interrupted leaves no server behind.
 process.on('disconnect', () => process.exit(1));
-// With --expose-gc: what is still resident afterwards is held, not merely not collected yet.
-process.on('SIGUSR2', () => void (globalThis as { gc?: () => void }).gc?.());

@@ -16,7 +16,7 @@ export interface ServerProcessOptions {
   dataDir: string;
   /** Laid over what `serve.ts` takes for granted. */
   server?: Partial<ServerOptions>;
-  /** For Node itself, as `--expose-gc`. */
+  /** For Node itself, as `COLLECTING` of `resident-memory.ts`. */
   nodeFlags?: string[];
   /** Started in place of Node, with Node and its arguments behind: `['strace', ...]`. */
   wrapper?: string[];
