@@ -267,9 +267,6 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
       rooms.publish(campaignId, changes);
     },
   });
-  closers.push(() => adding.stop());
-  // While the ledger opens.
-  if (options.campaignFiles.length > 0) adding.prepare();
   const deeds = {
     campaignFiles: () => campaignFolder.list(),
     addCampaign: async (name: string) => adding.add(await campaignFolder.fileOf(name)),
@@ -296,8 +293,9 @@ async function run(options: ServerOptions, running: Running): Promise<RunningSer
   const { port } = http.server.address() as AddressInfo;
   announce(running.dataDir, { ...thisProcess(), url: addressHere(options.host, port) });
 
-  // First, since closing waits for answers under way.
   closers.push(() => adding.stop());
+  // While the ledger opens.
+  if (options.campaignFiles.length > 0) adding.prepare();
   // As it opens it sets aside what no row names: until then nobody else may store anything.
   await ledger.figures();
   for (const file of await filesToServe(options, ledger)) await adding.add(resolve(file));

@@ -82,7 +82,7 @@ export function hashBytes(bytes: Uint8Array): string {
 export function storageFull(): Refusal {
   return new Refusal(
     'storage_full',
-    'The server has no room for another contribution. What was trained is kept here; it can be sent again once the operator has made room.',
+    'The server has no room for another contribution. Keep this page open, or start the worker again later; what was trained can be sent again once the operator has made room.',
   );
 }
 

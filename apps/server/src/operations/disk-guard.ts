@@ -62,7 +62,7 @@ export class DiskGuard {
     if (await this.hasRoom()) return;
     throw new Refusal(
       'storage_full',
-      'The server is running out of disk space and takes no contribution now. What was trained is kept here; it can be sent again once the operator has made room.',
+      'The server is running out of disk space and takes no contribution now. Keep this page open, or start the worker again later; what was trained can be sent again once the operator has made room.',
     );
   }
 
