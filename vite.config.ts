@@ -28,6 +28,9 @@ const backend = {
 /** The rooms of packages/lora whose tests open devices. */
 const tensors = 'packages/lora/src/{evaluation,generation,kernels,loading,model,step,tensor,training,wasm}';
 
+/** Whose tests put a library's clock forward, which ticks for the rest of the process as the first test to use it found it. */
+const clocks = 'apps/server/src/client';
+
 /**
  * The tests below some folders. Without `isolate` files share a process and the modules it has loaded, which otherwise takes
  * each of them half a second of its own.
@@ -87,10 +90,11 @@ export default defineConfig({
       testsBelow('apps/web', { name: 'web', environment: 'happy-dom' }),
       testsBelow('{apps,bench,packages,scripts}', {
         name: 'node',
-        exclude: [...configDefaults.exclude, 'apps/web/**', `${tensors}/**`],
+        exclude: [...configDefaults.exclude, 'apps/web/**', `${tensors}/**`, `${clocks}/**`],
       }),
       // TensorFlow.js's backend and a GPU's driver are one a process.
       testsBelow(tensors, { name: 'tensors', isolate: true }),
+      testsBelow(clocks, { name: 'clocks', isolate: true }),
     ],
   },
 });
