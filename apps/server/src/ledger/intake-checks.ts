@@ -4,7 +4,7 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { readLife } from './campaign-life.ts';
 import type { ContributionContent } from './chain.ts';
 import { maxLabelTokens } from './lease-terms.ts';
-import type { LeaseHolder } from './leases.ts';
+import type { LeaseHolder } from './lease-memory.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { countedContributions, standingContributions } from './standing-contributions.ts';
 

@@ -65,12 +65,13 @@ export class Intake {
       if (accepted.sha256 === message.sha256 && accepted.lease_id === message.leaseId) return accepted.bytes;
       throw new Refusal('wrong_hash', 'Other bytes were accepted under this contribution id before.');
     }
-    const { campaignId, baseVersion } = await leases.holder(message.leaseId);
+    const holder = await leases.holder(message.leaseId);
+    const { campaignId } = holder;
     const { definition } = this.#parts.campaigns.get(campaignId);
     await leases.live(message.leaseId);
     checkMaySend((await readLife(db, campaignId)).status);
-    checkRoundIsOpen(await readRound(db, definition.manifest), baseVersion);
-    await checkAnnouncement(message, definition, await leases.holder(message.leaseId));
+    checkRoundIsOpen(await readRound(db, definition.manifest), holder.baseVersion);
+    await checkAnnouncement(message, definition, holder);
     const earlier = await db
       .selectFrom('uploads')
       .selectAll()

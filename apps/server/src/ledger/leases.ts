@@ -18,25 +18,9 @@ import type { CampaignDefinition } from '../campaign/index.ts';
 import { checkIsSame } from './campaign-life.ts';
 import { lockCampaign, readClock } from './dialect.ts';
 import { findLease, grantLease, type HeldLease } from './grant-lease.ts';
+import { LeaseMemory, type LastWrite, type LeaseHolder } from './lease-memory.ts';
 import { clientColumns, entered, isLive, leaseSpent, type LeaseRow } from './lease-terms.ts';
 import type { LedgerDatabase } from './open-database.ts';
-
-/** Who holds a lease, and on what: this never changes. */
-export interface LeaseHolder {
-  campaignId: string;
-  publicKey: string;
-  shardIndex: number | null;
-  /** What it is trained from. */
-  baseVersion: number;
-}
-
-/** What this server last wrote of a lease, when (by its own clock), and the figures that came since. */
-interface LastWrite {
-  at: number;
-  expiresAt: number;
-  stored: string;
-  client: ClientRow;
-}
 
 /** A deadline is written again once this part of the time to live has passed: it is never nearer than the rest. */
 const WRITE_AFTER = 1 / 3;
@@ -45,8 +29,7 @@ const WRITE_AFTER = 1 / 3;
 export class LeaseBook {
   readonly #db: LedgerDatabase;
   readonly #now: () => number;
-  readonly #holders = new Map<string, LeaseHolder>();
-  readonly #written = new Map<string, LastWrite>();
+  readonly #written = new LeaseMemory();
 
   constructor(db: LedgerDatabase, now: () => number) {
     this.#db = db;
@@ -219,24 +202,12 @@ export class LeaseBook {
 
   /** Who holds a lease, whether it is alive or not. @throws Refusal `unknown_lease` */
   async holder(leaseId: string): Promise<LeaseHolder> {
-    const known = this.#holders.get(leaseId);
-    if (known) return known;
-    const { campaign_id, public_key, shard_index, base_version } = await this.#row(leaseId);
-    const holder = {
-      ...{ campaignId: campaign_id, publicKey: public_key },
-      ...{ shardIndex: shard_index, baseVersion: base_version },
-    };
-    this.#holders.set(leaseId, holder);
-    return holder;
+    return this.#written.get(leaseId)?.holder ?? holderOf(await this.#row(leaseId));
   }
 
   /** Drops what is known of the leases of a campaign; their rows are gone already. */
   forget(campaignId: string): void {
-    for (const [leaseId, holder] of this.#holders) {
-      if (holder.campaignId !== campaignId) continue;
-      this.#holders.delete(leaseId);
-      this.#written.delete(leaseId);
-    }
+    this.#written.forget(campaignId);
   }
 
   /** The participation as observers see it. @throws Refusal `unknown_lease` */
@@ -281,9 +252,19 @@ export class LeaseBook {
       .where('expires_at', '>', now)
       .executeTakeFirst();
     if (numUpdatedRows !== 1n) throw leaseExpired();
-    this.#written.set(row.lease_id, { at: this.#now(), expiresAt, stored: columns.client, client });
+    const at = this.#now();
+    this.#written.set(row.lease_id, { holder: holderOf(row), at, ttlMs, expiresAt, stored: columns.client, client });
     return expiresAt;
   }
+}
+
+function holderOf(row: LeaseRow): LeaseHolder {
+  return {
+    campaignId: row.campaign_id,
+    publicKey: row.public_key,
+    shardIndex: row.shard_index,
+    baseVersion: row.base_version,
+  };
 }
 
 function leaseExpired(): Refusal {
