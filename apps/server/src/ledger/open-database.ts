@@ -14,6 +14,8 @@ export type LedgerDatabase = Kysely<LedgerTables>;
 
 /** The ledger's calls follow one another; besides them there is only the fold lease, which is kept up meanwhile. */
 const CONNECTIONS = 4;
+/** Of the file, in this process; the system caches it too. SQLite's own default: this build's is eight times as much. */
+const CACHED_KIB = 2000;
 
 /**
  * Opens the Postgres at `databaseUrl`, or `<dataDir>/ledger.sqlite` when there is none, creating and migrating what is in it
@@ -40,6 +42,7 @@ function openSqlite(dataDir: string): Promise<LedgerDatabase> {
       sqlite.pragma('journal_mode = WAL');
       sqlite.pragma('synchronous = FULL');
       sqlite.pragma('foreign_keys = ON');
+      sqlite.pragma(`cache_size = -${CACHED_KIB}`);
       await migrate(database, dataDir);
     });
   });

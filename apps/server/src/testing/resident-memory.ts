@@ -5,7 +5,7 @@ import type { ServerProcess } from './server-process.ts';
 
 /** Flags of Node for a server whose `residentBytes` are asked. */
 export const COLLECTING = [
-  '--expose-gc',
+  '--disable-warning=ExperimentalWarning',
   '--require',
   fileURLToPath(new URL('./collect-garbage.cjs', import.meta.url)),
 ];
