@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { CampaignState } from '@oneround/fl-core';
 import { figure, metricsOf } from '../../apps/server/src/testing/resident-memory.ts';
 import type { ServerProcess } from '../../apps/server/src/testing/server-process.ts';
+import { processorTime, stolenPercent } from './stolen-time.ts';
 
 const run = fileURLToPath(new URL('../../scripts/run.mjs', import.meta.url));
 const program = fileURLToPath(new URL('./idle-process.ts', import.meta.url));
@@ -27,8 +28,8 @@ export class Phases {
 
   printHead(title: string): void {
     console.log(`\n  ${title}`);
-    console.log(`  ${''.padEnd(NAME_WIDTH)}   p99    max   idle process   server's   target`);
-    console.log(`  ${''.padEnd(NAME_WIDTH)}    ms     ms    beside, p99   CPU, %   p99 < ${TARGET_MS}`);
+    console.log(`  ${''.padEnd(NAME_WIDTH)}   p99    max   idle process   server's   stolen by   target`);
+    console.log(`  ${''.padEnd(NAME_WIDTH)}    ms     ms    beside, p99   CPU, %     host, %   p99 < ${TARGET_MS}`);
   }
 
   /** Once the server has scored all it has, runs `work` and prints a row, then what `work` has to say. */
@@ -36,9 +37,11 @@ export class Phases {
     await untilScored(server);
     await this.#idleP99();
     const before = await metricsOf(server);
+    const timeBefore = processorTime();
     const began = performance.now();
     const lines = await work();
     const seconds = (performance.now() - began) / 1000;
+    const stolen = stolenPercent(timeBefore, processorTime());
     const after = await metricsOf(server);
     const lag = (which: string) => figure(after, `nodejs_eventloop_lag_${which}_seconds`) * 1000;
     const grown = (series: string) => figure(after, series) - figure(before, series);
@@ -51,6 +54,7 @@ export class Phases {
       lag('max').toFixed(0).padStart(6),
       beside.toFixed(0).padStart(14),
       ((100 * cpu) / seconds).toFixed(0).padStart(10),
+      stolen.toFixed(0).padStart(11),
     ];
     console.log(`  ${name.padEnd(NAME_WIDTH)} ${cells.join(' ')}   ${isMet ? 'met' : 'MISSED'}`);
     for (const line of lines(grown)) console.log(`      ${line}`);
