@@ -84,6 +84,8 @@ function installDependencies() {
     cwd: root,
     stdio: 'inherit',
     shell: process.platform === 'win32',
+    // Of node-gyp, which compiles on one core unless it is told so.
+    env: { JOBS: 'max', ...process.env },
   });
   if (result.status !== 0) stop('the dependencies did not install; see above, then run `npm install` by hand');
   writeFileSync(stamp, lock());
