@@ -8,7 +8,7 @@
 const { isMainThread } = require('node:worker_threads');
 const { queryObjects } = require('node:v8');
 
-class Nothing {}
+function Nothing() {}
 const collect = () => queryObjects(Nothing, { format: 'count' });
 
 const threads = new BroadcastChannel('collect garbage');
