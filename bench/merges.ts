@@ -1,4 +1,4 @@
-/** A thousand merges (`--merges 100` for fewer), one version each: what the server keeps resident of them. */
+/** A thousand merges (`--merges 100` for fewer), one version each: what the server keeps resident of them. `--warm-up 1000`: after so many. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NEWS_EVENT, type MergeNews, type MergeOutcome } from '@oneround/fl-core';
 import { COLLECTING, growth, megabytes, residentBytes } from '../apps/server/src/testing/resident-memory.ts';
@@ -7,15 +7,14 @@ import { makeTestCampaign, smallAdapter } from '../apps/server/src/testing/test-
 import { seededDelta, TestClient } from '../apps/server/src/testing/test-client.ts';
 import { harmAtEnd, printHarm } from './chaos.ts';
 
-/** What is held is the same after 200, but pages that V8 and malloc have touched once are still new for some hundred more. */
-const WARM_UP = 1000;
+const WARM_UP = 200;
 const MERGES = 1000;
 /** No merge begins sooner after the one before: a connection may ask 200 times a second, which is some fifteen merges. */
 const MERGE_MS = 100;
 
 export async function benchMerges(flags: string[]): Promise<void> {
-  const given = flags.indexOf('--merges');
-  const merges = given < 0 ? MERGES : Number(flags[given + 1]);
+  const merges = numberAfter(flags, '--merges', MERGES);
+  const warmUp = numberAfter(flags, '--warm-up', WARM_UP);
   const campaign = makeTestCampaign({ adapter: smallAdapter });
   const { file: campaignFile, dataDir } = campaign;
   const server = await ServerProcess.prepare({ campaignFile, dataDir, nodeFlags: COLLECTING });
@@ -24,14 +23,14 @@ export async function benchMerges(flags: string[]): Promise<void> {
     await server.untilServing('/readyz');
     const fresh = await residentBytes(server);
     const client = await TestClient.connect(server.url);
-    await mergeMany(client, 0, WARM_UP);
+    await mergeMany(client, 0, warmUp);
     const before = await residentBytes(server);
-    const each = (await mergeMany(client, WARM_UP, WARM_UP + merges)) / merges;
+    const each = (await mergeMany(client, warmUp, warmUp + merges)) / merges;
     const after = await residentBytes(server);
     client.close();
     console.log(`  ${merges} merges, one version each, ${each.toFixed(0)} ms from join to version`);
     console.log(
-      `  resident ${megabytes(fresh)} at first, ${megabytes(before)} after ${WARM_UP} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
+      `  resident ${megabytes(fresh)} at first, ${megabytes(before)} after ${warmUp} to warm up, then ${megabytes(after)}: ${growth(before, after)} (target < 5 %)`,
     );
     const exitCode = await server.end('SIGTERM');
     console.log(`  exit code ${exitCode}; the server wrote: ${server.output || 'nothing'}`);
@@ -40,6 +39,11 @@ export async function benchMerges(flags: string[]): Promise<void> {
     await server.end();
     campaign.remove();
   }
+}
+
+function numberAfter(flags: readonly string[], flag: string, otherwise: number): number {
+  const given = flags.indexOf(flag);
+  return given < 0 ? otherwise : Number(flags[given + 1]);
 }
 
 /** Resolves when a version holds the contribution. */
