@@ -66,7 +66,7 @@ function encodeBlocks(delta: Float32Array, view: DataView): void {
 }
 
 /**
- * Decodes a frame that must hold exactly `size` values in `codec`.
+ * Decodes a frame that must hold exactly `size` values in `codec`. What it gives may share memory with `bytes`.
  * @throws Refusal `malformed` (magic, codec, length), `wrong_shape` (another N) or `not_finite`
  */
 export function decodeDelta(bytes: Uint8Array, expected: { size: number; codec: DeltaCodec }): Float32Array {
@@ -85,21 +85,24 @@ export function decodeDelta(bytes: Uint8Array, expected: { size: number; codec: 
   if (bytes.byteLength !== wanted) {
     throw new Refusal('malformed', `The encoded delta has ${bytes.byteLength} bytes instead of ${wanted}.`);
   }
-  const delta = new Float32Array(size);
-  switch (expected.codec) {
-    case 'f32':
-      for (let i = 0; i < size; i++) delta[i] = view.getFloat32(HEADER_BYTES + i * 4, true);
-      break;
-    case 'int8': {
-      const values = HEADER_BYTES + Math.ceil(size / BLOCK) * 4;
-      for (let i = 0; i < size; i++) {
-        const scale = view.getFloat32(HEADER_BYTES + Math.floor(i / BLOCK) * 4, true);
-        delta[i] = (scale * view.getInt8(values + i)) / 127;
-      }
-      break;
-    }
-  }
+  const delta = expected.codec === 'f32' ? floatsIn(bytes.subarray(HEADER_BYTES)) : decodeBlocks(view, size);
   checkFinite(delta);
+  return delta;
+}
+
+/** Little-endian, like every machine that this runs on; not copied where they lie as a typed array may. */
+function floatsIn(bytes: Uint8Array): Float32Array {
+  const { buffer, byteOffset, byteLength } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+  return new Float32Array(buffer, byteOffset, byteLength / 4);
+}
+
+function decodeBlocks(view: DataView, size: number): Float32Array {
+  const delta = new Float32Array(size);
+  const values = HEADER_BYTES + Math.ceil(size / BLOCK) * 4;
+  for (let i = 0; i < size; i++) {
+    const scale = view.getFloat32(HEADER_BYTES + Math.floor(i / BLOCK) * 4, true);
+    delta[i] = (scale * view.getInt8(values + i)) / 127;
+  }
   return delta;
 }
 

@@ -56,6 +56,11 @@ export class ExactFold {
     return this.#weight;
   }
 
+  /** The running sum itself, to be looked at: it changes with the next contribution. */
+  get currentSum(): Float64Array {
+    return this.#sum;
+  }
+
   /** A copy of the running sum, for a snapshot. */
   get sum(): Float64Array {
     return this.#sum.slice();

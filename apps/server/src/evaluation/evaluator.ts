@@ -1,6 +1,7 @@
 /** Held-out evaluation of one campaign: the base model on TFJS's WASM backend, loaded once, in a thread of its own. */
 import { readFile } from 'node:fs/promises';
 import { parseRecords, type EvaluationResult } from '@oneround/fl-core';
+import { publishedA } from '@oneround/lora/adapter';
 import { parseModelConfig } from '@oneround/lora/architecture';
 import { loadCausalLm } from '@oneround/lora/loading';
 import { readAcross } from '@oneround/lora/packing';
@@ -23,14 +24,14 @@ export class Evaluator {
   readonly #definition: CampaignDefinition;
   readonly #model: CausalLm;
   readonly #examples: EncodedExample[];
-  /** The A's of the adapter that the campaign starts from; undefined when they come from the seed. */
-  readonly #a: readonly Float32Array[] | undefined;
+  /** The A's of the adapter that the campaign starts from, or those of its seed. */
+  readonly #a: readonly Float32Array[];
 
   private constructor(
     definition: CampaignDefinition,
     model: CausalLm,
     examples: EncodedExample[],
-    a: readonly Float32Array[] | undefined,
+    a: readonly Float32Array[],
   ) {
     this.#definition = definition;
     this.#model = model;
@@ -54,7 +55,7 @@ export class Evaluator {
     const records = parseRecords((await blob(definition.heldOutSha256)).toString('utf8'));
     const { examples } = encodeExamples(tokenizer, records, data.template, training.maxTokens);
     const start = await startingTensors(adapter, base.config, blob);
-    return new Evaluator(definition, base, examples, start?.a);
+    return new Evaluator(definition, base, examples, start?.a ?? publishedA(base.config, adapter));
   }
 
   /** Answers, like every call, once the model is loaded. */

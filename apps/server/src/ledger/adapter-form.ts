@@ -5,6 +5,7 @@ import {
   exportPeft,
   type exportUpdate,
   type PeftFiles,
+  publishedA,
   publishedFactors,
 } from '@oneround/lora/adapter';
 import { parseModelConfig, type ModelConfig } from '@oneround/lora/architecture';
@@ -32,8 +33,8 @@ export interface PublishedValues {
 export interface PublishedMerge extends PublishedValues {
   weight: number;
   scale: number;
-  /** The exact sum, Float64 little-endian: the snapshot's bytes. */
-  sum: Uint8Array;
+  /** Of the exact sum, Float64 little-endian: the snapshot's bytes. */
+  sum_sha256: string;
 }
 
 /** What `exportUpdate` takes, as plain data for the thread that calls it. */
@@ -46,6 +47,8 @@ export class AdapterForm {
   readonly #model: ModelConfig;
   /** What version 0 is; null for the base model. */
   readonly #start: AdapterTensors | null;
+  /** Drawn when first asked for, once: it is a large part of publishing a version. */
+  #publishedA: readonly Float32Array[] | undefined;
 
   private constructor(manifest: Manifest, model: ModelConfig, start: AdapterTensors | null) {
     this.rule = campaignRule(manifest, () => publishedFactors(model, manifest.adapter));
@@ -82,7 +85,8 @@ export class AdapterForm {
   /** The PEFT folder of an adapter with these values. */
   exportValues(values: Float32Array): PeftFiles {
     const { model, adapter: spec } = this.#manifest;
-    return exportPeft({ config: this.#model, spec, values, a: this.#start?.a, baseModelName: model.name });
+    this.#publishedA ??= this.#start?.a ?? publishedA(this.#model, spec);
+    return exportPeft({ config: this.#model, spec, values, a: this.#publishedA, baseModelName: model.name });
   }
 
   /** An update that waits to become a PEFT folder. */
@@ -101,7 +105,8 @@ export class AdapterForm {
 
   /** What a version with this merge and scale is published as. */
   publish(merge: RunningMerge, scale: number): PublishedMerge {
-    const { sum, weight } = merge;
-    return { ...this.hashesOf(this.changeOf(merge, scale)), weight, scale, sum: bytesOf(sum) };
+    const { weight } = merge;
+    const sum_sha256 = hashBytes(bytesOf(merge.currentSum));
+    return { ...this.hashesOf(this.changeOf(merge, scale)), weight, scale, sum_sha256 };
   }
 }

@@ -7,6 +7,7 @@
  * it: its bytes are asked for again.
  */
 import { textInJson } from './dialect.ts';
+import { inParts } from './in-parts.ts';
 import type { LedgerDatabase } from './open-database.ts';
 
 /** Hashes asked for in one query. */
@@ -15,8 +16,7 @@ const ASKED_AT_ONCE = 500;
 /** Those of `hashes` that no campaign's files, held-out records, contributions, uploads or snapshots name. */
 export async function unnamedBlobs(db: LedgerDatabase, hashes: readonly string[]): Promise<string[]> {
   const unnamed: string[] = [];
-  for (let at = 0; at < hashes.length; at += ASKED_AT_ONCE) {
-    const asked = hashes.slice(at, at + ASKED_AT_ONCE);
+  for (const asked of inParts(hashes, ASKED_AT_ONCE)) {
     const named = await namedOf(db, asked);
     unnamed.push(...asked.filter((sha256) => !named.has(sha256)));
   }

@@ -71,10 +71,11 @@ function changed(contributionId: string, verdict: Verdict, isOut: boolean): Cont
 /** Every contribution that was not withdrawn, in the ledger's order, set aside or not. */
 async function readStanding({ db, definition }: ScreenedCampaign): Promise<Member[]> {
   const rows = await standingContributions(db, definition.manifest.id)
-    .select(['sha256', 'label_tokens'])
+    .select(['sequence', 'sha256', 'label_tokens'])
     .orderBy('sequence')
     .execute();
   return rows.map((row) => ({
+    sequence: row.sequence,
     contributionId: row.contribution_id,
     clientId: row.client_id,
     sha256: row.sha256,

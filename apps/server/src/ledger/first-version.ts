@@ -4,7 +4,6 @@
  */
 import { RunningMerge, type Manifest } from '@oneround/fl-core';
 import { AdapterForm } from './adapter-form.ts';
-import { hashBytes } from './blobs.ts';
 import type { VersionTable } from './schema.ts';
 
 export type FirstVersion = Omit<VersionTable, 'campaign_id' | 'version' | 'created_at'>;
@@ -16,6 +15,5 @@ export async function firstVersionOf(
 ): Promise<FirstVersion | null> {
   if (manifest.rounds) return null;
   const form = await AdapterForm.read(manifest, readBlob);
-  const { sum, ...published } = form.publish(new RunningMerge(form.rule), 1);
-  return { ...published, sum_sha256: hashBytes(sum), label_tokens: 0 };
+  return { ...form.publish(new RunningMerge(form.rule), 1), label_tokens: 0 };
 }

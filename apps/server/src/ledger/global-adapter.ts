@@ -7,14 +7,24 @@ import type { PeftFiles } from '@oneround/lora/adapter';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { AdapterForm, type ModelChange, type UpdateToExport } from './adapter-form.ts';
 import { appendVerdict, appendWithdrawal, type NewVerdict } from './append-rows.ts';
-import { hashBytes } from './blobs.ts';
 import { unknownVersion } from './campaign-life.ts';
 import { findWithdrawable } from './find-withdrawable.ts';
 import type { FoldLease } from './fold-lease.ts';
+import { inParts } from './in-parts.ts';
 import { markFolded } from './mark-folded.ts';
-import { difference, isHeldBy, labelTokensOf, membersOf, readMembers, weightsOf, type Member } from './membership.ts';
+import {
+  difference,
+  isHeldBy,
+  labelTokensOf,
+  type Member,
+  membersAfter,
+  membersOf,
+  readMembers,
+  weightsOf,
+} from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { recordedBlobs } from './recorded-blobs.ts';
+import { bytesOf } from './round-steps.ts';
 import { countedContributions } from './standing-contributions.ts';
 import { VersionSums, type SumsStore } from './version-sums.ts';
 
@@ -62,6 +72,8 @@ export class GlobalAdapter {
   readonly #sums: VersionSums;
   readonly #form: AdapterForm;
   #merge: RunningMerge;
+  /** Every contribution that some version holds or held, as of the newest: rows that say so come with a version. */
+  #members: readonly Member[] = [];
   #version = -1;
   #scale = 1;
 
@@ -114,8 +126,8 @@ export class GlobalAdapter {
       .where('folded_version', 'is not', null)
       .executeTakeFirstOrThrow();
     if (held < screens.warmUp) return null;
-    const { sum, weight } = this.#merge;
-    return isFaint(term, sum, weight) ? null : cosineToSum(term, sum);
+    const { currentSum, weight } = this.#merge;
+    return isFaint(term, currentSum, weight) ? null : cosineToSum(term, currentSum);
   }
 
   /** What contributions are merged by. */
@@ -132,7 +144,7 @@ export class GlobalAdapter {
   /** The merge that would be left without these contributions. */
   async mergeWithout(leave: readonly string[]): Promise<RunningMerge> {
     await this.#refresh();
-    return this.#mergeOf(await this.#membersAfter({ enter: [], leave }));
+    return this.#mergeOf(this.#heldIn(await this.#membersAfter({ enter: [], leave }), this.#version + 1));
   }
 
   /**
@@ -167,7 +179,7 @@ export class GlobalAdapter {
       const row = { contribution_id: contributionId, campaign_id: id, version, withdrawn_at: now };
       await appendWithdrawal(transaction, row);
     };
-    if (this.#heldOf(await this.#members()).has(contributionId)) {
+    if (this.#held().has(contributionId)) {
       return this.#publish({ enter: [], leave: [contributionId], now, add: append });
     }
     await db.transaction().execute((transaction) => append(transaction, null));
@@ -180,7 +192,7 @@ export class GlobalAdapter {
    */
   async quarantine(verdicts: readonly ContributionVerdict[], now: number): Promise<Version | null> {
     await this.#refresh();
-    const held = this.#heldOf(await this.#members());
+    const held = this.#held();
     const found = verdicts.filter(({ contribution_id }) => held.has(contribution_id));
     if (found.length === 0) return null;
     const leave = found.map(({ contribution_id }) => contribution_id);
@@ -204,12 +216,11 @@ export class GlobalAdapter {
    */
   async settle({ verdicts, scale }: Settlement, now: number): Promise<Version | null> {
     await this.#refresh();
-    const members = await this.#members();
     const decided = new Map(verdicts.map(({ contribution_id, verdict }) => [contribution_id, verdict]));
-    const held = this.#heldOf(members);
+    const held = this.#held();
     const leave = [...decided].flatMap(([id, verdict]) => (verdict === 'quarantined' && held.has(id) ? [id] : []));
     const enter = [...decided].flatMap(([id, verdict]) => (verdict === 'admitted' ? [id] : []));
-    const known = new Set(members.map(({ contributionId }) => contributionId));
+    const known = new Set(this.#members.map(({ contributionId }) => contributionId));
     const changed = new Set([...leave, ...enter.filter((id) => known.has(id))]);
     const settle = async (transaction: LedgerDatabase, version: number, isNew: boolean) => {
       await this.#record(transaction, verdicts, now, (id) => (isNew && changed.has(id) ? version : null));
@@ -269,6 +280,7 @@ export class GlobalAdapter {
     await this.#refresh();
     const { id } = this.#campaign.manifest;
     if (version > this.#version) throw unknownVersion(id, version);
+    if (version === this.#version) return this.#form.changeOf(this.#merge, this.#scale);
     const newest = { version: this.#version, merge: this.#merge };
     const row = await this.#store.db
       .selectFrom('versions')
@@ -276,7 +288,7 @@ export class GlobalAdapter {
       .where('campaign_id', '=', id)
       .where('version', '=', version)
       .executeTakeFirstOrThrow();
-    return this.#form.changeOf(await this.#sums.at(row, newest, limit), row.scale);
+    return this.#form.changeOf(await this.#sums.at(row, this.#members, newest, limit), row.scale);
   }
 
   /** Goes on from the newest version, whichever server made it. */
@@ -289,18 +301,20 @@ export class GlobalAdapter {
       .executeTakeFirst();
     if (!newest || newest.version === this.#version) return;
     const known = this.#version < 0 ? undefined : { version: this.#version, merge: this.#merge };
-    this.#merge = await this.#sums.at(newest, known);
+    const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
+    this.#merge = await this.#sums.at(newest, members, known);
+    this.#members = members;
     this.#version = newest.version;
     this.#scale = newest.scale;
   }
 
-  #members(): Promise<Member[]> {
-    return readMembers(this.#store.db, this.#campaign.manifest.id);
+  #heldIn(members: readonly Member[], version: number): Member[] {
+    return members.filter((member) => isHeldBy(member, version));
   }
 
   /** The ids of those that the newest version holds. */
-  #heldOf(members: readonly Member[]): Set<string> {
-    return new Set(members.flatMap((member) => (isHeldBy(member, this.#version) ? [member.contributionId] : [])));
+  #held(): Set<string> {
+    return new Set(this.#heldIn(this.#members, this.#version).map(({ contributionId }) => contributionId));
   }
 
   /** What waits for a fold. */
@@ -324,29 +338,31 @@ export class GlobalAdapter {
     }
   }
 
-  /** The members of the version after this one. */
+  /** The campaign's members after one version more. */
   async #membersAfter({ enter, leave }: Exchange): Promise<Member[]> {
-    const stay = (await this.#members()).filter(
-      (member) => isHeldBy(member, this.#version) && !leave.includes(member.contributionId),
-    );
-    if (enter.length === 0) return stay;
-    const ids = new Set([...stay.map(({ contributionId }) => contributionId), ...enter]);
-    const rows = await this.#store.db
-      .selectFrom('contributions')
-      .select(['contribution_id', 'client_id', 'sha256', 'label_tokens'])
-      .where('campaign_id', '=', this.#campaign.manifest.id)
-      .orderBy('sequence')
-      .execute();
-    const contributions = rows
-      .filter(({ contribution_id }) => ids.has(contribution_id))
-      .map((row) => ({ ...row, folded_version: this.#version + 1 }));
-    return membersOf({ contributions, withdrawals: [], verdicts: [] });
+    const version = this.#version + 1;
+    return membersAfter(this.#members, { version, enter: await this.#entering(enter, version), leave });
   }
 
-  /** The sum of these members, made from the newest version's. */
+  async #entering(contributionIds: readonly string[], version: number): Promise<Member[]> {
+    const entering: Member[] = [];
+    for (const ids of inParts(contributionIds)) {
+      const rows = await this.#store.db
+        .selectFrom('contributions')
+        .select(['sequence', 'contribution_id', 'client_id', 'sha256', 'label_tokens'])
+        .where('campaign_id', '=', this.#campaign.manifest.id)
+        .where('contribution_id', 'in', ids)
+        .execute();
+      const contributions = rows.map((row) => ({ ...row, folded_version: version }));
+      entering.push(...membersOf({ contributions, withdrawals: [], verdicts: [] }));
+    }
+    return entering;
+  }
+
+  /** The sum of what a version holds, made from the newest version's. */
   async #mergeOf(after: readonly Member[]): Promise<RunningMerge> {
     const { manifest } = this.#campaign;
-    const before = (await this.#members()).filter((member) => isHeldBy(member, this.#version));
+    const before = this.#heldIn(this.#members, this.#version);
     const merge = this.#merge.copy();
     await this.#sums.apply(merge, difference(weightsOf(before, manifest), weightsOf(after, manifest)));
     return merge;
@@ -355,19 +371,18 @@ export class GlobalAdapter {
   async #publish({ enter, leave, scale = this.#scale, now, add }: NewVersion): Promise<Version> {
     const { manifest } = this.#campaign;
     const version = this.#version + 1;
-    const after = await this.#membersAfter({ enter, leave });
-    const merge = await this.#mergeOf(after);
-    const { sum, ...published } = this.#form.publish(merge, scale);
+    const members = await this.#membersAfter({ enter, leave });
+    const held = this.#heldIn(members, version);
+    const merge = await this.#mergeOf(held);
     const row = {
       campaign_id: manifest.id,
       version,
-      ...published,
-      sum_sha256: hashBytes(sum),
-      label_tokens: labelTokensOf(after),
+      ...this.#form.publish(merge, scale),
+      label_tokens: labelTokensOf(held),
       created_at: now,
     };
-    const isSnapshot = version > 0 && (await this.#sums.isDue(this.#version, enter.length + leave.length, now));
-    if (isSnapshot) await this.#store.blobs.put(sum);
+    const isSnapshot = version > 0 && (await this.#sums.isDue(members, version, now));
+    if (isSnapshot) await this.#store.blobs.put(bytesOf(merge.currentSum));
     await this.#store.db.transaction().execute(async (transaction) => {
       // What a campaign starts from, any server may say: they all say the same.
       if (version > 0) await this.#store.foldLease.check(transaction);
@@ -380,6 +395,7 @@ export class GlobalAdapter {
       if (isSnapshot) await this.#sums.record(transaction, { version, sha256: row.sum_sha256, createdAt: now });
     });
     this.#merge = merge;
+    this.#members = members;
     this.#version = version;
     this.#scale = scale;
     if (isSnapshot) await this.#sums.prune();

@@ -1,8 +1,6 @@
 /** The one change that a contribution's row sees: which version is the first to hold it. */
+import { inParts } from './in-parts.ts';
 import type { LedgerDatabase } from './open-database.ts';
-
-/** A statement takes 32,766 values on SQLite. */
-const MARKED_AT_ONCE = 10_000;
 
 /** Marks contributions as folded, for the first time. @throws Error when one is already, or was withdrawn */
 export async function markFolded(
@@ -17,11 +15,11 @@ export async function markFolded(
     .select('contribution_id')
     .where('campaign_id', '=', campaignId);
   let marked = 0n;
-  for (let at = 0; at < ids.length; at += MARKED_AT_ONCE) {
+  for (const some of inParts(ids)) {
     const { numUpdatedRows } = await transaction
       .updateTable('contributions')
       .set({ folded_version: version })
-      .where('contribution_id', 'in', ids.slice(at, at + MARKED_AT_ONCE))
+      .where('contribution_id', 'in', some)
       .where('folded_version', 'is', null)
       .where('contribution_id', 'not in', withdrawn)
       .executeTakeFirst();

@@ -8,6 +8,8 @@ import type { ContributionTable, VerdictTable, WithdrawalTable } from './schema.
 
 /** A contribution and the versions where it comes in or goes out, ascending: in, out, in, ... */
 export interface Member {
+  /** Its place in the ledger. */
+  sequence: number;
   contributionId: string;
   clientId: string;
   sha256: string;
@@ -24,7 +26,7 @@ export interface Weighted {
 
 type ContributionColumns = Pick<
   ContributionTable,
-  'contribution_id' | 'client_id' | 'sha256' | 'label_tokens' | 'folded_version'
+  'sequence' | 'contribution_id' | 'client_id' | 'sha256' | 'label_tokens' | 'folded_version'
 >;
 
 /** Rows of the ledger, as far as they say who is where; contributions in the ledger's order. */
@@ -38,7 +40,7 @@ export interface MemberRows {
 export async function readMembers(db: LedgerDatabase, campaignId: string): Promise<Member[]> {
   const contributions = await db
     .selectFrom('contributions')
-    .select(['contribution_id', 'client_id', 'sha256', 'label_tokens', 'folded_version'])
+    .select(['sequence', 'contribution_id', 'client_id', 'sha256', 'label_tokens', 'folded_version'])
     .where('campaign_id', '=', campaignId)
     .where('folded_version', 'is not', null)
     .orderBy('sequence')
@@ -67,6 +69,7 @@ export function membersOf({ contributions, withdrawals, verdicts }: MemberRows):
       ? []
       : [
           {
+            sequence: row.sequence,
             contributionId,
             clientId: row.client_id,
             sha256: row.sha256,
@@ -75,6 +78,23 @@ export function membersOf({ contributions, withdrawals, verdicts }: MemberRows):
           },
         ],
   );
+}
+
+/** `members` after `version`, the one after those that they know of, which lets `enter` in and `leave` out. */
+export function membersAfter(
+  members: readonly Member[],
+  { version, enter, leave }: { version: number; enter: readonly Member[]; leave: readonly string[] },
+): Member[] {
+  const leaving = new Set(leave);
+  const entering = new Map(enter.map((member) => [member.contributionId, member]));
+  const stay = members.map((member) => {
+    const isHeld = isHeldBy(member, version - 1);
+    const isEntering = entering.delete(member.contributionId) && !isHeld;
+    const isLeaving = isHeld && leaving.has(member.contributionId);
+    return isEntering || isLeaving ? { ...member, changes: [...member.changes, version] } : member;
+  });
+  const fresh = [...entering.values()].map((member) => ({ ...member, changes: [version] }));
+  return [...stay, ...fresh].toSorted((a, b) => a.sequence - b.sequence);
 }
 
 export function isHeldBy({ changes }: Pick<Member, 'changes'>, version: number): boolean {

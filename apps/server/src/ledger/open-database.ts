@@ -7,6 +7,7 @@ import { Kysely, Migrator, PostgresDialect, sql, SqliteDialect } from 'kysely';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ledgerMigrations } from './migrations.ts';
+import { keepingStatements } from './prepared-statements.ts';
 import { nameOfDatabase, openPool, requireAnswer } from './postgres.ts';
 import type { LedgerTables } from './schema.ts';
 
@@ -37,7 +38,7 @@ function openSqlite(dataDir: string): Promise<LedgerDatabase> {
   const path = pathOf(dataDir);
   return sayingDamage(path, async () => {
     const sqlite = new SqliteDatabase(path);
-    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: keepingStatements(sqlite) }) });
     return orDestroyed(database, async () => {
       sqlite.pragma('journal_mode = WAL');
       sqlite.pragma('synchronous = FULL');
@@ -104,7 +105,7 @@ function openPresentSqlite(dataDir: string, { readonly }: { readonly: boolean })
       throw new Error(`${dataDir} is no data directory of oneround: there is no ${path}; start the server on it first`);
     }
     const sqlite = new SqliteDatabase(path, { readonly, fileMustExist: true });
-    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: sqlite }) });
+    const database = new Kysely<LedgerTables>({ dialect: new SqliteDialect({ database: keepingStatements(sqlite) }) });
     return orDestroyed(database, async () => {
       sqlite.pragma('synchronous = FULL');
       await requireThisRelease(database, dataDir);

@@ -6,6 +6,7 @@ import { differingTerms, termsAfterFile, termsInForce } from './campaign-terms.t
 import { deleteArithmetic, type LeftBehind } from './delete-campaign.ts';
 import { lockCampaign } from './dialect.ts';
 import type { FirstVersion } from './first-version.ts';
+import { inParts } from './in-parts.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { valuesPath } from './rounds.ts';
 
@@ -141,8 +142,7 @@ export async function storeCampaign(
       .where('campaign_id', '=', id)
       .where('path', 'not like', valuesPath('%'))
       .execute();
-    for (let at = 0; at < served.length; at += NAMED_AT_ONCE) {
-      const some = served.slice(at, at + NAMED_AT_ONCE);
+    for (const some of inParts(served, NAMED_AT_ONCE)) {
       await transaction
         .insertInto('files')
         .values(some.map((file) => ({ campaign_id: id, ...file })))

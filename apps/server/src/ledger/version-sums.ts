@@ -6,7 +6,7 @@
 import { Refusal, RunningMerge, type SumRule } from '@oneround/fl-core';
 import type { CampaignDefinition } from '../campaign/index.ts';
 import { hashBytes } from './blobs.ts';
-import { difference, isHeldBy, readMembers, weightsOf, type Member } from './membership.ts';
+import { difference, isHeldBy, weightsOf, type Member } from './membership.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import { readDelta } from './read-delta.ts';
 import { LedgerFault, recordedBlobs, type RecordedStore } from './recorded-blobs.ts';
@@ -65,13 +65,18 @@ export class VersionSums {
 
   /**
    * The sum behind a version that is there, as a copy.
+   * @param members the campaign's, up to that version at least
    * @param known a sum in memory, one more to start from
    * @throws Refusal `version_archived` when more than `limit` values would have to be added up for it; LedgerFault when it is
    *   not the sum that was recorded
    */
-  async at(recorded: RecordedSum, known?: VersionSum, limit = Number.POSITIVE_INFINITY): Promise<RunningMerge> {
+  async at(
+    recorded: RecordedSum,
+    members: readonly Member[],
+    known?: VersionSum,
+    limit = Number.POSITIVE_INFINITY,
+  ): Promise<RunningMerge> {
     const { version } = recorded;
-    const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
     const inMemory = known ? [{ version: known.version, read: async () => known.merge.copy() }] : [];
     const stored = (await this.#stored()).map((sum) => ({ version: sum.version, read: () => this.#read(sum) }));
     const empty = { version: 0, read: async () => new RunningMerge(this.#rule) };
@@ -98,13 +103,12 @@ export class VersionSums {
     for (const { sha256, weight } of added) merge.add({ delta: await this.#delta(sha256), weight });
   }
 
-  /** True when the version after `newest`, of `merges` more contributions, should be stored. */
-  async isDue(newest: number, merges: number, now: number): Promise<boolean> {
+  /** True when the sum of `version`, which these members end with, should be stored. */
+  async isDue(members: readonly Member[], version: number, now: number): Promise<boolean> {
     const { everyMerges, everyMs } = this.#store.snapshots;
     const last = (await this.#stored()).at(-1);
-    const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
-    const { added, removed } = this.#difference(members, last?.version ?? 0, newest);
-    return added.length + removed.length + merges >= everyMerges || now - (last?.createdAt ?? now) >= everyMs;
+    const { added, removed } = this.#difference(members, last?.version ?? 0, version);
+    return added.length + removed.length >= everyMerges || now - (last?.createdAt ?? now) >= everyMs;
   }
 
   /** Records a stored sum, in the transaction of its version. @throws BlobsGone when another server has dropped it since */
@@ -156,8 +160,8 @@ export class VersionSums {
   }
 
   /** Hashing eight bytes a value: ten milliseconds for a million of them. */
-  #check({ version, sum_sha256: recorded }: RecordedSum, { sum }: RunningMerge): void {
-    const found = hashBytes(bytesOf(sum));
+  #check({ version, sum_sha256: recorded }: RecordedSum, { currentSum }: RunningMerge): void {
+    const found = hashBytes(bytesOf(currentSum));
     if (found === recorded) return;
     const owner = `campaign ${this.#campaign.manifest.id}: version ${version}`;
     throw new LedgerFault(owner, `the SHA-256 of its contributions' sum should be ${recorded} but is ${found}`);

@@ -36,6 +36,12 @@ export interface Thread<Service> {
   stop(): Promise<void>;
 }
 
+/**
+ * A quarter of what Node gives a thread. What these threads use and drop is buffers, which lie outside of the heap and are freed
+ * when the young generation is collected, so when it has filled; the less there are of them by then, the less stays resident.
+ */
+const YOUNG_GENERATION_MB = 12;
+
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -46,7 +52,10 @@ interface Waiting {
  * Errors while the module loads reject the first calls and end the thread.
  */
 export function startThread<Service>(module: URL, data: unknown): Thread<Service> {
-  const worker = new Worker(new URL('./boot.mjs', import.meta.url), { workerData: { module: module.href, data } });
+  const worker = new Worker(new URL('./boot.mjs', import.meta.url), {
+    workerData: { module: module.href, data },
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
   const waiting = new Map<number, Waiting>();
   let nextId = 1;
   let end: Error | null = null;

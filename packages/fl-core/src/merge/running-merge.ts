@@ -17,6 +17,11 @@ export class RunningMerge {
     return this.#fold.weight;
   }
 
+  /** The running sum of weighted terms itself, to be looked at: it changes with the next contribution. */
+  get currentSum(): Float64Array {
+    return this.#fold.currentSum;
+  }
+
   /** A copy of the running sum of weighted terms, for a snapshot. */
   get sum(): Float64Array {
     return this.#fold.sum;

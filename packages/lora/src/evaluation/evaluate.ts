@@ -2,7 +2,7 @@
 import type { AdapterLayout } from '@oneround/fl-core';
 import { adapterFactors, adapterSize, type LoraSpec } from '../adapter/index.ts';
 import { type Adapter, type CausalLm, embed, forward, labelLosses, LoraAdapter, logitsAt } from '../model/index.ts';
-import { argMax, assertDeviceHealthy, dispose, tensor1d, tidy, type Tensor1D } from '../tensor/index.ts';
+import { argMax, assertDeviceHealthy, dispose, tidy, type Tensor1D } from '../tensor/index.ts';
 import type { EncodedExample } from '../tokenizer/index.ts';
 import { batchesByLength, checkExamples, TrainingError } from '../training/index.ts';
 import { type Batch, disposeBatch, makeBatch } from './batch.ts';
@@ -99,14 +99,14 @@ async function scoreExamples(
 }
 
 /**
- * An adapter on the device, as a function that gives its modules inside a tidy; none without adapter.
+ * The modules of an adapter, on the device until `dispose`; none without adapter.
  * @throws TrainingError `wrong_shape` when the values do not fill the layout or the layout is another adapter's
  */
 export function uploadAdapter(
   model: CausalLm,
   adapter: AdapterValues | null,
-): { modules: () => Adapter; dispose: () => void } {
-  if (!adapter) return { modules: () => ({}), dispose: () => undefined };
+): { modules: Adapter; dispose: () => void } {
+  if (!adapter) return { modules: {}, dispose: () => undefined };
   const { spec, layout, values } = adapter;
   const size = adapterSize(model.config, spec);
   if (values.length !== layout.size || size !== layout.size) {
@@ -117,11 +117,11 @@ export function uploadAdapter(
   }
   const { a, values: b } = adapterFactors(model.config, spec, values, adapter.a);
   const lora = new LoraAdapter(model.config, spec, a);
-  const flat = tensor1d(b.slice());
+  const modules = lora.upload(b);
   return {
-    modules: () => lora.modules(flat),
+    modules,
     dispose: () => {
-      flat.dispose();
+      dispose(Object.values(modules).map((pair) => pair.b));
       lora.dispose();
     },
   };
@@ -129,7 +129,7 @@ export function uploadAdapter(
 
 async function scoreBatch(
   model: CausalLm,
-  modules: () => Adapter,
+  modules: Adapter,
   rows: readonly EncodedExample[],
   geometries: GeometryCache,
 ): Promise<ExampleScore[]> {
@@ -155,13 +155,13 @@ async function scoreBatch(
 
 function predict(
   { config, weights }: CausalLm,
-  modules: () => Adapter,
+  modules: Adapter,
   { rows, positions, ids, scored }: Batch,
   geometries: GeometryCache,
 ): { losses: Tensor1D; best: Tensor1D } {
   const geometry = geometries.get(rows, positions);
   return tidy(() => {
-    const pass = { weights, adapter: modules(), geometry };
+    const pass = { weights, adapter: modules, geometry };
     const hidden = forward(config, pass, embed(config, weights, ids, geometry));
     const logits = logitsAt(config, weights, hidden, scored.position);
     return { losses: labelLosses(logits, scored.label), best: argMax(logits, 1) as Tensor1D };

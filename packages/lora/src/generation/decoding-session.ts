@@ -1,6 +1,5 @@
 /** One text being continued: the model, its adapter on the device, and the keys and values of what was fed so far. */
 import {
-  type Adapter,
   type CausalLm,
   disposeGeometry,
   embed,
@@ -9,21 +8,19 @@ import {
   logitsAt,
   makeGeometry,
 } from '../model/index.ts';
-import { assertDeviceHealthy, dispose, keep, tensor1d, tidy } from '../tensor/index.ts';
+import { assertDeviceHealthy, tensor1d, tidy } from '../tensor/index.ts';
 import { type AdapterValues, uploadAdapter } from '../evaluation/index.ts';
 
 /** Feeds tokens and gives the scores of the next one. A token costs one position, however many came before. */
 export class DecodingSession {
   readonly #model: CausalLm;
   readonly #uploaded: ReturnType<typeof uploadAdapter>;
-  readonly #adapter: Adapter;
   readonly #cache = new KeyValueCache();
 
   /** @throws TrainingError `wrong_shape` when the adapter's values do not fill its layout */
   constructor(model: CausalLm, adapter: AdapterValues | null) {
     this.#model = model;
     this.#uploaded = uploadAdapter(model, adapter);
-    this.#adapter = keptModules(this.#uploaded.modules);
   }
 
   /**
@@ -36,7 +33,7 @@ export class DecodingSession {
     const geometry = makeGeometry(config, 1, ids.length, this.#cache.positions);
     try {
       const logits = tidy(() => {
-        const pass = { weights, adapter: this.#adapter, geometry };
+        const pass = { weights, adapter: this.#uploaded.modules, geometry };
         const x = embed(config, weights, tensor1d(Int32Array.from(ids), 'int32'), geometry);
         const hidden = forward(config, pass, x, this.#cache);
         return logitsAt(config, weights, hidden, tensor1d([ids.length - 1], 'int32'));
@@ -53,17 +50,6 @@ export class DecodingSession {
   /** Frees the cache and the adapter; the model stays. */
   dispose(): void {
     this.#cache.dispose();
-    dispose(Object.values(this.#adapter).map(({ b }) => b));
     this.#uploaded.dispose();
   }
-}
-
-/** The adapter's modules, cut once for all tokens. */
-function keptModules(modules: () => Adapter): Adapter {
-  let kept: Adapter = {};
-  tidy(() => {
-    kept = modules();
-    for (const { b } of Object.values(kept)) keep(b);
-  });
-  return kept;
 }

@@ -1,4 +1,4 @@
-/** An adapter on the device: the frozen A's, uploaded once, and the flat B cut into one matrix a module. */
+/** An adapter on the device: the frozen A's, uploaded once, and the flat B as one matrix a module. */
 import { type AdaptedModule, adaptedModules, type LoraSpec, publishedA } from '../adapter/index.ts';
 import type { ModelConfig } from '../architecture/index.ts';
 import { concat, dispose, reshape, slice, tensor2d, transpose, tidy } from '../tensor/index.ts';
@@ -20,14 +20,24 @@ export class LoraAdapter {
     });
   }
 
-  /** The adapters of every module for the flat B. Makes tensors: call it inside a tidy. */
+  /** The adapters of every module for the flat B, cut on the device. Makes tensors: call it inside a tidy. */
   modules(flat: Tensor1D): Adapter {
+    return this.#pairs((offset, [out, rank]) => reshape(slice(flat, offset, out * rank), [out, rank]));
+  }
+
+  /** As `modules`, of values that are not on the device yet: uploaded one by one, to be used many times. */
+  upload(values: Float32Array): Adapter {
+    return this.#pairs((offset, [out, rank]) => tensor2d(values.slice(offset, offset + out * rank), [out, rank]));
+  }
+
+  /** `b` is asked for what lies at `offset` of the flat B, in the shape of its module. */
+  #pairs(b: (offset: number, shape: [out: number, rank: number]) => Tensor2D): Adapter {
     let offset = 0;
     return Object.fromEntries(
       this.#modules.map(({ name, out, rank, scale }, index): [string, LoraPair] => {
-        const b = reshape(slice(flat, offset, out * rank), [out, rank]) as Tensor2D;
+        const pair = { a: this.#a[index]!, b: b(offset, [out, rank]), scale };
         offset += out * rank;
-        return [name, { a: this.#a[index]!, b, scale }];
+        return [name, pair];
       }),
     );
   }
