@@ -3,6 +3,7 @@ import { campaignRule, type Manifest, type RunningMerge, type SumRule } from '@o
 import {
   type AdapterTensors,
   exportPeft,
+  exportPeftModel,
   type exportUpdate,
   type PeftFiles,
   publishedA,
@@ -84,9 +85,13 @@ export class AdapterForm {
 
   /** The PEFT folder of an adapter with these values. */
   exportValues(values: Float32Array): PeftFiles {
-    const { model, adapter: spec } = this.#manifest;
+    return exportPeft({ ...this.#toExport(values), baseModelName: this.#manifest.model.name });
+  }
+
+  #toExport(values: Float32Array) {
+    const { adapter: spec } = this.#manifest;
     this.#publishedA ??= this.#start?.a ?? publishedA(this.#model, spec);
-    return exportPeft({ config: this.#model, spec, values, a: this.#publishedA, baseModelName: model.name });
+    return { config: this.#model, spec, values, a: this.#publishedA };
   }
 
   /** An update that waits to become a PEFT folder. */
@@ -99,7 +104,7 @@ export class AdapterForm {
   hashesOf({ kind, values }: ModelChange): PublishedValues {
     return {
       sha256: hashBytes(bytesOf(values)),
-      export_sha256: kind === 'update' ? '' : hashBytes(this.exportValues(values).adapterModel),
+      export_sha256: kind === 'update' ? '' : hashBytes(...exportPeftModel(this.#toExport(values))),
     };
   }
 

@@ -73,9 +73,11 @@ export function checkedBytes(name: string, sha256: string, bytes: Uint8Array): U
   throw new BlobFault(`${name} has changed: it holds ${bytes.byteLength} bytes, whose SHA-256 is ${found}`);
 }
 
-/** Lower-case hexadecimal SHA-256, synchronously. */
-export function hashBytes(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+/** Lower-case hexadecimal SHA-256 of these bytes, one part after the other; synchronously. */
+export function hashBytes(...parts: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
 }
 
 /** The refusal of whoever has no room. */

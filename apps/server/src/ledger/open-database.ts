@@ -15,8 +15,8 @@ export type LedgerDatabase = Kysely<LedgerTables>;
 
 /** The ledger's calls follow one another; besides them there is only the fold lease, which is kept up meanwhile. */
 const CONNECTIONS = 4;
-/** Of the file, in this process; the system caches it too. SQLite's own default: this build's is eight times as much. */
-const CACHED_KIB = 2000;
+/** Of the file, in this process; the system caches it too. A quarter of SQLite's own default, of which this build takes eight. */
+const CACHED_KIB = 512;
 
 /**
  * Opens the Postgres at `databaseUrl`, or `<dataDir>/ledger.sqlite` when there is none, creating and migrating what is in it

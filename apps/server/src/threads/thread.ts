@@ -37,10 +37,10 @@ export interface Thread<Service> {
 }
 
 /**
- * A quarter of what Node gives a thread. What these threads use and drop is buffers, which lie outside of the heap and are freed
+ * An eighth of what Node gives a thread. What these threads use and drop is buffers, which lie outside of the heap and are freed
  * when the young generation is collected, so when it has filled; the less there are of them by then, the less stays resident.
  */
-const YOUNG_GENERATION_MB = 12;
+const YOUNG_GENERATION_MB = 6;
 
 interface Waiting {
   resolve(value: unknown): void;

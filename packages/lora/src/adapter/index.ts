@@ -9,7 +9,7 @@ export { adapterSize, loraLayout, peftTensorName, trainedFactors } from './lora-
 export { type AdaptedModule, adaptedModules, type LoraSpec } from './lora-spec.ts';
 export { mergeAdapter } from './merge-adapter.ts';
 export { mergedCheckpoint } from './merged-checkpoint.ts';
-export { exportPeft, type ImportedAdapter, importPeft, type PeftFiles } from './peft-folder.ts';
+export { exportPeft, exportPeftModel, type ImportedAdapter, importPeft, type PeftFiles } from './peft-folder.ts';
 export { type AdapterTensors, readPeftTensors } from './peft-tensors.ts';
 export { publishedA } from './published-a.ts';
 export { publishedFactors } from './published-factors.ts';

@@ -11,7 +11,7 @@ import {
   relativeError,
   tinyConfig,
 } from '../testing/index.ts';
-import { adaptedModules, exportPeft, importPeft, type LoraSpec, publishedA } from './index.ts';
+import { adaptedModules, exportPeft, exportPeftModel, importPeft, type LoraSpec, publishedA } from './index.ts';
 
 const config = tinyConfig();
 const spec: LoraSpec = { rank: 3, alpha: 8, targetModules: ['q_proj', 'down_proj'], seed: 1 };
@@ -43,6 +43,14 @@ function fileWith(change: (tensors: Map<string, { shape: number[]; values: Float
 
 const firstA = 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight';
 const firstB = 'base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight';
+
+it('the parts of a model file are its bytes', () => {
+  const metadata = { adds: 'something' };
+  const whole = exportPeft({ config, spec, values, metadata, baseModelName: 'models/tiny' }).adapterModel;
+  const parts = exportPeftModel({ config, spec, values, metadata });
+  expect(parts.length).toBeGreaterThan(1);
+  expect(Buffer.concat(parts).equals(whole)).toBe(true);
+});
 
 describe('importPeft', () => {
   it('reads what exportPeft writes: the spec without its seed, A and B', () => {

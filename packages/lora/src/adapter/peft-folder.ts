@@ -6,7 +6,7 @@ import type { ModelConfig } from '../architecture/index.ts';
 import { adapterFactors } from './adapter-factors.ts';
 import type { LoraSpec } from './lora-spec.ts';
 import { parsePeftConfig, peftConfig } from './peft-config.ts';
-import { type AdapterTensors, readPeftTensors, writePeftTensors } from './peft-tensors.ts';
+import { type AdapterTensors, peftTensorsParts, readPeftTensors, writePeftTensors } from './peft-tensors.ts';
 
 /** An adapter with its own A: its spec has no seed. */
 export interface ImportedAdapter extends AdapterTensors {
@@ -29,25 +29,32 @@ export function importPeft(model: ModelConfig, adapterConfig: unknown, adapterMo
   return { spec, ...readPeftTensors(model, spec, adapterModel) };
 }
 
-/**
- * Both files of a PEFT folder, the same bytes for the same adapter.
- * @param options.values flat, in layout order
- * @param options.a the published `A` of each module; drawn from the spec's seed unless given
- * @param options.baseModelName what `base_model_name_or_path` says: a hub id or a folder
- * @param options.metadata added to that of `adapter_model.safetensors`
- * @throws RangeError when `values` does not fill the layout
- */
-export function exportPeft(options: {
+/** An adapter to write. */
+export interface AdapterToExport {
   config: ModelConfig;
   spec: LoraSpec;
+  /** Flat, in layout order. */
   values: Float32Array;
+  /** The published `A` of each module; drawn from the spec's seed unless given. */
   a?: readonly Float32Array[] | undefined;
-  baseModelName: string;
+  /** Added to that of `adapter_model.safetensors`. */
   metadata?: Record<string, string>;
-}): PeftFiles {
+}
+
+/**
+ * Both files of a PEFT folder, the same bytes for the same adapter.
+ * @param options.baseModelName what `base_model_name_or_path` says: a hub id or a folder
+ * @throws RangeError when `values` does not fill the layout
+ */
+export function exportPeft(options: AdapterToExport & { baseModelName: string }): PeftFiles {
   const { config, spec, values, a, baseModelName, metadata } = options;
   return {
     adapterConfig: new TextEncoder().encode(`${JSON.stringify(peftConfig(config, spec, baseModelName), null, 2)}\n`),
     adapterModel: writePeftTensors(config, spec, adapterFactors(config, spec, values, a), metadata),
   };
+}
+
+/** The `adapterModel` that `exportPeft` gives, one part after the other; to hash it, nothing need be copied. Throws as it does. */
+export function exportPeftModel({ config, spec, values, a, metadata }: AdapterToExport): Uint8Array[] {
+  return peftTensorsParts(config, spec, adapterFactors(config, spec, values, a), metadata);
 }

@@ -1,6 +1,12 @@
 /** `adapter_model.safetensors` of a Hugging Face PEFT folder: A `[rank, in]` and B `[out, rank]` of every module. */
 import type { ModelConfig } from '../architecture/index.ts';
-import { CheckpointError, readSafetensors, writeSafetensors } from '../checkpoint/index.ts';
+import {
+  CheckpointError,
+  readSafetensors,
+  type SafetensorsEntry,
+  safetensorsParts,
+  writeSafetensors,
+} from '../checkpoint/index.ts';
 import { peftTensorName } from './lora-layout.ts';
 import { adaptedModules, type LoraSpec } from './lora-spec.ts';
 
@@ -51,22 +57,39 @@ export function readPeftTensors(model: ModelConfig, spec: LoraSpec, file: Uint8A
 export function writePeftTensors(
   model: ModelConfig,
   spec: LoraSpec,
-  { a, values }: AdapterTensors,
-  metadata: Record<string, string> = {},
+  tensors: AdapterTensors,
+  metadata?: Record<string, string>,
 ): Uint8Array {
+  return writeSafetensors(entriesOf(model, spec, tensors), metadataWith(metadata));
+}
+
+/** What `writePeftTensors` would write, one part after the other; no value is copied. Throws as it does. */
+export function peftTensorsParts(
+  model: ModelConfig,
+  spec: LoraSpec,
+  tensors: AdapterTensors,
+  metadata?: Record<string, string>,
+): Uint8Array[] {
+  return safetensorsParts(entriesOf(model, spec, tensors), metadataWith(metadata));
+}
+
+function metadataWith(more: Record<string, string> = {}): Record<string, string> {
+  return { format: 'pt', ...more };
+}
+
+function entriesOf(model: ModelConfig, spec: LoraSpec, { a, values }: AdapterTensors): SafetensorsEntry[] {
   const modules = adaptedModules(model, spec);
   const size = modules.reduce((sum, { out, rank }) => sum + out * rank, 0);
   if (values.length !== size)
     throw new RangeError(`writePeftTensors: ${values.length} values, the adapter has ${size}`);
   let offset = 0;
-  const tensors = modules.flatMap(({ name, in: inputs, out, rank }, index) => {
+  return modules.flatMap(({ name, in: inputs, out, rank }, index) => {
     const b = values.subarray(offset, (offset += out * rank));
     return [
       { name: peftTensorName(name, 'A'), shape: [rank, inputs], values: a[index]! },
       { name: peftTensorName(name, 'B'), shape: [out, rank], values: b },
     ];
   });
-  return writeSafetensors(tensors, { format: 'pt', ...metadata });
 }
 
 function wrongTensor(name: string, problem: string): CheckpointError {

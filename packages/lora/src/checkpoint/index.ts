@@ -8,6 +8,8 @@ export {
   assertHoldsWeights,
   narrowTensor,
   readSafetensors,
+  type SafetensorsEntry,
+  safetensorsParts,
   type TensorEntry,
   widenTensor,
   writeSafetensors,

@@ -1,7 +1,7 @@
 /** Whole safetensors files in memory: every tensor as f32, and back. */
 import { CheckpointError } from './checkpoint-error.ts';
 import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from './half-floats.ts';
-import { bytesOf, type Dtype, encodeSafetensorsHeader, safetensorsHeaderOf, sizeOf } from './safetensors-header.ts';
+import { type Dtype, encodeSafetensorsHeader, safetensorsHeaderOf, sizeOf } from './safetensors-header.ts';
 
 /** One tensor of a checkpoint, widened to f32. `dtype` is how the file stores it. */
 export interface TensorEntry {
@@ -77,9 +77,24 @@ function aligned(bytes: Uint8Array): Uint8Array {
  * @throws RangeError when values do not fill their shape or a name is used twice
  */
 export function writeSafetensors(
-  tensors: readonly { name: string; shape: readonly number[]; values: Float32Array }[],
+  tensors: readonly SafetensorsEntry[],
   metadata?: Record<string, string>,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
+  return joined(safetensorsParts(tensors, metadata));
+}
+
+/** A tensor to write, row-major. */
+export interface SafetensorsEntry {
+  name: string;
+  shape: readonly number[];
+  values: Float32Array;
+}
+
+/** What `writeSafetensors` would write, one part after the other; no value is copied. Throws as it does. */
+export function safetensorsParts(
+  tensors: readonly SafetensorsEntry[],
+  metadata?: Record<string, string>,
+): Uint8Array[] {
   const sorted = [...tensors].sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name, shape, values } of sorted) {
     if (values.length !== sizeOf(shape)) {
@@ -90,13 +105,18 @@ export function writeSafetensors(
     sorted.map(({ name, shape }) => ({ name, dtype: 'F32', shape })),
     metadata,
   );
-  const dataBytes = sorted.reduce((sum, { shape }) => sum + bytesOf('F32', shape), 0);
-  const file = new Uint8Array(header.byteLength + dataBytes);
-  file.set(header);
-  let at = header.byteLength;
-  for (const { values } of sorted) {
-    file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
-    at += values.byteLength;
+  return [
+    header,
+    ...sorted.map(({ values: { buffer, byteOffset, byteLength } }) => new Uint8Array(buffer, byteOffset, byteLength)),
+  ];
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
   }
-  return file;
+  return whole;
 }
