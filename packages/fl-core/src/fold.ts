@@ -57,13 +57,8 @@ export class ExactFold {
   }
 
   /** The running sum itself, to be looked at: it changes with the next contribution. */
-  get currentSum(): Float64Array {
-    return this.#sum;
-  }
-
-  /** A copy of the running sum, for a snapshot. */
   get sum(): Float64Array {
-    return this.#sum.slice();
+    return this.#sum;
   }
 
   /** A fold of its own with the same sum. */

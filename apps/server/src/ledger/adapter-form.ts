@@ -111,7 +111,7 @@ export class AdapterForm {
   /** What a version with this merge and scale is published as. */
   publish(merge: RunningMerge, scale: number): PublishedMerge {
     const { weight } = merge;
-    const sum_sha256 = hashBytes(bytesOf(merge.currentSum));
+    const sum_sha256 = hashBytes(bytesOf(merge.sum));
     return { ...this.hashesOf(this.changeOf(merge, scale)), weight, scale, sum_sha256 };
   }
 }

@@ -10,7 +10,6 @@ import { appendVerdict, appendWithdrawal, type NewVerdict } from './append-rows.
 import { unknownVersion } from './campaign-life.ts';
 import { findWithdrawable } from './find-withdrawable.ts';
 import type { FoldLease } from './fold-lease.ts';
-import { inParts } from './in-parts.ts';
 import { markFolded } from './mark-folded.ts';
 import {
   difference,
@@ -18,7 +17,7 @@ import {
   labelTokensOf,
   type Member,
   membersAfter,
-  membersOf,
+  readEntrants,
   readMembers,
   weightsOf,
 } from './membership.ts';
@@ -72,9 +71,13 @@ export class GlobalAdapter {
   readonly #sums: VersionSums;
   readonly #form: AdapterForm;
   #merge: RunningMerge;
-  /** Every contribution that some version holds or held, as of the newest: rows that say so come with a version. */
+  /**
+   * Every contribution that a version up to the newest holds or held, read once: nothing about them changes but with a version.
+   * Of what another server adds just after, there may be some too.
+   */
   #members: readonly Member[] = [];
   #version = -1;
+  #sumSha256 = '';
   #scale = 1;
 
   private constructor(campaign: CampaignDefinition, store: AdapterStore, form: AdapterForm) {
@@ -126,8 +129,8 @@ export class GlobalAdapter {
       .where('folded_version', 'is not', null)
       .executeTakeFirstOrThrow();
     if (held < screens.warmUp) return null;
-    const { currentSum, weight } = this.#merge;
-    return isFaint(term, currentSum, weight) ? null : cosineToSum(term, currentSum);
+    const { sum, weight } = this.#merge;
+    return isFaint(term, sum, weight) ? null : cosineToSum(term, sum);
   }
 
   /** What contributions are merged by. */
@@ -144,7 +147,7 @@ export class GlobalAdapter {
   /** The merge that would be left without these contributions. */
   async mergeWithout(leave: readonly string[]): Promise<RunningMerge> {
     await this.#refresh();
-    return this.#mergeOf(this.#heldIn(await this.#membersAfter({ enter: [], leave }), this.#version + 1));
+    return this.#mergeOf(this.#held().filter(({ contributionId }) => !leave.includes(contributionId)));
   }
 
   /**
@@ -179,7 +182,7 @@ export class GlobalAdapter {
       const row = { contribution_id: contributionId, campaign_id: id, version, withdrawn_at: now };
       await appendWithdrawal(transaction, row);
     };
-    if (this.#held().has(contributionId)) {
+    if (this.#held().some((member) => member.contributionId === contributionId)) {
       return this.#publish({ enter: [], leave: [contributionId], now, add: append });
     }
     await db.transaction().execute((transaction) => append(transaction, null));
@@ -192,7 +195,7 @@ export class GlobalAdapter {
    */
   async quarantine(verdicts: readonly ContributionVerdict[], now: number): Promise<Version | null> {
     await this.#refresh();
-    const held = this.#held();
+    const held = this.#heldIds();
     const found = verdicts.filter(({ contribution_id }) => held.has(contribution_id));
     if (found.length === 0) return null;
     const leave = found.map(({ contribution_id }) => contribution_id);
@@ -217,7 +220,7 @@ export class GlobalAdapter {
   async settle({ verdicts, scale }: Settlement, now: number): Promise<Version | null> {
     await this.#refresh();
     const decided = new Map(verdicts.map(({ contribution_id, verdict }) => [contribution_id, verdict]));
-    const held = this.#held();
+    const held = this.#heldIds();
     const leave = [...decided].flatMap(([id, verdict]) => (verdict === 'quarantined' && held.has(id) ? [id] : []));
     const enter = [...decided].flatMap(([id, verdict]) => (verdict === 'admitted' ? [id] : []));
     const known = new Set(this.#members.map(({ contributionId }) => contributionId));
@@ -299,22 +302,25 @@ export class GlobalAdapter {
       .where('campaign_id', '=', this.#campaign.manifest.id)
       .orderBy('version', 'desc')
       .executeTakeFirst();
-    if (!newest || newest.version === this.#version) return;
-    const known = this.#version < 0 ? undefined : { version: this.#version, merge: this.#merge };
+    // By its sum, too: the campaign may have been deleted and added again, and have as many versions.
+    if (!newest || (newest.version === this.#version && newest.sum_sha256 === this.#sumSha256)) return;
+    const isLater = this.#version >= 0 && newest.version > this.#version;
+    const known = isLater ? { version: this.#version, merge: this.#merge } : undefined;
     const members = await readMembers(this.#store.db, this.#campaign.manifest.id);
     this.#merge = await this.#sums.at(newest, members, known);
     this.#members = members;
     this.#version = newest.version;
+    this.#sumSha256 = newest.sum_sha256;
     this.#scale = newest.scale;
   }
 
-  #heldIn(members: readonly Member[], version: number): Member[] {
-    return members.filter((member) => isHeldBy(member, version));
+  /** What the newest version holds. */
+  #held(): Member[] {
+    return this.#members.filter((member) => isHeldBy(member, this.#version));
   }
 
-  /** The ids of those that the newest version holds. */
-  #held(): Set<string> {
-    return new Set(this.#heldIn(this.#members, this.#version).map(({ contributionId }) => contributionId));
+  #heldIds(): Set<string> {
+    return new Set(this.#held().map(({ contributionId }) => contributionId));
   }
 
   /** What waits for a fold. */
@@ -338,41 +344,20 @@ export class GlobalAdapter {
     }
   }
 
-  /** The campaign's members after one version more. */
-  async #membersAfter({ enter, leave }: Exchange): Promise<Member[]> {
-    const version = this.#version + 1;
-    return membersAfter(this.#members, { version, enter: await this.#entering(enter, version), leave });
-  }
-
-  async #entering(contributionIds: readonly string[], version: number): Promise<Member[]> {
-    const entering: Member[] = [];
-    for (const ids of inParts(contributionIds)) {
-      const rows = await this.#store.db
-        .selectFrom('contributions')
-        .select(['sequence', 'contribution_id', 'client_id', 'sha256', 'label_tokens'])
-        .where('campaign_id', '=', this.#campaign.manifest.id)
-        .where('contribution_id', 'in', ids)
-        .execute();
-      const contributions = rows.map((row) => ({ ...row, folded_version: version }));
-      entering.push(...membersOf({ contributions, withdrawals: [], verdicts: [] }));
-    }
-    return entering;
-  }
-
-  /** The sum of what a version holds, made from the newest version's. */
+  /** The sum of these members, made from the newest version's. */
   async #mergeOf(after: readonly Member[]): Promise<RunningMerge> {
     const { manifest } = this.#campaign;
-    const before = this.#heldIn(this.#members, this.#version);
     const merge = this.#merge.copy();
-    await this.#sums.apply(merge, difference(weightsOf(before, manifest), weightsOf(after, manifest)));
+    await this.#sums.apply(merge, difference(weightsOf(this.#held(), manifest), weightsOf(after, manifest)));
     return merge;
   }
 
   async #publish({ enter, leave, scale = this.#scale, now, add }: NewVersion): Promise<Version> {
     const { manifest } = this.#campaign;
     const version = this.#version + 1;
-    const members = await this.#membersAfter({ enter, leave });
-    const held = this.#heldIn(members, version);
+    const entrants = await readEntrants(this.#store.db, manifest.id, enter);
+    const members = membersAfter(this.#members, { version, enter: entrants, leave });
+    const held = members.filter((member) => isHeldBy(member, version));
     const merge = await this.#mergeOf(held);
     const row = {
       campaign_id: manifest.id,
@@ -382,7 +367,7 @@ export class GlobalAdapter {
       created_at: now,
     };
     const isSnapshot = version > 0 && (await this.#sums.isDue(members, version, now));
-    if (isSnapshot) await this.#store.blobs.put(bytesOf(merge.currentSum));
+    if (isSnapshot) await this.#store.blobs.put(bytesOf(merge.sum));
     await this.#store.db.transaction().execute(async (transaction) => {
       // What a campaign starts from, any server may say: they all say the same.
       if (version > 0) await this.#store.foldLease.check(transaction);
@@ -397,6 +382,7 @@ export class GlobalAdapter {
     this.#merge = merge;
     this.#members = members;
     this.#version = version;
+    this.#sumSha256 = row.sum_sha256;
     this.#scale = scale;
     if (isSnapshot) await this.#sums.prune();
     return {

@@ -1,5 +1,6 @@
-/** Lists cut to what one statement takes: 32,766 values on SQLite. */
+/** Lists cut to what one statement should take. */
 
+/** SQLite takes 32,766 values in one; a list is not alone in its statement. */
 const IN_ONE = 10_000;
 
 /** `all` in parts of at most `size`; none of nothing. */

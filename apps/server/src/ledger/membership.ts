@@ -3,6 +3,7 @@
  * holds: this file says which, `version-sums.ts` adds them up.
  */
 import { contributionWeights, type Manifest, type Weigh } from '@oneround/fl-core';
+import { inParts } from './in-parts.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { ContributionTable, VerdictTable, WithdrawalTable } from './schema.ts';
 
@@ -64,37 +65,69 @@ export function membersOf({ contributions, withdrawals, verdicts }: MemberRows):
   for (const { contribution_id, version } of [...withdrawals, ...verdicts]) {
     if (version !== null) changes.set(contribution_id, [...(changes.get(contribution_id) ?? []), version]);
   }
-  return contributions.flatMap(({ contribution_id: contributionId, folded_version: folded, ...row }) =>
-    folded === null
-      ? []
-      : [
-          {
-            sequence: row.sequence,
-            contributionId,
-            clientId: row.client_id,
-            sha256: row.sha256,
-            labelTokens: row.label_tokens,
-            changes: [folded, ...(changes.get(contributionId) ?? [])].toSorted((a, b) => a - b),
-          },
-        ],
-  );
+  return contributions.flatMap(({ folded_version: folded, ...row }) => {
+    if (folded === null) return [];
+    const later = changes.get(row.contribution_id) ?? [];
+    return [{ ...entrantOf(row), changes: [folded, ...later].toSorted((a, b) => a - b) }];
+  });
 }
 
-/** `members` after `version`, the one after those that they know of, which lets `enter` in and `leave` out. */
+/** A contribution that a version is about to hold. */
+export type Entrant = Omit<Member, 'changes'>;
+
+/** Contributions by their ids, in any order; one that the campaign has not is left out. */
+export async function readEntrants(
+  db: LedgerDatabase,
+  campaignId: string,
+  contributionIds: readonly string[],
+): Promise<Entrant[]> {
+  const entrants: Entrant[] = [];
+  for (const ids of inParts(contributionIds)) {
+    const rows = await db
+      .selectFrom('contributions')
+      .select(['sequence', 'contribution_id', 'client_id', 'sha256', 'label_tokens'])
+      .where('campaign_id', '=', campaignId)
+      .where('contribution_id', 'in', ids)
+      .execute();
+    entrants.push(...rows.map(entrantOf));
+  }
+  return entrants;
+}
+
+function entrantOf(row: Omit<ContributionColumns, 'folded_version'>): Entrant {
+  return {
+    sequence: row.sequence,
+    contributionId: row.contribution_id,
+    clientId: row.client_id,
+    sha256: row.sha256,
+    labelTokens: row.label_tokens,
+  };
+}
+
+/**
+ * The members once `version` holds `enter` too and no longer holds `leave`, in the ledger's order. Who is held already does not
+ * enter, who is not held does not leave.
+ * @param members as of the version before
+ */
 export function membersAfter(
   members: readonly Member[],
-  { version, enter, leave }: { version: number; enter: readonly Member[]; leave: readonly string[] },
+  { version, enter, leave }: { version: number; enter: readonly Entrant[]; leave: readonly string[] },
 ): Member[] {
   const leaving = new Set(leave);
-  const entering = new Map(enter.map((member) => [member.contributionId, member]));
-  const stay = members.map((member) => {
+  const entering = new Map(enter.map((entrant) => [entrant.contributionId, entrant]));
+  const known = members.map((member) => {
     const isHeld = isHeldBy(member, version - 1);
     const isEntering = entering.delete(member.contributionId) && !isHeld;
     const isLeaving = isHeld && leaving.has(member.contributionId);
     return isEntering || isLeaving ? { ...member, changes: [...member.changes, version] } : member;
   });
-  const fresh = [...entering.values()].map((member) => ({ ...member, changes: [version] }));
-  return [...stay, ...fresh].toSorted((a, b) => a.sequence - b.sequence);
+  const fresh = [...entering.values()].map((entrant) => ({ ...entrant, changes: [version] }));
+  return [...known, ...fresh].toSorted((a, b) => a.sequence - b.sequence);
+}
+
+/** How often it came in or went out after version `from`, up to `to`. */
+export function changesBetween({ changes }: Pick<Member, 'changes'>, from: number, to: number): number {
+  return changes.filter((change) => from < change && change <= to).length;
 }
 
 export function isHeldBy({ changes }: Pick<Member, 'changes'>, version: number): boolean {

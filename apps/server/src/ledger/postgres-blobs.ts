@@ -14,6 +14,7 @@ import { unnamedBlobs } from './blob-references.ts';
 import { BlobFault, BlobsGone, checkedBytes, hashBytes, storageFull, unknownUpload, type Blobs } from './blobs.ts';
 import { asStorageFull } from './database-errors.ts';
 import type { FileBlobs } from './file-blobs.ts';
+import { inParts } from './in-parts.ts';
 import type { LedgerDatabase } from './open-database.ts';
 import type { LedgerTables } from './schema.ts';
 
@@ -80,8 +81,8 @@ export class PostgresBlobs implements Blobs {
   }
 
   async dropUnnamed(hashes: readonly string[]): Promise<void> {
-    for (let at = 0; at < hashes.length; at += DROPPED_AT_ONCE) {
-      for (const sha256 of await this.#dropUnnamed(hashes.slice(at, at + DROPPED_AT_ONCE))) this.#cache.drop(sha256);
+    for (const some of inParts(hashes, DROPPED_AT_ONCE)) {
+      for (const sha256 of await this.#dropUnnamed(some)) this.#cache.drop(sha256);
     }
   }
 

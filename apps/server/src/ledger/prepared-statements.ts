@@ -2,16 +2,19 @@
 import type SqliteDatabase from 'better-sqlite3';
 import type { SqliteDatabase as KyselySqlite } from 'kysely';
 
-/** More than the ledger's statements; lists of values make some of them longer, each length a text of its own. */
+/** More than the ledger has. */
 const KEPT = 256;
+/** Characters. A list of values makes a statement longer, and each length is one of its own, which takes room by its length. */
+const LONGEST = 2000;
 
-/** `sqlite` as Kysely asks for it; the `kept` statements that were used last are not compiled again. */
+/** `sqlite` as Kysely asks for it; the `kept` statements that were used last are not compiled again, but for very long ones. */
 export function keepingStatements(sqlite: SqliteDatabase.Database, kept = KEPT): KyselySqlite {
   // In the order of use, the one used longest ago first.
   const statements = new Map<string, SqliteDatabase.Statement>();
   return {
     prepare(text) {
       const statement = statements.get(text) ?? sqlite.prepare(text);
+      if (text.length > LONGEST) return statement;
       statements.delete(text);
       statements.set(text, statement);
       if (statements.size > kept) statements.delete(statements.keys().next().value!);

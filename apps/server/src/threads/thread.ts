@@ -37,8 +37,8 @@ export interface Thread<Service> {
 }
 
 /**
- * An eighth of what Node gives a thread. What these threads use and drop is buffers, which lie outside of the heap and are freed
- * when the young generation is collected, so when it has filled; the less there are of them by then, the less stays resident.
+ * Node gives each thread 48, more than any here holds for good. What they use and drop is mostly buffers, which lie outside of the
+ * heap and are freed only when the young generation has filled: `npm run bench -- merges` shows what stays resident.
  */
 const YOUNG_GENERATION_MB = 6;
 

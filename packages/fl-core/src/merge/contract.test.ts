@@ -222,7 +222,7 @@ describe.each(Object.keys(sumRules))('sum rule: %s', (name) => {
     expect(slice).toHaveBeenCalledTimes(1);
     slice.mockRestore();
     sameBits(copy, merge);
-    const before = merge.sum;
+    const before = merge.sum.slice();
     copy.add(parts[1]!);
     expect(merge.sum).toEqual(before);
     expect(merge.weight).toBeLessThan(copy.weight);

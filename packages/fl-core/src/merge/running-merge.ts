@@ -18,11 +18,6 @@ export class RunningMerge {
   }
 
   /** The running sum of weighted terms itself, to be looked at: it changes with the next contribution. */
-  get currentSum(): Float64Array {
-    return this.#fold.currentSum;
-  }
-
-  /** A copy of the running sum of weighted terms, for a snapshot. */
   get sum(): Float64Array {
     return this.#fold.sum;
   }

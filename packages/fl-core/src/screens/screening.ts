@@ -108,7 +108,7 @@ export async function judge(
   try {
     figures.norm = checkNorm(delta, policy.maxNorm);
     const joined = await join(standing, candidate, delta, weigh);
-    const [term, sum] = [merge.rule.term(delta), merge.currentSum];
+    const [term, sum] = [merge.rule.term(delta), merge.sum];
     if (members.length >= policy.warmUp && !isFaint(term, sum, merge.weight)) {
       figures.cosine = cosineToSum(term, sum);
       if (figures.cosine <= policy.leastCosine) return quarantined('against-the-mean');

@@ -60,7 +60,7 @@ export function writePeftTensors(
   tensors: AdapterTensors,
   metadata?: Record<string, string>,
 ): Uint8Array {
-  return writeSafetensors(entriesOf(model, spec, tensors), metadataWith(metadata));
+  return writeSafetensors(peftTensors(model, spec, tensors), metadataWith(metadata));
 }
 
 /** What `writePeftTensors` would write, one part after the other; no value is copied. Throws as it does. */
@@ -70,18 +70,17 @@ export function peftTensorsParts(
   tensors: AdapterTensors,
   metadata?: Record<string, string>,
 ): Uint8Array[] {
-  return safetensorsParts(entriesOf(model, spec, tensors), metadataWith(metadata));
+  return safetensorsParts(peftTensors(model, spec, tensors), metadataWith(metadata));
 }
 
 function metadataWith(more: Record<string, string> = {}): Record<string, string> {
   return { format: 'pt', ...more };
 }
 
-function entriesOf(model: ModelConfig, spec: LoraSpec, { a, values }: AdapterTensors): SafetensorsEntry[] {
+function peftTensors(model: ModelConfig, spec: LoraSpec, { a, values }: AdapterTensors): SafetensorsEntry[] {
   const modules = adaptedModules(model, spec);
   const size = modules.reduce((sum, { out, rank }) => sum + out * rank, 0);
-  if (values.length !== size)
-    throw new RangeError(`writePeftTensors: ${values.length} values, the adapter has ${size}`);
+  if (values.length !== size) throw new RangeError(`peftTensors: ${values.length} values, the adapter has ${size}`);
   let offset = 0;
   return modules.flatMap(({ name, in: inputs, out, rank }, index) => {
     const b = values.subarray(offset, (offset += out * rank));

@@ -117,14 +117,12 @@ export function uploadAdapter(
   }
   const { a, values: b } = adapterFactors(model.config, spec, values, adapter.a);
   const lora = new LoraAdapter(model.config, spec, a);
-  const modules = lora.upload(b);
-  return {
-    modules,
-    dispose: () => {
-      dispose(Object.values(modules).map((pair) => pair.b));
-      lora.dispose();
-    },
-  };
+  try {
+    return { modules: lora.upload(b), dispose: () => lora.dispose() };
+  } catch (error) {
+    lora.dispose();
+    throw error;
+  }
 }
 
 async function scoreBatch(

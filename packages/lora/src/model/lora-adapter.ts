@@ -10,6 +10,7 @@ export class LoraAdapter {
   readonly #modules: readonly AdaptedModule[];
   /** `[I, R]` per adapted module, in the order of `adaptedModules`. */
   readonly #a: readonly Tensor2D[];
+  readonly #uploaded: Tensor2D[] = [];
 
   /** `a`: one `[R, I]` matrix a module, when it is not the published one of the spec's seed. */
   constructor(config: ModelConfig, spec: LoraSpec, a: readonly Float32Array[] = publishedA(config, spec)) {
@@ -25,9 +26,13 @@ export class LoraAdapter {
     return this.#pairs((offset, [out, rank]) => reshape(slice(flat, offset, out * rank), [out, rank]));
   }
 
-  /** As `modules`, of values that are not on the device yet: uploaded one by one, to be used many times. */
+  /** As `modules`, of values that are not on the device yet: one by one, to be used many times, until `dispose`. */
   upload(values: Float32Array): Adapter {
-    return this.#pairs((offset, [out, rank]) => tensor2d(values.slice(offset, offset + out * rank), [out, rank]));
+    return this.#pairs((offset, [out, rank]) => {
+      const b = tensor2d(values.slice(offset, offset + out * rank), [out, rank]);
+      this.#uploaded.push(b);
+      return b;
+    });
   }
 
   /** `b` is asked for what lies at `offset` of the flat B, in the shape of its module. */
@@ -48,6 +53,6 @@ export class LoraAdapter {
   }
 
   dispose(): void {
-    dispose([...this.#a]);
+    dispose([...this.#a, ...this.#uploaded]);
   }
 }
