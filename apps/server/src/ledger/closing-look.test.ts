@@ -2,7 +2,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { screeningBed } from '../testing/screening-bed.ts';
 
-const { on, honest, noise, settle, contribute, stateOf, newest, rowOf, logged, verified } = screeningBed();
+const { on, open, honest, noise, settle, contribute, stateOf, newest, rowOf, logged, verified } = screeningBed();
 
 describe('the close', () => {
   it('judges everybody again: lets in who was kept out, leaves out who had slipped in, and settles', async () => {
@@ -24,6 +24,28 @@ describe('the close', () => {
       /contributions #1, #2, #3 are left out; contributions #4, #6, #8, #10 are let in after all; scale [\d.]+; the campaign settles on version 4/,
     );
     expect(await verified()).toMatchObject({ contributions: 7, quarantined: 3, pending: 0, versions: 5 });
+  });
+
+  it('goes on, whoever came and went, as a ledger does that was opened just now', async () => {
+    const early = [];
+    for (const seed of [90, 91, 92]) early.push(await contribute(noise(seed)));
+    const kept = [];
+    for (const seed of [1, 2, 3, 4]) kept.push(await contribute(honest(seed)));
+    await settle();
+    await on.ledger.withdraw(early[1]!);
+    await on.ledger.move('test', 'close');
+    await settle();
+    await on.ledger.withdraw(kept[2]!);
+    const { version, contributionIds } = await newest();
+    expect(contributionIds).toEqual([kept[0], kept[1], kept[3]]);
+    const values = async () => (await on.ledger.subjectChange('test', { kind: 'version', version })).values;
+    const before = await values();
+    await on.ledger.close();
+    await open();
+    expect(await values()).toEqual(before);
+    await on.ledger.withdraw(kept[0]!);
+    expect((await newest()).contributionIds).toEqual([kept[1], kept[3]]);
+    expect(await verified()).toMatchObject({ withdrawn: 3, pending: 0, versions: version + 2 });
   });
 
   it('goes as far in the direction of the mean as held-out data bears, and publishes just that', async () => {
