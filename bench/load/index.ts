@@ -1,7 +1,7 @@
 /**
  * One server process under load: thousands of volunteers that are idle, train or watch, deltas of 1 MB, a disk whose every
  * sync takes 200 ms longer; then the same on Postgres, with two servers on one. `--volunteers 1000` for fewer, `--quick` for
- * a short look. The volunteers are a process of their own and take a core from the server on a small machine.
+ * a short look, `--only sqlite` (`slow-sqlite`, `postgres`, `slow-postgres`) for one of the four. The volunteers are a process of their own and take a core from the server on a small machine.
  */
 import { execFileSync } from 'node:child_process';
 import { loadavg } from 'node:os';
@@ -44,28 +44,48 @@ export async function benchLoad(flags: string[]): Promise<void> {
     console.log(`  ${load.volunteers} volunteers need more open files than ${files}: run "ulimit -n 65536" first.`);
     return;
   }
+  const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1]! : undefined;
+  if (only !== undefined && !(only in parts)) throw new Error(`--only takes ${Object.keys(parts).join(', ')}`);
   console.log(`  ${load.volunteers} volunteers; load average of the machine at the start ${loadavg()[0]!.toFixed(1)}`);
   const phases = new Phases();
   try {
-    phases.printHead('SQLite');
-    await withServers([{}], ([server]) => crowded(phases, server!, load));
-    phases.printHead('SQLite, every sync of the disk 200 ms longer (strace)');
-    await withServers([{ wrapper: SLOW_SYNC }], ([server]) => onSlowDisk(phases, server!, load));
-    phases.printHead('Postgres');
-    await withDatabase([], async (databaseUrl) => {
-      const shared = { server: { databaseUrl } };
-      await withServers([shared, shared], ([first, second]) => onPostgres(phases, first!, second!, load));
-    });
-    phases.printHead('Postgres, every sync of its disk 200 ms longer (strace)');
-    await withDatabase(SLOW_SYNC, (databaseUrl) =>
-      withServers([{ server: { databaseUrl } }], ([server]) => onSlowDisk(phases, server!, load)),
-    );
+    for (const [name, { head, run }] of Object.entries(parts)) {
+      if (only !== undefined && name !== only) continue;
+      phases.printHead(head);
+      await run(phases, load);
+    }
   } finally {
     phases.end();
   }
   const { missed } = phases;
   console.log(`\n  event loop p99 below 50 ms ${missed.length === 0 ? 'throughout' : `but for: ${missed.join('; ')}`}`);
 }
+
+const parts: Record<string, { head: string; run: (phases: Phases, load: Load) => Promise<void> }> = {
+  sqlite: {
+    head: 'SQLite',
+    run: (phases, load) => withServers([{}], ([server]) => crowded(phases, server!, load)),
+  },
+  'slow-sqlite': {
+    head: 'SQLite, every sync of the disk 200 ms longer (strace)',
+    run: (phases, load) => withServers([{ wrapper: SLOW_SYNC }], ([server]) => onSlowDisk(phases, server!, load)),
+  },
+  postgres: {
+    head: 'Postgres',
+    run: (phases, load) =>
+      withDatabase([], async (databaseUrl) => {
+        const shared = { server: { databaseUrl } };
+        await withServers([shared, shared], ([first, second]) => onPostgres(phases, first!, second!, load));
+      }),
+  },
+  'slow-postgres': {
+    head: 'Postgres, every sync of its disk 200 ms longer (strace)',
+    run: (phases, load) =>
+      withDatabase(SLOW_SYNC, (databaseUrl) =>
+        withServers([{ server: { databaseUrl } }], ([server]) => onSlowDisk(phases, server!, load)),
+      ),
+  },
+};
 
 async function crowded(phases: Phases, server: ServerProcess, load: Load): Promise<void> {
   const { volunteers, contributions, fewContributions, idleMs } = load;
