@@ -38,9 +38,10 @@ export interface Thread<Service> {
 
 /**
  * Node gives each thread 48, more than any here holds for good. What they use and drop is mostly buffers, which lie outside of the
- * heap and are freed only when the young generation has filled: `npm run bench -- merges` shows what stays resident.
+ * heap and are freed only when the young generation has filled: `npm run bench -- merges` shows what stays resident. One of 6 is
+ * collected so often that the event loop waits for a core (`-- load --only sqlite`, uploads beside 5,000 idle).
  */
-const YOUNG_GENERATION_MB = 6;
+const YOUNG_GENERATION_MB = 16;
 
 interface Waiting {
   resolve(value: unknown): void;
