@@ -157,7 +157,7 @@ async function gather(
   phases: Phases,
   server: ServerProcess,
   crowd: Crowd,
-  { volunteers, idleMs, fewContributions }: Load,
+  { volunteers, idleMs }: Load,
 ): Promise<void> {
   const before = await residentBytes(server);
   await phases.measure(`${volunteers} connect and join`, server, async () => {
@@ -171,8 +171,6 @@ async function gather(
   });
   const each = ((await residentBytes(server)) - before) / volunteers;
   console.log(`      ${(each / 1000).toFixed(1)} kB resident each, with what the server keeps of its lease`);
-  // To ask what is resident throws compiled code away (`collect-garbage.cjs`): what comes next would show how it is made again.
-  await contribute(server, fewContributions);
 }
 
 async function withDatabase(wrapper: string[], use: (databaseUrl: string) => Promise<void>): Promise<void> {

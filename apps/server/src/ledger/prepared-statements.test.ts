@@ -40,3 +40,14 @@ it('goes on with a statement that failed, and after the tables have changed', ()
     { n: 1, name: 'one' },
   ]);
 });
+
+it('does not keep a statement as long as its list of values', () => {
+  const compile = vi.spyOn(sqlite, 'prepare');
+  const { prepare } = keepingStatements(sqlite);
+  const values = Array.from({ length: 1000 }, (_, i) => i);
+  const text = `select n from numbers where n in (${values.map(() => '?').join()})`;
+  sqlite.exec('insert into numbers values (7), (1000)');
+  compile.mockClear();
+  for (let i = 0; i < 2; i++) expect(prepare(text).all(values)).toEqual([{ n: 7 }]);
+  expect(compile).toHaveBeenCalledTimes(2);
+});
