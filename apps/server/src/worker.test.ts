@@ -144,6 +144,8 @@ it(
       expect(output).toMatch(/round 1 of 2: shard \d, 4 examples[^]*round 2 of 2: shard \d, 4 examples/);
       expect(output).toContain('2 contributions made');
     }
+    // A worker is refused as soon as the last round is over; the server closes the campaign at its next sweep.
+    await vi.waitUntil(async () => (await state()).status === 'closed', { timeout: LIMIT_MS, interval: 50 });
     const { contributions, versions, round, log } = await state();
     expect(contributions.map(({ foldedVersion }) => foldedVersion)).toEqual([1, 1, 2, 2]);
     expect(versions).toHaveLength(3);
