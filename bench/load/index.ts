@@ -1,7 +1,9 @@
 /**
  * One server process under load: thousands of volunteers that are idle, train or watch, deltas of 1 MB, a disk whose every
  * sync takes 200 ms longer; then the same on Postgres, with two servers on one. `--volunteers 1000` for fewer, `--quick` for
- * a short look, `--only sqlite` (`slow-sqlite`, `postgres`, `slow-postgres`) for one of the four. The volunteers are a process of their own and take a core from the server on a small machine.
+ * a short look, `--only sqlite` (`slow-sqlite`, `postgres`, `slow-postgres`, `memory`) for one part. The volunteers are a
+ * process of their own and take a core from the server on a small machine. What they keep resident is asked of servers that
+ * nothing else is measured on: to collect all garbage stops one for seconds, and throws away what it has compiled.
  */
 import { execFileSync } from 'node:child_process';
 import { loadavg } from 'node:os';
@@ -12,7 +14,7 @@ import { ServerProcess, type ServerProcessOptions } from '../../apps/server/src/
 import { makeTestCampaign } from '../../apps/server/src/testing/test-campaign.ts';
 import { contribute } from './contributions.ts';
 import { Crowd } from './crowd.ts';
-import { Phases } from './phases.ts';
+import { Phases, untilScored } from './phases.ts';
 import { joinAndListen } from './two-servers.ts';
 
 /** `-D`: it is not in between the program and who starts it. */
@@ -49,41 +51,43 @@ export async function benchLoad(flags: string[]): Promise<void> {
   console.log(`  ${load.volunteers} volunteers; load average of the machine at the start ${loadavg()[0]!.toFixed(1)}`);
   const phases = new Phases();
   try {
-    for (const [name, { head, run }] of Object.entries(parts)) {
-      if (only !== undefined && name !== only) continue;
-      phases.printHead(head);
-      await run(phases, load);
-    }
+    for (const [name, run] of Object.entries(parts)) if (only === undefined || name === only) await run(phases, load);
   } finally {
     phases.end();
   }
+  if (only === 'memory') return;
   const { missed } = phases;
   console.log(`\n  event loop p99 below 50 ms ${missed.length === 0 ? 'throughout' : `but for: ${missed.join('; ')}`}`);
 }
 
-const parts: Record<string, { head: string; run: (phases: Phases, load: Load) => Promise<void> }> = {
-  sqlite: {
-    head: 'SQLite',
-    run: (phases, load) => withServers([{}], ([server]) => crowded(phases, server!, load)),
+const parts: Record<string, (phases: Phases, load: Load) => Promise<void>> = {
+  sqlite: (phases, load) => {
+    phases.printHead('SQLite');
+    return withServers([{}], ([server]) => crowded(phases, server!, load));
   },
-  'slow-sqlite': {
-    head: 'SQLite, every sync of the disk 200 ms longer (strace)',
-    run: (phases, load) => withServers([{ wrapper: SLOW_SYNC }], ([server]) => onSlowDisk(phases, server!, load)),
+  'slow-sqlite': (phases, load) => {
+    phases.printHead('SQLite, every sync of the disk 200 ms longer (strace)');
+    return withServers([{ wrapper: SLOW_SYNC }], ([server]) => onSlowDisk(phases, server!, load));
   },
-  postgres: {
-    head: 'Postgres',
-    run: (phases, load) =>
-      withDatabase([], async (databaseUrl) => {
-        const shared = { server: { databaseUrl } };
-        await withServers([shared, shared], ([first, second]) => onPostgres(phases, first!, second!, load));
-      }),
+  postgres: (phases, load) => {
+    phases.printHead('Postgres');
+    return withDatabase([], async (databaseUrl) => {
+      const shared = { server: { databaseUrl } };
+      await withServers([shared, shared], ([first, second]) => onPostgres(phases, first!, second!, load));
+    });
   },
-  'slow-postgres': {
-    head: 'Postgres, every sync of its disk 200 ms longer (strace)',
-    run: (phases, load) =>
-      withDatabase(SLOW_SYNC, (databaseUrl) =>
-        withServers([{ server: { databaseUrl } }], ([server]) => onSlowDisk(phases, server!, load)),
-      ),
+  'slow-postgres': (phases, load) => {
+    phases.printHead('Postgres, every sync of its disk 200 ms longer (strace)');
+    return withDatabase(SLOW_SYNC, (databaseUrl) =>
+      withServers([{ server: { databaseUrl } }], ([server]) => onSlowDisk(phases, server!, load)),
+    );
+  },
+  memory: async (_phases, load) => {
+    console.log('\n  Resident memory');
+    await withServers([{ nodeFlags: COLLECTING }], ([server]) => weigh('SQLite', server!, load));
+    await withDatabase([], (databaseUrl) =>
+      withServers([{ server: { databaseUrl }, nodeFlags: COLLECTING }], ([server]) => weigh('Postgres', server!, load)),
+    );
   },
 };
 
@@ -159,7 +163,6 @@ async function gather(
   crowd: Crowd,
   { volunteers, idleMs }: Load,
 ): Promise<void> {
-  const before = await residentBytes(server);
   await phases.measure(`${volunteers} connect and join`, server, async () => {
     const seconds = await crowd.call('join', server.url, volunteers);
     return () => [`${(volunteers / seconds).toFixed(0)} connections/s`];
@@ -169,8 +172,26 @@ async function gather(
     const { connected } = await crowd.call('heard');
     return () => [`${connected} connected`];
   });
-  const each = ((await residentBytes(server)) - before) / volunteers;
-  console.log(`      ${(each / 1000).toFixed(1)} kB resident each, with what the server keeps of its lease`);
+}
+
+/** What an idle volunteer costs a server that has taken contributions before. */
+async function weigh(store: string, server: ServerProcess, load: Load): Promise<void> {
+  const { volunteers, fewContributions, idleMs } = load;
+  await contribute(server, fewContributions);
+  await untilScored(server);
+  const before = await residentBytes(server);
+  const crowd = new Crowd();
+  try {
+    await crowd.call('join', server.url, volunteers);
+    await sleep(idleMs);
+    const { connected } = await crowd.call('heard');
+    const each = ((await residentBytes(server)) - before) / connected;
+    console.log(
+      `  ${store}: ${connected} idle volunteers, ${(each / 1000).toFixed(1)} kB each, with what the server keeps of a lease`,
+    );
+  } finally {
+    crowd.end();
+  }
 }
 
 async function withDatabase(wrapper: string[], use: (databaseUrl: string) => Promise<void>): Promise<void> {
@@ -184,7 +205,7 @@ async function withDatabase(wrapper: string[], use: (databaseUrl: string) => Pro
 
 /** Servers that share a campaign and whatever else their options share. */
 async function withServers(
-  options: Pick<ServerProcessOptions, 'server' | 'wrapper'>[],
+  options: Pick<ServerProcessOptions, 'server' | 'wrapper' | 'nodeFlags'>[],
   use: (servers: ServerProcess[]) => Promise<void>,
 ): Promise<void> {
   const campaign = makeTestCampaign({ lease: { ttlMs: 120_000, heartbeatMs: 20_000 } });
@@ -194,7 +215,6 @@ async function withServers(
         ...one,
         campaignFile: campaign.file,
         dataDir: `${campaign.dataDir}-${index}`,
-        nodeFlags: COLLECTING,
       }),
     ),
   );

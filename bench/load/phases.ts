@@ -72,7 +72,7 @@ export class Phases {
 }
 
 /** Scoring takes a core, and goes on for a while after uploads: it would count as the next phase's. */
-async function untilScored({ url }: ServerProcess): Promise<void> {
+export async function untilScored({ url }: ServerProcess): Promise<void> {
   for (;;) {
     const { versions, contributions } = (await (await fetch(`${url}/v1/campaigns/test/state`)).json()) as CampaignState;
     if (versions.every(({ evaluation }) => evaluation) && contributions.every(({ alone }) => alone)) return;

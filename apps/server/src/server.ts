@@ -125,12 +125,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const dataDir = resolve(options.dataDir);
   const logger = makeLogger(options.logLevel ?? 'info', options.logFormat ?? 'json');
   const unlock = lockDataDir(dataDir, thisProcess());
-  const ledgerThread = startThread<Ledger>(new URL('./ledger/ledger-thread.ts', import.meta.url), {
+  const ledgerOptions: LedgerOptions = {
     dataDir,
     databaseUrl: options.databaseUrl,
     foldLeaseMs: options.foldLeaseMs,
     blobs: { maxBytes: options.maxDataBytes },
-  } satisfies LedgerOptions);
+  };
+  const ledgerModule = new URL('./ledger/ledger-thread.ts', import.meta.url);
+  const ledgerThread = startThread<Ledger>(ledgerModule, ledgerOptions, 'foreground');
   const closers: (() => Promise<void> | void)[] = [unlock, () => ledgerThread.stop()];
   let evaluating: Evaluating | null = null;
   const disk = new DiskGuard({

@@ -7,7 +7,7 @@ import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { Socket } from 'socket.io';
 import type { Ledger, Outcome } from '../ledger/index.ts';
 import type { Activity, DiskGuard } from '../operations/index.ts';
-import type { Remote } from '../threads/thread.ts';
+import { give, type Remote } from '../threads/thread.ts';
 import type { RequestHandlers } from './answer-requests.ts';
 import type { CampaignRooms } from './campaign-rooms.ts';
 import { ByteBudget, progressPauseMs, type AddressLimits, type SocketLimits } from './limits.ts';
@@ -149,7 +149,8 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     async 'upload.chunk'({ contributionId, offset, data }) {
       const { leaseId } = uploadOf(contributionId);
       await disk.requireRoom();
-      const store = () => uploading(leaseId, () => ledger.uploadChunk(contributionId, offset, data));
+      // Nobody needs them here again, and copies fill a memory that the event loop has to collect.
+      const store = () => uploading(leaseId, () => ledger.uploadChunk(contributionId, offset, give(data)));
       return { offset: await bytesInFlight.hold(data.byteLength, store) };
     },
     async 'upload.finish'({ contributionId }) {

@@ -43,6 +43,26 @@ export interface Thread<Service> {
  */
 const YOUNG_GENERATION_MB = 16;
 
+/**
+ * `background` yields the processor to the other threads, above all to the event loop: on Linux, where each thread has a
+ * priority of its own. Threads that it starts are as it is.
+ */
+export type Priority = 'foreground' | 'background';
+
+const given = new WeakSet<ArrayBufferLike>();
+
+/**
+ * Bytes that the call they are an argument of takes along: nothing is copied, and they are empty here from then on.
+ * Bytes that share their memory with others (a view of a part) are copied as usual.
+ */
+export function give(bytes: Uint8Array): Uint8Array {
+  if (bytes.byteLength === bytes.buffer.byteLength) given.add(bytes.buffer);
+  return bytes;
+}
+
+const givenIn = (args: readonly unknown[]): ArrayBuffer[] =>
+  args.flatMap((each) => (each instanceof Uint8Array && given.has(each.buffer) ? [each.buffer as ArrayBuffer] : []));
+
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;
@@ -52,9 +72,9 @@ interface Waiting {
  * Starts `module` (a TypeScript file that calls `serveCalls`) in a thread; `data` is what its `threadData()` returns.
  * Errors while the module loads reject the first calls and end the thread.
  */
-export function startThread<Service>(module: URL, data: unknown): Thread<Service> {
+export function startThread<Service>(module: URL, data: unknown, priority: Priority): Thread<Service> {
   const worker = new Worker(new URL('./boot.mjs', import.meta.url), {
-    workerData: { module: module.href, data },
+    workerData: { module: module.href, data, priority },
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   const waiting = new Map<number, Waiting>();
@@ -89,7 +109,7 @@ export function startThread<Service>(module: URL, data: unknown): Thread<Service
       }
       const id = nextId++;
       waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, method, args } satisfies Call);
+      worker.postMessage({ id, method, args } satisfies Call, givenIn(args));
     });
   const call = new Proxy({} as Remote<Service>, {
     get:
