@@ -52,12 +52,13 @@ export type Priority = 'foreground' | 'background';
 const given = new WeakSet<ArrayBufferLike>();
 
 /**
- * Bytes that the call they are an argument of takes along: nothing is copied, and they are empty here from then on.
- * Bytes that share their memory with others (a view of a part) are copied as usual.
+ * These bytes for a call that takes them along: nothing is copied, and they are empty here from then on. Those that share their
+ * memory with others (a view of a part) are copied, they alone; an argument that is not given is copied with all that it shares.
  */
 export function give(bytes: Uint8Array): Uint8Array {
-  if (bytes.byteLength === bytes.buffer.byteLength) given.add(bytes.buffer);
-  return bytes;
+  const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
+  given.add(own.buffer);
+  return own;
 }
 
 const givenIn = (args: readonly unknown[]): ArrayBuffer[] =>
