@@ -185,9 +185,10 @@ async function weigh(store: string, server: ServerProcess, load: Load): Promise<
     await crowd.call('join', server.url, volunteers);
     await sleep(idleMs);
     const { connected } = await crowd.call('heard');
-    const each = ((await residentBytes(server)) - before) / connected;
+    if (connected < volunteers) throw new Error(`only ${connected} of ${volunteers} volunteers are still connected`);
+    const each = ((await residentBytes(server)) - before) / volunteers;
     console.log(
-      `  ${store}: ${connected} idle volunteers, ${(each / 1000).toFixed(1)} kB each, with what the server keeps of a lease`,
+      `  ${store}: ${volunteers} idle volunteers, ${(each / 1000).toFixed(1)} kB each, with what the server keeps of a lease`,
     );
   } finally {
     crowd.end();

@@ -32,7 +32,10 @@ export class Phases {
     console.log(`  ${''.padEnd(NAME_WIDTH)}    ms     ms    beside, p99   CPU, %     host, %   p99 < ${TARGET_MS}`);
   }
 
-  /** Once the server has scored all it has, runs `work` and prints a row, then what `work` has to say. */
+  /**
+   * Once the server has scored all it has, runs `work` and prints a row, then what `work` has to say, and how long the server goes
+   * on scoring what has come meanwhile.
+   */
   async measure(name: string, server: ServerProcess, work: () => Promise<Lines>): Promise<void> {
     await untilScored(server);
     await this.#idleP99();
@@ -58,6 +61,8 @@ export class Phases {
     ];
     console.log(`  ${name.padEnd(NAME_WIDTH)} ${cells.join(' ')}   ${isMet ? 'met' : 'MISSED'}`);
     for (const line of lines(grown)) console.log(`      ${line}`);
+    const scoringMs = await untilScored(server);
+    if (scoringMs > POLL_MS) console.log(`      scored ${(scoringMs / 1000).toFixed(0)} s later`);
   }
 
   end(): void {
@@ -71,11 +76,13 @@ export class Phases {
   }
 }
 
-/** Scoring takes a core, and goes on for a while after uploads: it would count as the next phase's. */
-export async function untilScored({ url }: ServerProcess): Promise<void> {
+/** Scoring takes a core, and goes on for a while after uploads: it would count as the next phase's. @returns milliseconds */
+export async function untilScored({ url }: ServerProcess): Promise<number> {
+  const began = performance.now();
   for (;;) {
     const { versions, contributions } = (await (await fetch(`${url}/v1/campaigns/test/state`)).json()) as CampaignState;
-    if (versions.every(({ evaluation }) => evaluation) && contributions.every(({ alone }) => alone)) return;
+    if (versions.every(({ evaluation }) => evaluation) && contributions.every(({ alone }) => alone))
+      return performance.now() - began;
     await sleep(POLL_MS);
   }
 }

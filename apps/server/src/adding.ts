@@ -43,8 +43,7 @@ export function startAdding({ place, room, ledger, logger, served }: AddingParts
   let thread: Thread<Loader> | null = null;
   let isStopped = false;
   const options: LoadOptions = { ...place, ...room };
-  const ready = () =>
-    (thread ??= startThread<Loader>(new URL('./ledger/loading-thread.ts', import.meta.url), options, 'background'));
+  const ready = () => (thread ??= startThread<Loader>(new URL('./ledger/loading-thread.ts', import.meta.url), options));
   const load = async (path: string): Promise<LoadedCampaign & { first: FirstVersion | null }> => {
     if (isStopped) throw new Refusal('unavailable', 'The server is stopping; ask again when it is back.');
     const { call, stop } = ready();

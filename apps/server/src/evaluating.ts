@@ -44,8 +44,7 @@ export function startEvaluating(
         const { loss, accuracy } = result;
         activity.evaluated({ campaignId, subject: nameOf(subject), loss, accuracy, ms: Math.round(ms) });
       },
-      startThread: () =>
-        startThread<Evaluator>(new URL('./evaluation/evaluator-thread.ts', import.meta.url), data, 'background'),
+      startThread: () => startThread<Evaluator>(new URL('./evaluation/evaluator-thread.ts', import.meta.url), data),
       onError: (error) => activity.failed('evaluation', error, { campaignId }),
     });
     open.add(queue);

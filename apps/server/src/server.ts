@@ -125,14 +125,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const dataDir = resolve(options.dataDir);
   const logger = makeLogger(options.logLevel ?? 'info', options.logFormat ?? 'json');
   const unlock = lockDataDir(dataDir, thisProcess());
-  const ledgerOptions: LedgerOptions = {
+  const ledgerThread = startThread<Ledger>(new URL('./ledger/ledger-thread.ts', import.meta.url), {
     dataDir,
     databaseUrl: options.databaseUrl,
     foldLeaseMs: options.foldLeaseMs,
     blobs: { maxBytes: options.maxDataBytes },
-  };
-  const ledgerModule = new URL('./ledger/ledger-thread.ts', import.meta.url);
-  const ledgerThread = startThread<Ledger>(ledgerModule, ledgerOptions, 'foreground');
+  } satisfies LedgerOptions);
   const closers: (() => Promise<void> | void)[] = [unlock, () => ledgerThread.stop()];
   let evaluating: Evaluating | null = null;
   const disk = new DiskGuard({

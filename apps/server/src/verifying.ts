@@ -19,7 +19,7 @@ export function startVerifying(place: LedgerPlace): (campaignId: string) => Prom
     if (isBusy) throw new Refusal('rate_limited', 'A campaign is being verified; ask again when that is done.');
     isBusy = true;
     const options: VerifyOptions = { ...place, campaignId };
-    const thread = startThread<Verifier>(new URL('./ledger/verify-thread.ts', import.meta.url), options, 'background');
+    const thread = startThread<Verifier>(new URL('./ledger/verify-thread.ts', import.meta.url), options);
     try {
       const result = await thread.call.verify();
       if ('problem' in result) throw new VerifyError(result.problem);

@@ -37,7 +37,7 @@ export function startExporting(ledger: Pick<Remote<Ledger>, 'exportable' | 'expo
     const found = await ledger.exportVersion(campaignId, version);
     if (!('update' in found)) return found;
     if (isStopped) throw new Refusal('unavailable', 'The server is stopping; ask again when it is back.');
-    thread ??= startThread<Factoriser>(new URL('./factorising-thread.ts', import.meta.url), null, 'background');
+    thread ??= startThread<Factoriser>(new URL('./factorising-thread.ts', import.meta.url), null);
     try {
       return await thread.call.exportUpdate(found);
     } catch (error) {

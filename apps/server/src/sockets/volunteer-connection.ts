@@ -149,7 +149,7 @@ export function volunteerHandlers(socket: Socket, parts: ConnectionParts): Reque
     async 'upload.chunk'({ contributionId, offset, data }) {
       const { leaseId } = uploadOf(contributionId);
       await disk.requireRoom();
-      // Nobody needs them here again, and copies fill a memory that the event loop has to collect.
+      // A copy would keep the event loop's thread busy twice: when it is made, and when the original is collected.
       const store = () => uploading(leaseId, () => ledger.uploadChunk(contributionId, offset, give(data)));
       return { offset: await bytesInFlight.hold(data.byteLength, store) };
     },

@@ -1,17 +1,10 @@
 /** A thread that says what reached it. */
-import { readFileSync } from 'node:fs';
 import { serveCalls } from '../threads/thread.ts';
 
 export class ThreadService {
-  /** As it was received. */
-  echo(bytes: Uint8Array): Uint8Array {
-    return bytes;
-  }
-
-  /** Of this thread, as the kernel has it (`proc(5)`, field 19 of `stat`, which is the 17th behind the name in parentheses). */
-  niceness(): number {
-    const stat = readFileSync('/proc/thread-self/stat', 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+  /** Of bytes that it was given: their own, and how much memory they came with. */
+  receive(bytes: Uint8Array): { bytes: number[]; memory: number } {
+    return { bytes: [...bytes], memory: bytes.buffer.byteLength };
   }
 }
 

@@ -1,44 +1,45 @@
-import { constants, getPriority } from 'node:os';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { ThreadService } from '../testing/thread-service.ts';
-import { give, startThread, type Priority, type Thread } from './thread.ts';
+import { give, startThread, type Thread } from './thread.ts';
 
-const module = new URL('../testing/thread-service.ts', import.meta.url);
-let threads: Thread<ThreadService>[] = [];
+let thread: Thread<ThreadService>;
 
-function start(priority: Priority): Thread<ThreadService> {
-  const thread = startThread<ThreadService>(module, null, priority);
-  threads.push(thread);
-  return thread;
-}
-
-afterEach(async () => {
-  await Promise.all(threads.map((thread) => thread.stop()));
-  threads = [];
+beforeEach(() => {
+  thread = startThread<ThreadService>(new URL('../testing/thread-service.ts', import.meta.url), null);
 });
 
-it('takes along the bytes that are given, and copies others', async () => {
-  const { call } = start('foreground');
-  const kept = Uint8Array.of(1, 2, 3);
-  expect(await call.echo(kept)).toEqual(Uint8Array.of(1, 2, 3));
-  expect(kept).toEqual(Uint8Array.of(1, 2, 3));
+afterEach(() => thread.stop());
 
-  const given = Uint8Array.of(1, 2, 3);
-  const answered = call.echo(give(given));
-  expect(given.byteLength).toBe(0);
-  expect(await answered).toEqual(Uint8Array.of(1, 2, 3));
-});
-
-it('copies bytes that are given but lie in a memory with others', async () => {
-  const { call } = start('foreground');
+it('copies bytes, with all that they share their memory with', async () => {
   const all = Uint8Array.of(1, 2, 3, 4);
-  const part = all.subarray(1, 3);
-  expect(await call.echo(give(part))).toEqual(Uint8Array.of(2, 3));
+  expect(await thread.call.receive(all.subarray(1, 3))).toEqual({ bytes: [2, 3], memory: 4 });
   expect(all).toEqual(Uint8Array.of(1, 2, 3, 4));
 });
 
-it.runIf(process.platform === 'linux')('yields to the other threads in the background, and there alone', async () => {
-  const [foreground, background] = [start('foreground'), start('background')];
-  expect(await foreground.call.niceness()).toBe(getPriority());
-  expect(await background.call.niceness()).toBe(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
+it('takes along bytes that are given', async () => {
+  const bytes = Uint8Array.of(1, 2, 3);
+  const received = thread.call.receive(give(bytes));
+  expect(bytes.byteLength).toBe(0);
+  expect(await received).toEqual({ bytes: [1, 2, 3], memory: 3 });
+});
+
+it('copies bytes that are given but share their memory, and they alone', async () => {
+  const all = Uint8Array.of(1, 2, 3, 4);
+  expect(await thread.call.receive(give(all.subarray(1, 3)))).toEqual({ bytes: [2, 3], memory: 2 });
+  expect(all).toEqual(Uint8Array.of(1, 2, 3, 4));
+});
+
+it('never takes along what is empty: a library may hand it out again', async () => {
+  const empty = new Uint8Array(0);
+  for (let time = 0; time < 2; time++) {
+    expect(await thread.call.receive(give(empty))).toEqual({ bytes: [], memory: 0 });
+  }
+  // Nobody could make a view of memory that was taken along.
+  expect(new Uint8Array(empty.buffer)).toHaveLength(0);
+});
+
+it('rejects a call whose argument cannot be sent, and goes on', async () => {
+  const unsendable = (() => 1) as unknown as Uint8Array;
+  await expect(thread.call.receive(unsendable)).rejects.toThrow('could not be cloned');
+  expect(await thread.call.receive(Uint8Array.of(1))).toEqual({ bytes: [1], memory: 1 });
 });

@@ -43,26 +43,22 @@ export interface Thread<Service> {
  */
 const YOUNG_GENERATION_MB = 16;
 
-/**
- * `background` yields the processor to the other threads, above all to the event loop: on Linux, where each thread has a
- * priority of its own. Threads that it starts are as it is.
- */
-export type Priority = 'foreground' | 'background';
-
-const given = new WeakSet<ArrayBufferLike>();
+const given = new WeakSet<Uint8Array>();
 
 /**
- * These bytes for a call that takes them along: nothing is copied, and they are empty here from then on. Those that share their
- * memory with others (a view of a part) are copied, they alone; an argument that is not given is copied with all that it shares.
+ * These bytes for a call that takes them along: where they have their memory for themselves nothing is copied, and they are empty
+ * here from then on. Others (a view of a part) are copied, they alone; an argument that is not given is copied with all that it shares.
  */
 export function give(bytes: Uint8Array): Uint8Array {
-  const own = bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
-  given.add(own.buffer);
+  // What is empty is often one object that a library hands out again and again.
+  const isOwner = bytes.byteLength > 0 && bytes.byteLength === bytes.buffer.byteLength;
+  const own = isOwner ? bytes : new Uint8Array(bytes);
+  given.add(own);
   return own;
 }
 
 const givenIn = (args: readonly unknown[]): ArrayBuffer[] =>
-  args.flatMap((each) => (each instanceof Uint8Array && given.has(each.buffer) ? [each.buffer as ArrayBuffer] : []));
+  args.flatMap((each) => (each instanceof Uint8Array && given.has(each) ? [each.buffer as ArrayBuffer] : []));
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -73,9 +69,9 @@ interface Waiting {
  * Starts `module` (a TypeScript file that calls `serveCalls`) in a thread; `data` is what its `threadData()` returns.
  * Errors while the module loads reject the first calls and end the thread.
  */
-export function startThread<Service>(module: URL, data: unknown, priority: Priority): Thread<Service> {
+export function startThread<Service>(module: URL, data: unknown): Thread<Service> {
   const worker = new Worker(new URL('./boot.mjs', import.meta.url), {
-    workerData: { module: module.href, data, priority },
+    workerData: { module: module.href, data },
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
   const waiting = new Map<number, Waiting>();
@@ -109,8 +105,9 @@ export function startThread<Service>(module: URL, data: unknown, priority: Prior
         return;
       }
       const id = nextId++;
-      waiting.set(id, { resolve, reject });
+      // An argument that cannot be sent throws here, and so rejects.
       worker.postMessage({ id, method, args } satisfies Call, givenIn(args));
+      waiting.set(id, { resolve, reject });
     });
   const call = new Proxy({} as Remote<Service>, {
     get:
