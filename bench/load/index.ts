@@ -46,8 +46,10 @@ export async function benchLoad(flags: string[]): Promise<void> {
     console.log(`  ${load.volunteers} volunteers need more open files than ${files}: run "ulimit -n 65536" first.`);
     return;
   }
-  const only = flags.includes('--only') ? flags[flags.indexOf('--only') + 1]! : undefined;
-  if (only !== undefined && !(only in parts)) throw new Error(`--only takes ${Object.keys(parts).join(', ')}`);
+  const only = flags.includes('--only') ? (flags[flags.indexOf('--only') + 1] ?? '') : undefined;
+  if (only !== undefined && !Object.hasOwn(parts, only)) {
+    throw new Error(`--only takes one of ${Object.keys(parts).join(', ')}`);
+  }
   console.log(`  ${load.volunteers} volunteers; load average of the machine at the start ${loadavg()[0]!.toFixed(1)}`);
   const phases = new Phases();
   try {
